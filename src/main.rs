@@ -1,0 +1,2 @@
+//! The `caly` binary.
+fn main() {}
