@@ -1,1 +1,3 @@
 //! caly
+
+pub mod call;
