@@ -1,3 +1,6 @@
 //! caly
 
 pub mod call;
+
+/// The command line.
+pub mod cli;
