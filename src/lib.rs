@@ -1,6 +1,8 @@
-//! caly
+//! The Caly server: a SIP/RTP media server for AI phone agents, as a library with a thin binary.
+//!
+//! The protocol cores are crates of their own (`caly_sip`, `caly_rtp`); `docs/architecture.md` tells how the parts
+//! fit.
 
 pub mod call;
-
-/// The command line.
 pub mod cli;
+pub mod telemetry;

@@ -164,7 +164,8 @@ const MAX_CALL_SECONDS: f64 = 86_400.0;
 const MAX_DIGITS: usize = 64;
 
 fn parse_port_range(text: &str) -> Result<RangeInclusive<u16>, String> {
-    let (first, last) = text.split_once('-').ok_or("write two ports with a dash between, e.g. 10000-20000")?;
+    let (first, last) =
+        text.split_once('-').ok_or("write two ports with a dash between, e.g. 10000-20000")?;
     let port = |part: &str| part.trim().parse::<u16>().map_err(|_| format!("{part:?} is not a port"));
     let (first, last) = (port(first)?, port(last)?);
     if first == 0 {
@@ -231,7 +232,8 @@ mod tests {
 
     #[test]
     fn one_source_of_sound_at_a_time() {
-        let both = Cli::try_parse_from(["caly", "call", "sip:echo@127.0.0.1", "--wav", "a.wav", "--say", "hello"]);
+        let both =
+            Cli::try_parse_from(["caly", "call", "sip:echo@127.0.0.1", "--wav", "a.wav", "--say", "hello"]);
         assert_eq!(both.map(|_| ()).map_err(|e| e.kind()), Err(clap::error::ErrorKind::ArgumentConflict));
     }
 
