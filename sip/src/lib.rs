@@ -1,1 +1,2 @@
 //! Sans-IO SIP.
+pub mod sdp;

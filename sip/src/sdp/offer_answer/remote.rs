@@ -1,0 +1,202 @@
+//! What the peer's `m=` section says to us.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::local::TELEPHONE_EVENT;
+use super::{
+    Address, Attribute, Capabilities, CodecCapability, Direction, Format, LocalMedia, Media, Negotiated,
+    NegotiationError, SessionDescription, TelephoneEvent,
+};
+use crate::sdp::{Protocol, RtpMap};
+
+/// What we make of an offered stream.
+pub(super) fn offered(
+    capabilities: &Capabilities,
+    local: LocalMedia,
+    wanted: Direction,
+    offer: &SessionDescription,
+    theirs: &Media,
+) -> Result<Negotiated, NegotiationError> {
+    check_protocol(theirs)?;
+    let maps: Vec<RtpMap> = theirs.payload_types().filter_map(|number| theirs.rtpmap(number)).collect();
+    let mut formats = maps.iter().filter_map(|map| {
+        let codec = codec_of(capabilities, map)?;
+        Some(format(codec, map.payload_type, map.payload_type))
+    });
+    let chosen = formats.next().ok_or_else(|| no_common_codec(&maps))?;
+    let event = maps
+        .iter()
+        .find(|map| capabilities.telephone_event && is_event(map, chosen.codec.clock_rate))
+        .map(|map| TelephoneEvent {
+            send_payload_type: map.payload_type,
+            receive_payload_type: map.payload_type,
+        });
+    let remote =
+        Remote::of(local, offer, theirs, NegotiationError::BadOffer { reason: "a stream without c=" })?;
+    let direction = wanted.answer_to(remote.direction);
+    Ok(remote.negotiated(capabilities, direction, (chosen, Vec::new(), event)))
+}
+
+/// What the answer made of the stream `ours`.
+pub(super) fn answered(
+    capabilities: &Capabilities,
+    local: LocalMedia,
+    ours: &Media,
+    answer: &SessionDescription,
+    theirs: &Media,
+) -> Result<Negotiated, NegotiationError> {
+    let bad = |reason| NegotiationError::BadAnswer { reason };
+    if theirs.kind != ours.kind {
+        return Err(bad("another kind of stream than the offer"));
+    }
+    if theirs.port == 0 {
+        return Err(NegotiationError::Refused);
+    }
+    check_protocol(theirs)?;
+    let our_maps: Vec<RtpMap> = ours.payload_types().filter_map(|number| ours.rtpmap(number)).collect();
+    // A dynamic number without rtpmap can only mean what our offer said.
+    let maps: Vec<RtpMap> = theirs
+        .payload_types()
+        .filter_map(|number| theirs.rtpmap(number).or_else(|| ours.rtpmap(number)))
+        .collect();
+    let mut formats = maps.iter().filter_map(|map| {
+        let codec = codec_of(capabilities, map)?;
+        let our_map = our_maps.iter().find(|our_map| codec_of(capabilities, our_map) == Some(codec))?;
+        Some(format(codec, map.payload_type, our_map.payload_type))
+    });
+    let chosen = formats.next().ok_or_else(|| no_common_codec(&maps))?;
+    let alternatives = formats.filter(|other| other.codec != chosen.codec).collect();
+    let event_in = |maps: &[RtpMap]| {
+        maps.iter().find(|map| is_event(map, chosen.codec.clock_rate)).map(|map| map.payload_type)
+    };
+    let event = event_in(&maps).zip(event_in(&our_maps)).map(|(send_payload_type, receive_payload_type)| {
+        TelephoneEvent { send_payload_type, receive_payload_type }
+    });
+    let remote = Remote::of(local, answer, theirs, bad("a stream without c="))?;
+    let offered = ours.attributes.iter().find_map(|attribute| match attribute {
+        Attribute::Direction(direction) => Some(*direction),
+        _ => None,
+    });
+    let direction = offered.unwrap_or_default().answer_to(remote.direction);
+    Ok(remote.negotiated(capabilities, direction, (chosen, alternatives, event)))
+}
+
+/// Where the peer is and what it lets through.
+struct Remote {
+    rtp: Option<SocketAddr>,
+    rtcp: Option<SocketAddr>,
+    /// The peer's own direction; who listens at 0.0.0.0 does not receive (RFC 3264 8.4).
+    direction: Direction,
+    ptime_ms: Option<u32>,
+    maxptime_ms: Option<u32>,
+}
+
+impl Remote {
+    fn of(
+        local: LocalMedia,
+        description: &SessionDescription,
+        theirs: &Media,
+        missing: NegotiationError,
+    ) -> Result<Self, NegotiationError> {
+        let address = description.connection_of(theirs).ok_or(missing)?;
+        let ip = unicast(address, local.address)?;
+        let written = description.direction_of(theirs);
+        Ok(Self {
+            rtp: ip.map(|ip| SocketAddr::new(ip, theirs.port)),
+            rtcp: ip.and_then(|ip| rtcp_of(theirs, ip, local.address)),
+            direction: Direction::of(written.sends(), written.receives() && ip.is_some()),
+            ptime_ms: theirs.ptime_ms(),
+            maxptime_ms: theirs.maxptime_ms(),
+        })
+    }
+
+    fn negotiated(
+        self,
+        capabilities: &Capabilities,
+        direction: Direction,
+        (chosen, alternatives, telephone_event): (Format, Vec<Format>, Option<TelephoneEvent>),
+    ) -> Negotiated {
+        Negotiated {
+            codec: chosen.codec,
+            send_payload_type: chosen.send_payload_type,
+            receive_payload_type: chosen.receive_payload_type,
+            alternatives,
+            telephone_event,
+            remote_rtp: self.rtp,
+            remote_rtcp: self.rtcp,
+            direction,
+            is_held: !self.direction.receives(),
+            ptime_ms: capabilities.ptime_ms,
+            remote_ptime_ms: self.ptime_ms,
+            remote_maxptime_ms: self.maxptime_ms,
+        }
+    }
+}
+
+fn check_protocol(theirs: &Media) -> Result<(), NegotiationError> {
+    match &theirs.protocol {
+        Protocol::RtpAvp => Ok(()),
+        other @ (Protocol::RtpSavp | Protocol::Other(_)) => {
+            Err(NegotiationError::UnsupportedProtocol { protocol: other.to_string() })
+        }
+    }
+}
+
+/// The peer's unicast address, `None` for 0.0.0.0 and `::`.
+fn unicast(address: &Address, local: IpAddr) -> Result<Option<IpAddr>, NegotiationError> {
+    let unsupported = || NegotiationError::UnsupportedAddress { address: address.to_string() };
+    let ip = match address {
+        Address::Ip(ip) => ip.to_canonical(),
+        Address::Other(text) if is_multicast(text) => return Err(NegotiationError::Multicast),
+        Address::Other(_) => return Err(unsupported()),
+    };
+    if ip.is_unspecified() {
+        return Ok(None);
+    }
+    if ip.is_multicast() {
+        return Err(NegotiationError::Multicast);
+    }
+    if ip.is_ipv4() != local.to_canonical().is_ipv4() {
+        return Err(unsupported());
+    }
+    Ok(Some(ip))
+}
+
+/// A multicast address with its TTL or count, as `IN IP4 224.2.1.1/127`.
+fn is_multicast(text: &str) -> bool {
+    let host = text.split_ascii_whitespace().nth(2).and_then(|host| host.split('/').next());
+    host.and_then(|host| host.parse::<IpAddr>().ok()).is_some_and(|ip| ip.is_multicast())
+}
+
+/// `a=rtcp` (RFC 3605), else the next port. rtcp-mux is never accepted, so this holds for every peer (RFC 5761 5.1.1).
+fn rtcp_of(theirs: &Media, rtp: IpAddr, local: IpAddr) -> Option<SocketAddr> {
+    let written = theirs.attributes.iter().find_map(|attribute| match attribute {
+        Attribute::Rtcp { port, address } => Some((*port, address.as_ref())),
+        _ => None,
+    });
+    match written {
+        Some((0, _)) => None,
+        Some((port, None)) => Some(SocketAddr::new(rtp, port)),
+        Some((port, Some(address))) => {
+            unicast(address, local).ok().flatten().map(|ip| SocketAddr::new(ip, port))
+        }
+        None => theirs.port.checked_add(1).map(|port| SocketAddr::new(rtp, port)),
+    }
+}
+
+fn codec_of<'a>(capabilities: &'a Capabilities, map: &RtpMap) -> Option<&'a CodecCapability> {
+    capabilities.codecs.iter().find(|codec| codec.is(&map.encoding, map.clock_rate, map.channels))
+}
+
+fn format(codec: &CodecCapability, send_payload_type: u8, receive_payload_type: u8) -> Format {
+    Format { codec: codec.clone(), send_payload_type, receive_payload_type }
+}
+
+fn is_event(map: &RtpMap, clock_rate: u32) -> bool {
+    map.encoding.eq_ignore_ascii_case(TELEPHONE_EVENT) && map.clock_rate == clock_rate
+}
+
+fn no_common_codec(maps: &[RtpMap]) -> NegotiationError {
+    let offered = maps.iter().map(|map| format!("{}/{}", map.encoding, map.clock_rate)).collect();
+    NegotiationError::NoCommonCodec { offered }
+}
