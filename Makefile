@@ -1,0 +1,43 @@
+# Each target first installs what it needs and this machine lacks, and says what (scripts/setup.sh).
+#
+#   make run     build and run the server        ARGS="--sip 127.0.0.1:5080 ..." adds flags
+#   make test    every test, then the fuzzers    FUZZ_SECONDS=60 fuzzes longer
+#   make bench   what a frame and a call cost
+#   make lint    formatting, clippy, documentation, dependencies, layering
+#   make fuzz    the fuzzers alone               FUZZ_SECONDS=600 for ten minutes each
+
+CARGO ?= cargo
+ARGS ?=
+# Per fuzz target: long enough to notice one that no longer builds or falls over at once.
+FUZZ_SECONDS ?= 5
+
+.DEFAULT_GOAL := help
+.PHONY: help run test bench lint fuzz
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+run:
+	@scripts/setup.sh build
+	$(CARGO) run --release --locked --bin caly -- serve $(ARGS)
+
+test:
+	@scripts/setup.sh build test
+	$(CARGO) test --workspace --locked
+	@$(MAKE) --no-print-directory fuzz
+
+bench:
+	@scripts/setup.sh build bench
+	$(CARGO) bench --workspace --locked --benches
+
+lint:
+	@scripts/setup.sh build lint
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+	$(CARGO) deny --locked check bans licenses sources
+	$(CARGO) test --locked --test tidy
+
+fuzz:
+	@scripts/setup.sh build fuzz
+	tests/fuzz/run $(FUZZ_SECONDS)
