@@ -5,4 +5,6 @@
 
 pub mod call;
 pub mod cli;
+pub mod recorder;
+pub mod store;
 pub mod telemetry;

@@ -25,6 +25,12 @@ impl CallId {
         let millis = u64::try_from(at.0 / 1000).unwrap_or(0);
         Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
     }
+
+    /// When the id was made, to the millisecond: the call's beginning.
+    pub fn made_at(self) -> UnixMicros {
+        let millis = self.0.as_u128() >> 80;
+        UnixMicros(i64::try_from(millis).unwrap_or(i64::MAX).saturating_mul(1000))
+    }
 }
 
 impl fmt::Display for CallId {
@@ -437,5 +443,6 @@ mod tests {
         let late = CallId::new(UnixMicros(1_700_000_000_001_000), [0; 10]);
         assert!(early < late);
         assert_eq!(early.to_string().parse::<CallId>().unwrap(), early);
+        assert_eq!(late.made_at(), UnixMicros(1_700_000_000_001_000));
     }
 }
