@@ -12,7 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 pub use error::NegotiationError;
 
 use super::{Address, Attribute, Direction, Media, MediaKind, Origin, SessionDescription};
-use local::{events_of, offered_media, refused, stream};
+use local::{Offering, events_of, refused, stream};
 
 /// What this side can do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,8 +115,10 @@ pub struct Negotiator {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Stable,
-    /// Our offer `sent` waits for its answer.
-    Offered,
+    /// Our offer `sent` waits for its answer; if it fails, `fallback` is wanted again.
+    Offered {
+        fallback: Direction,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -141,38 +143,32 @@ impl Negotiator {
         }
     }
 
-    /// An offer: the first of a call, or a new one in the same dialog that keeps codecs, payload types and the order
-    /// of the streams. While one waits for its answer, the same again.
+    /// An offer: everything we can in the first one of a call, later what was agreed, so that a refresh repeats the
+    /// description with its version. While an offer waits for its answer, the same again.
     pub fn offer(&mut self) -> SessionDescription {
-        if let (State::Offered, Some(sent)) = (self.state, &self.sent) {
-            return sent.clone();
-        }
-        let media = match &self.agreed {
-            Some(agreed) => self.repeated(agreed),
-            None => vec![offered_media(&self.capabilities, self.local, self.wanted)],
-        };
-        self.state = State::Offered;
-        self.seal("0 0", media)
+        self.make_offer(Offering::Agreed)
+    }
+
+    /// The offer that a peer asks for by an INVITE without one: everything we can, because the answer may come from
+    /// somebody else than before (RFC 3725, RFC 6337 5.2.5). Payload types in use keep their meaning.
+    pub fn late_offer(&mut self) -> SessionDescription {
+        self.make_offer(Offering::Everything)
     }
 
     /// An offer that puts the peer on hold: `sendonly`, or `inactive` if the peer holds us already (RFC 3264 8.4).
-    pub fn hold(&mut self) -> SessionDescription {
-        self.wanted = match &self.agreed {
-            Some(agreed) if !agreed.negotiated.direction.sends() => Direction::Inactive,
-            Some(_) | None => Direction::SendOnly,
-        };
-        self.offer()
+    ///
+    /// # Errors
+    /// [`NegotiationError::OfferPending`].
+    pub fn hold(&mut self) -> Result<SessionDescription, NegotiationError> {
+        self.turn(Direction::SendOnly)
     }
 
     /// An offer that takes the peer back from hold.
-    pub fn resume(&mut self) -> SessionDescription {
-        self.wanted = Direction::SendRecv;
-        self.offer()
-    }
-
-    /// What the next offers and answers allow at most.
-    pub fn set_direction(&mut self, wanted: Direction) {
-        self.wanted = wanted;
+    ///
+    /// # Errors
+    /// [`NegotiationError::OfferPending`].
+    pub fn resume(&mut self) -> Result<SessionDescription, NegotiationError> {
+        self.turn(Direction::SendRecv)
     }
 
     /// Moves our media; told to the peer by the next description.
@@ -182,7 +178,13 @@ impl Negotiator {
 
     /// Our offer was rejected (488, 491) or its answer will never come: what was agreed before stays.
     pub fn withdraw_offer(&mut self) {
-        self.state = State::Stable;
+        match self.state {
+            State::Stable => {}
+            State::Offered { fallback } => {
+                self.wanted = fallback;
+                self.state = State::Stable;
+            }
+        }
     }
 
     /// Answers an offer. After an error what was agreed before stays.
@@ -193,7 +195,7 @@ impl Negotiator {
         &mut self,
         offer: &SessionDescription,
     ) -> Result<(SessionDescription, Negotiated), NegotiationError> {
-        if self.state == State::Offered {
+        if self.is_offer_pending() {
             return Err(NegotiationError::OfferPending);
         }
         if self.agreed.as_ref().is_some_and(|agreed| agreed.media.len() > offer.media.len()) {
@@ -206,31 +208,30 @@ impl Negotiator {
         {
             *slot = ours;
         }
-        let answer = self.seal(&offer.timing, media.clone());
+        let answer = self.seal(offer.timing.clone(), media.clone());
         self.agreed = Some(Agreed { media, negotiated: negotiated.clone() });
         Ok((answer, negotiated))
     }
 
-    /// Takes the answer to our offer. After an error what was agreed before stays.
+    /// Takes the answer to our offer. After an error the offer is withdrawn and what was agreed before stays.
     ///
     /// # Errors
     /// When there was no offer, or the answer does not fit it, or refuses the stream.
     pub fn handle_answer(&mut self, answer: &SessionDescription) -> Result<Negotiated, NegotiationError> {
-        if self.state == State::Stable {
+        let (State::Offered { .. }, Some(offer)) = (self.state, &self.sent) else {
             return Err(NegotiationError::NoOffer);
+        };
+        match self.read_answer(offer, answer) {
+            Ok(negotiated) => {
+                self.agreed = Some(Agreed { media: offer.media.clone(), negotiated: negotiated.clone() });
+                self.state = State::Stable;
+                Ok(negotiated)
+            }
+            Err(error) => {
+                self.withdraw_offer();
+                Err(error)
+            }
         }
-        self.state = State::Stable;
-        let Some(offer) = &self.sent else { return Err(NegotiationError::NoOffer) };
-        if answer.media.len() != offer.media.len() {
-            return Err(NegotiationError::BadAnswer { reason: "another number of streams than the offer" });
-        }
-        let mut pairs = offer.media.iter().zip(&answer.media);
-        let (ours, theirs) = pairs
-            .find(|(ours, _)| is_active_audio(ours))
-            .ok_or(NegotiationError::BadAnswer { reason: "nothing was offered" })?;
-        let negotiated = remote::answered(&self.capabilities, self.local, ours, answer, theirs)?;
-        self.agreed = Some(Agreed { media: offer.media.clone(), negotiated: negotiated.clone() });
-        Ok(negotiated)
     }
 
     /// What is agreed at the moment.
@@ -240,7 +241,59 @@ impl Negotiator {
 
     /// Whether an offer of ours waits for its answer; the peer's own offer then gets 491 (RFC 3261 14.2).
     pub fn is_offer_pending(&self) -> bool {
-        self.state == State::Offered
+        matches!(self.state, State::Offered { .. })
+    }
+
+    fn turn(&mut self, wanted: Direction) -> Result<SessionDescription, NegotiationError> {
+        if self.is_offer_pending() {
+            return Err(NegotiationError::OfferPending);
+        }
+        let fallback = std::mem::replace(&mut self.wanted, wanted);
+        let offer = self.make_offer(Offering::Agreed);
+        self.state = State::Offered { fallback };
+        Ok(offer)
+    }
+
+    fn make_offer(&mut self, offering: Offering) -> SessionDescription {
+        if let (State::Offered { .. }, Some(sent)) = (self.state, &self.sent) {
+            return sent.clone();
+        }
+        let mut media = self.agreed.as_ref().map_or_else(Vec::new, |agreed| agreed.media.clone());
+        let active = media.iter().position(is_active_audio);
+        let slot = active.or_else(|| media.iter().position(|stream| stream.kind == MediaKind::Audio));
+        let before = slot.and_then(|index| media.get(index));
+        let stream = offering.stream(&self.capabilities, self.local, before, self.offered_direction());
+        match slot.and_then(|index| media.get_mut(index)) {
+            Some(slot) => *slot = stream,
+            None => media.push(stream),
+        }
+        self.state = State::Offered { fallback: self.wanted };
+        let timing = self.sent.as_ref().map_or_else(|| "0 0".to_owned(), |sent| sent.timing.clone());
+        self.seal(timing, media)
+    }
+
+    /// We offer what we want, not what the peer's hold leaves of it: else nobody could ever resume (RFC 6337 5.3).
+    fn offered_direction(&self) -> Direction {
+        let is_held = self.negotiated().is_some_and(|negotiated| negotiated.is_held);
+        match self.wanted {
+            Direction::SendOnly if is_held => Direction::Inactive,
+            wanted => wanted,
+        }
+    }
+
+    fn read_answer(
+        &self,
+        offer: &SessionDescription,
+        answer: &SessionDescription,
+    ) -> Result<Negotiated, NegotiationError> {
+        if answer.media.len() != offer.media.len() {
+            return Err(NegotiationError::BadAnswer { reason: "another number of streams than the offer" });
+        }
+        let mut pairs = offer.media.iter().zip(&answer.media);
+        let (ours, theirs) = pairs
+            .find(|(ours, _)| is_active_audio(ours))
+            .ok_or(NegotiationError::BadAnswer { reason: "nothing was offered" })?;
+        remote::answered(&self.capabilities, self.local, ours, (answer, theirs))
     }
 
     /// The first stream that can be accepted with its index, or none if the peer removed it.
@@ -250,7 +303,7 @@ impl Negotiator {
     ) -> Result<(Option<(usize, Media)>, Negotiated), NegotiationError> {
         let mut refusal = None;
         for (index, theirs) in offer.media.iter().enumerate().filter(|(_, theirs)| is_active_audio(theirs)) {
-            match remote::offered(&self.capabilities, self.local, self.wanted, offer, theirs) {
+            match remote::offered(&self.capabilities, self.local, self.wanted, (offer, theirs)) {
                 Ok(negotiated) => {
                     let ours = self.answering(&negotiated, theirs);
                     return Ok((Some((index, ours)), negotiated));
@@ -272,25 +325,13 @@ impl Negotiator {
             let payload_type = event.receive_payload_type;
             (payload_type, negotiated.codec.clock_rate, events_of(theirs.fmtp(payload_type)))
         });
-        stream(self.local, &[codec], event.as_slice(), (self.capabilities.ptime_ms, negotiated.direction))
-    }
-
-    /// Our streams as agreed, with the direction wanted now.
-    fn repeated(&self, agreed: &Agreed) -> Vec<Media> {
-        let mut media = agreed.media.clone();
-        let active = media.iter().position(is_active_audio);
-        let slot = active.or_else(|| media.iter().position(|stream| stream.kind == MediaKind::Audio));
-        if let Some(stream) = slot.and_then(|index| media.get_mut(index)) {
-            if stream.port == 0 {
-                *stream = offered_media(&self.capabilities, self.local, self.wanted);
-            }
-            local::place(stream, self.local, self.wanted);
-        }
-        media
+        let mut ours = stream(&[codec], event.as_slice(), self.capabilities.ptime_ms);
+        local::place(&mut ours, self.local, negotiated.direction);
+        ours
     }
 
     /// A description around `media`, its version grown if it differs from the last one.
-    fn seal(&mut self, timing: &str, media: Vec<Media>) -> SessionDescription {
+    fn seal(&mut self, timing: String, media: Vec<Media>) -> SessionDescription {
         let address = Address::Ip(self.local.address);
         let mut description = SessionDescription {
             origin: Origin {
@@ -301,7 +342,7 @@ impl Negotiator {
             },
             name: "-".to_owned(),
             connection: Some(address),
-            timing: timing.to_owned(),
+            timing,
             other_lines: Vec::new(),
             attributes: Vec::new(),
             media,

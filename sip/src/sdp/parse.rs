@@ -119,7 +119,7 @@ impl Draft {
         }
         Ok(SessionDescription {
             origin: self.origin.ok_or(SdpError::MissingOrigin)?,
-            name: self.name.unwrap_or_else(|| "-".to_owned()),
+            name: self.name.filter(|name| !name.is_empty()).unwrap_or_else(|| "-".to_owned()),
             connection: self.connection,
             timing: self.timing.unwrap_or_else(|| "0 0".to_owned()),
             other_lines: self.other_lines,
@@ -233,7 +233,7 @@ fn attribute(text: &str) -> Attribute {
 
 fn known_attribute(name: &str, value: Option<&str>) -> Option<Attribute> {
     let Some(value) = value else { return Direction::from_attribute(name).map(Attribute::Direction) };
-    match name {
+    match name.to_ascii_lowercase().as_str() {
         "rtpmap" => rtpmap(value).map(Attribute::RtpMap),
         "fmtp" => {
             let (format, parameters) = value.trim_start().split_once(' ')?;

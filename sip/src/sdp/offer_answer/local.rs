@@ -3,33 +3,64 @@
 use super::{Attribute, Capabilities, CodecCapability, Direction, LocalMedia, Media, MediaKind};
 use crate::sdp::{Protocol, RtpMap};
 
-/// Everything we can, in our order, with static numbers where there are any.
-pub(super) fn offered_media(capabilities: &Capabilities, local: LocalMedia, direction: Direction) -> Media {
-    let mut free = (FIRST_DYNAMIC..=LAST_DYNAMIC).filter(|&number| number != USUAL_EVENT);
-    let codecs: Vec<(u8, CodecCapability)> = capabilities
-        .codecs
-        .iter()
-        .filter_map(|codec| Some((codec.static_payload_type.or_else(|| free.next())?, codec.clone())))
-        .collect();
+/// How much of what we can stands in an offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Offering {
+    /// What is agreed already; everything if nothing is.
+    Agreed,
+    /// What is agreed first, then everything else.
+    Everything,
+}
+
+impl Offering {
+    /// The stream to offer in place of `before`, our last one.
+    pub(super) fn stream(
+        self,
+        capabilities: &Capabilities,
+        local: LocalMedia,
+        before: Option<&Media>,
+        direction: Direction,
+    ) -> Media {
+        let before = before.filter(|stream| stream.port != 0);
+        let mut media = match (self, before) {
+            (Self::Agreed, Some(before)) => before.clone(),
+            (Self::Agreed | Self::Everything, before) => everything(capabilities, before),
+        };
+        place(&mut media, local, direction);
+        media
+    }
+}
+
+/// Everything we can: what `before` has with the same numbers (RFC 3264 8.3.2), then the rest in our order, with
+/// static numbers where there are any.
+fn everything(capabilities: &Capabilities, before: Option<&Media>) -> Media {
+    let known = before.map(maps_of).unwrap_or_default();
+    let taken = |number: u8| known.iter().any(|map| map.payload_type == number);
+    let mut free = (FIRST_DYNAMIC..=LAST_DYNAMIC).filter(|&number| number != USUAL_EVENT && !taken(number));
+    let mut codecs: Vec<(u8, CodecCapability)> = Vec::new();
+    for map in &known {
+        codecs.extend(codec_of(capabilities, map).map(|codec| (map.payload_type, codec.clone())));
+    }
+    for codec in &capabilities.codecs {
+        if codecs.iter().all(|(_, listed)| listed != codec) {
+            let own = codec.static_payload_type.filter(|&number| !taken(number));
+            codecs.extend(own.or_else(|| free.next()).map(|number| (number, codec.clone())));
+        }
+    }
     let mut events: Vec<(u8, u32, String)> = Vec::new();
-    let mut numbers = std::iter::once(USUAL_EVENT).chain(free);
+    let mut numbers = Some(USUAL_EVENT).filter(|&number| !taken(number)).into_iter().chain(free);
     for (_, codec) in codecs.iter().filter(|_| capabilities.telephone_event) {
-        if events.iter().all(|(_, clock_rate, _)| *clock_rate != codec.clock_rate)
-            && let Some(number) = numbers.next()
-        {
+        let is_listed = events.iter().any(|(_, clock_rate, _)| *clock_rate == codec.clock_rate);
+        let old = known.iter().find(|map| is_event(map, codec.clock_rate)).map(|map| map.payload_type);
+        if !is_listed && let Some(number) = old.or_else(|| numbers.next()) {
             events.push((number, codec.clock_rate, DTMF_AND_FLASH.to_owned()));
         }
     }
-    stream(local, &codecs, &events, (capabilities.ptime_ms, direction))
+    stream(&codecs, &events, capabilities.ptime_ms)
 }
 
-/// An audio stream of `codecs` and telephone-events (payload type, clock rate, events).
-pub(super) fn stream(
-    local: LocalMedia,
-    codecs: &[(u8, CodecCapability)],
-    events: &[(u8, u32, String)],
-    (ptime_ms, direction): (u32, Direction),
-) -> Media {
+/// An audio stream of `codecs` and telephone-events (payload type, clock rate, events), not yet placed.
+pub(super) fn stream(codecs: &[(u8, CodecCapability)], events: &[(u8, u32, String)], ptime_ms: u32) -> Media {
     let codec_maps = codecs.iter().map(|(payload_type, codec)| RtpMap {
         payload_type: *payload_type,
         encoding: codec.encoding.clone(),
@@ -50,9 +81,22 @@ pub(super) fn stream(
         parameters: events.clone(),
     }));
     attributes.push(Attribute::Ptime(ptime_ms));
-    let mut media = Media { formats, attributes, ..bare(MediaKind::Audio, Protocol::RtpAvp) };
-    place(&mut media, local, direction);
-    media
+    Media { formats, attributes, ..bare(MediaKind::Audio, Protocol::RtpAvp) }
+}
+
+/// What the formats of a stream mean, in order; formats that mean nothing to us are left out.
+pub(super) fn maps_of(media: &Media) -> Vec<RtpMap> {
+    media.payload_types().filter_map(|number| media.rtpmap(number)).collect()
+}
+
+/// Which of our codecs a payload type stands for.
+pub(super) fn codec_of<'a>(capabilities: &'a Capabilities, map: &RtpMap) -> Option<&'a CodecCapability> {
+    capabilities.codecs.iter().find(|codec| codec.is(&map.encoding, map.clock_rate, map.channels))
+}
+
+/// Whether a payload type stands for events at this clock rate.
+pub(super) fn is_event(map: &RtpMap, clock_rate: u32) -> bool {
+    map.encoding.eq_ignore_ascii_case(TELEPHONE_EVENT) && map.clock_rate == clock_rate
 }
 
 /// Sets ports and direction of one of our streams.
@@ -95,7 +139,7 @@ fn bare(kind: MediaKind, protocol: Protocol) -> Media {
 }
 
 /// Encoding name of RFC 4733 events.
-pub(super) const TELEPHONE_EVENT: &str = "telephone-event";
+const TELEPHONE_EVENT: &str = "telephone-event";
 
 /// Digits, star, hash and A to D.
 const DTMF: &str = "0-15";

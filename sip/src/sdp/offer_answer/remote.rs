@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::local::TELEPHONE_EVENT;
+use super::local::{codec_of, is_event, maps_of};
 use super::{
     Address, Attribute, Capabilities, CodecCapability, Direction, Format, LocalMedia, Media, Negotiated,
     NegotiationError, SessionDescription, TelephoneEvent,
@@ -14,11 +14,10 @@ pub(super) fn offered(
     capabilities: &Capabilities,
     local: LocalMedia,
     wanted: Direction,
-    offer: &SessionDescription,
-    theirs: &Media,
+    (offer, theirs): (&SessionDescription, &Media),
 ) -> Result<Negotiated, NegotiationError> {
     check_protocol(theirs)?;
-    let maps: Vec<RtpMap> = theirs.payload_types().filter_map(|number| theirs.rtpmap(number)).collect();
+    let maps = maps_of(theirs);
     let mut formats = maps.iter().filter_map(|map| {
         let codec = codec_of(capabilities, map)?;
         Some(format(codec, map.payload_type, map.payload_type))
@@ -42,8 +41,7 @@ pub(super) fn answered(
     capabilities: &Capabilities,
     local: LocalMedia,
     ours: &Media,
-    answer: &SessionDescription,
-    theirs: &Media,
+    (answer, theirs): (&SessionDescription, &Media),
 ) -> Result<Negotiated, NegotiationError> {
     let bad = |reason| NegotiationError::BadAnswer { reason };
     if theirs.kind != ours.kind {
@@ -53,7 +51,7 @@ pub(super) fn answered(
         return Err(NegotiationError::Refused);
     }
     check_protocol(theirs)?;
-    let our_maps: Vec<RtpMap> = ours.payload_types().filter_map(|number| ours.rtpmap(number)).collect();
+    let our_maps = maps_of(ours);
     // A dynamic number without rtpmap can only mean what our offer said.
     let maps: Vec<RtpMap> = theirs
         .payload_types()
@@ -137,14 +135,14 @@ fn check_protocol(theirs: &Media) -> Result<(), NegotiationError> {
     match &theirs.protocol {
         Protocol::RtpAvp => Ok(()),
         other @ (Protocol::RtpSavp | Protocol::Other(_)) => {
-            Err(NegotiationError::UnsupportedProtocol { protocol: other.to_string() })
+            Err(NegotiationError::UnsupportedProtocol { protocol: shortened(&other.to_string()) })
         }
     }
 }
 
 /// The peer's unicast address, `None` for 0.0.0.0 and `::`.
 fn unicast(address: &Address, local: IpAddr) -> Result<Option<IpAddr>, NegotiationError> {
-    let unsupported = || NegotiationError::UnsupportedAddress { address: address.to_string() };
+    let unsupported = || NegotiationError::UnsupportedAddress { address: shortened(&address.to_string()) };
     let ip = match address {
         Address::Ip(ip) => ip.to_canonical(),
         Address::Other(text) if is_multicast(text) => return Err(NegotiationError::Multicast),
@@ -184,19 +182,21 @@ fn rtcp_of(theirs: &Media, rtp: IpAddr, local: IpAddr) -> Option<SocketAddr> {
     }
 }
 
-fn codec_of<'a>(capabilities: &'a Capabilities, map: &RtpMap) -> Option<&'a CodecCapability> {
-    capabilities.codecs.iter().find(|codec| codec.is(&map.encoding, map.clock_rate, map.channels))
-}
-
 fn format(codec: &CodecCapability, send_payload_type: u8, receive_payload_type: u8) -> Format {
     Format { codec: codec.clone(), send_payload_type, receive_payload_type }
 }
 
-fn is_event(map: &RtpMap, clock_rate: u32) -> bool {
-    map.encoding.eq_ignore_ascii_case(TELEPHONE_EVENT) && map.clock_rate == clock_rate
+fn no_common_codec(maps: &[RtpMap]) -> NegotiationError {
+    let name = |map: &RtpMap| format!("{}/{}", shortened(&map.encoding), map.clock_rate);
+    NegotiationError::NoCommonCodec { offered: maps.iter().take(MAX_NAMED_CODECS).map(name).collect() }
 }
 
-fn no_common_codec(maps: &[RtpMap]) -> NegotiationError {
-    let offered = maps.iter().map(|map| format!("{}/{}", map.encoding, map.clock_rate)).collect();
-    NegotiationError::NoCommonCodec { offered }
+fn shortened(text: &str) -> String {
+    text.chars().take(MAX_QUOTED_CHARS).collect()
 }
+
+/// Codecs named in an error. Errors go back to the peer in a Warning field, which must not outgrow its own offer.
+const MAX_NAMED_CODECS: usize = 16;
+
+/// Characters of the peer's text repeated in an error; the longest profile in use has 22.
+const MAX_QUOTED_CHARS: usize = 64;
