@@ -33,7 +33,7 @@ const TABLE: &[Row] = &[
         names: &["tokio", "futures", "async_std", "smol"],
         only_in: &["src/app", "src/api/", "src/store/", "src/cli/"],
     },
-    Row { what: "the readiness loop", names: &["mio"], only_in: &["src/signaling/"] },
+    Row { what: "the readiness loop", names: &["mio"], only_in: &["src/signaling/", "src/engine/"] },
     Row {
         what: "a socket or a system call",
         names: &[
