@@ -67,7 +67,7 @@ is_installed() {
 
 program_of() {
     case $1 in
-        libc6-dev) echo cc ;;
+        gcc | libc6-dev) echo cc ;;
         sip-tester) echo sipp ;;
         baresip-core) echo baresip ;;
         iproute2) echo ip ;;
