@@ -31,6 +31,7 @@ pub(crate) struct Sipp {
     calls: u32,
     rate: u32,
     echoes: bool,
+    ignores_unexpected: bool,
     local: IpAddr,
 }
 
@@ -44,6 +45,7 @@ impl Sipp {
             calls: 1,
             rate: 10,
             echoes: false,
+            ignores_unexpected: false,
             local: Ipv4Addr::LOCALHOST.into(),
         }
     }
@@ -64,6 +66,12 @@ impl Sipp {
     /// Sends every RTP packet back to where it came from.
     pub(crate) fn echoing(mut self) -> Self {
         self.echoes = true;
+        self
+    }
+
+    /// Passes over messages that the scenario does not expect; what it does expect must still come.
+    pub(crate) fn ignoring_unexpected(mut self) -> Self {
+        self.ignores_unexpected = true;
         self
     }
 
@@ -105,6 +113,9 @@ impl Sipp {
         sipp.args(["-trace_msg", "-message_file"]).arg(scratch.join("messages.log"));
         if self.echoes {
             sipp.arg("-rtp_echo");
+        }
+        if self.ignores_unexpected {
+            sipp.args(["-default_behaviors", "all,-abortunexp"]);
         }
         sipp.current_dir(scratch.path());
         sipp
