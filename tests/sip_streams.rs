@@ -86,6 +86,22 @@ fn what_is_no_sip_closes_its_own_connection_only() {
 }
 
 #[test]
+fn a_peer_that_drips_one_message_for_ever_is_dropped() {
+    let server = Server::start();
+    let mut slow = TcpPeer::connect(server.sip());
+    let mut caller = Caller::new("echo", server.sip(), slow.local(), Transport::Tcp);
+    let message = caller.options();
+    let is_dropped = message.bytes().take(30).any(|byte| {
+        slow.send([byte]);
+        slow.is_closed_within(Duration::from_secs(1))
+    });
+    assert!(is_dropped, "30 bytes in 30 s and the connection is still open");
+    let mut other = TcpPeer::connect(server.sip());
+    other.send(caller.options());
+    other.expect_status(200);
+}
+
+#[test]
 fn a_call_lives_on_when_its_connection_is_gone() {
     let server = Server::start();
     let mut first = TcpPeer::connect(server.sip());

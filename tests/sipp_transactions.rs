@@ -24,7 +24,7 @@ fn leaves_rows(scenario: &str, user: &str, cause: &str, status: u16) {
 
 #[test]
 fn cancel_while_it_rings_ends_the_call() {
-    leaves_rows("cancel", "ring", "cancelled", 487);
+    leaves_rows("cancel", "ring", "canceled", 487);
 }
 
 #[test]
@@ -39,17 +39,17 @@ fn a_repeated_invite_is_the_same_call() {
         Sipp::new("retransmitted_invite", "ring").over(transport).ignoring_unexpected().run(&server);
     }
     let rows = server.ended_calls(2);
-    assert!(rows.iter().all(|row| row["cause"] == "cancelled"), "{rows:?}");
+    assert!(rows.iter().all(|row| row["cause"] == "canceled"), "{rows:?}");
 }
 
 #[test]
 fn the_same_request_by_another_way_gets_482_and_is_the_same_call() {
-    leaves_rows("merged_request", "ring", "cancelled", 487);
+    leaves_rows("merged_request", "ring", "canceled", 487);
 }
 
 #[test]
 fn a_second_invite_while_the_first_is_pending_gets_500_and_a_time_to_retry() {
-    leaves_rows("invite_while_pending", "ring", "cancelled", 487);
+    leaves_rows("invite_while_pending", "ring", "canceled", 487);
 }
 
 #[test]
