@@ -5,6 +5,7 @@
 
 pub mod call;
 pub mod cli;
+pub mod config;
 pub mod recorder;
 pub mod store;
 pub mod telemetry;

@@ -1,0 +1,149 @@
+//! The server's configuration: one TOML file, read and checked as a whole before anything is opened.
+//!
+//! `config/caly.toml` shows every key with its default; `docs/configuration.md` is the reference.
+
+mod data;
+mod fault;
+mod limits;
+mod number;
+mod route;
+mod rtp;
+mod sip;
+mod table;
+mod trunk;
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use toml::de::DeTable;
+
+pub use data::{DataConfig, LogConfig};
+pub use fault::{Fault, Faults, Place};
+pub use limits::{EngineConfig, LimitsConfig};
+pub use number::NumberPattern;
+pub use route::Route;
+pub use rtp::{CodecName, PortRange, RtpConfig};
+pub use sip::{HttpConfig, SipConfig};
+pub use trunk::Trunk;
+
+use table::{Document, Table};
+
+/// Everything that can be configured; the default is what an empty file means.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    /// `[sip]`
+    pub sip: SipConfig,
+    /// `[http]`
+    pub http: HttpConfig,
+    /// `[rtp]`
+    pub rtp: RtpConfig,
+    /// `[engine]`
+    pub engine: EngineConfig,
+    /// `[limits]`
+    pub limits: LimitsConfig,
+    /// `[log]`
+    pub log: LogConfig,
+    /// `[data]`
+    pub data: DataConfig,
+    /// `[[trunk]]`
+    pub trunks: Vec<Trunk>,
+    /// `[[route]]`, in the order in which they are tried.
+    pub routes: Vec<Route>,
+}
+
+impl Config {
+    /// Reads and checks a file; without one, the defaults. Routes must lead to one of `destinations`.
+    ///
+    /// # Errors
+    /// Every fault of the file at once.
+    pub fn load(path: Option<&Path>, destinations: &[&str]) -> Result<Self, Faults> {
+        let Some(path) = path else { return Ok(Self::default()) };
+        let name = path.display().to_string();
+        let text = read_file(path).map_err(|message| {
+            Faults::from(Fault { file: name.clone(), place: None, key: None, value: None, message })
+        })?;
+        Self::parse(&name, &text, destinations)
+    }
+
+    /// Reads and checks the text of a file called `name`. Routes must lead to one of `destinations`.
+    ///
+    /// # Errors
+    /// Every fault of the text at once.
+    pub fn parse(name: &str, text: &str, destinations: &[&str]) -> Result<Self, Faults> {
+        let document = Document::new(name, text);
+        let (table, errors) = DeTable::parse_recoverable(text);
+        errors.iter().for_each(|error| document.syntax_fault(error));
+        let config = Self::read(Table::root(&document, &table), destinations);
+        match Faults::of(document.into_faults()) {
+            None => Ok(config),
+            Some(faults) => Err(faults),
+        }
+    }
+
+    fn read(mut root: Table<'_>, destinations: &[&str]) -> Self {
+        let (mut sip, mut http, mut rtp) = (root.section("sip"), root.section("http"), root.section("rtp"));
+        let (mut engine, mut limits) = (root.section("engine"), root.section("limits"));
+        let (mut log, mut data) = (root.section("log"), root.section("data"));
+        let trunks = trunk::read(root.sections("trunk", MAX_TRUNKS));
+        let config = Self {
+            sip: SipConfig::read(&mut sip),
+            http: HttpConfig::read(&mut http),
+            rtp: RtpConfig::read(&mut rtp),
+            engine: EngineConfig::read(&mut engine),
+            limits: LimitsConfig::read(&mut limits),
+            log: LogConfig::read(&mut log),
+            data: DataConfig::read(&mut data),
+            routes: route::read(root.sections("route", MAX_ROUTES), &trunks, destinations),
+            trunks,
+        };
+        config.check_ports(&sip, &http, &rtp);
+        [sip, http, rtp, engine, limits, log, data, root].into_iter().for_each(Table::finish);
+        config
+    }
+
+    /// No port serves two purposes. Port 0 finds a free one.
+    fn check_ports(&self, sip: &Table<'_>, http: &Table<'_>, rtp: &Table<'_>) {
+        let sip_port = self.sip.listen.port();
+        if self.rtp.ports.contains(sip_port) {
+            let message = format!("hold the port of SIP, {}", self.sip.listen);
+            if rtp.has("ports") {
+                rtp.fault_at("ports", message)
+            } else {
+                sip.fault_at("listen", format!("is among the RTP ports {}", self.rtp.ports))
+            }
+        }
+        let (sip_ip, http_ip) = (self.sip.listen.ip(), self.http.listen.ip());
+        let do_meet = sip_ip == http_ip || sip_ip.is_unspecified() || http_ip.is_unspecified();
+        if sip_port != 0 && sip_port == self.http.listen.port() && do_meet {
+            let (table, other) = if http.has("listen") { (http, "SIP") } else { (sip, "HTTP") };
+            table.fault_at("listen", format!("is the TCP port of {other} too"));
+        }
+    }
+}
+
+fn read_file(path: &Path) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|error| format!("cannot be read: {error}"))?;
+    file.take(MAX_FILE_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| format!("cannot be read: {error}"))?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > MAX_FILE_BYTES) {
+        return Err(format!("is longer than {MAX_FILE_BYTES} bytes; is it the right file?"));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        format!("is not UTF-8 from byte {} on; is it the right file?", error.utf8_error().valid_up_to())
+    })
+}
+
+/// Room for the largest number of routes with long comments.
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+/// Every packet of a stranger is held against all trunks.
+const MAX_TRUNKS: usize = 256;
+
+/// Each route is held against all others when the file is read.
+const MAX_ROUTES: usize = 2000;
+
+#[cfg(test)]
+mod tests;
