@@ -1,8 +1,14 @@
 //! Sans-IO RTP.
 
 pub mod codec;
+pub mod dtmf;
 pub mod frame;
 pub mod jitter;
+pub mod latch;
 pub mod packet;
 pub mod playout;
+pub mod quality;
+pub mod rtcp;
+mod seed;
+pub mod session;
 pub mod unwrap;

@@ -1,0 +1,231 @@
+//! Whose packets are the peer's: symmetric RTP (RFC 4961) that a third party cannot steer.
+//!
+//! The first packet from an expected address fixes the source: inside the trunk's media networks, or at the address in the
+//! peer's SDP. A peer behind a NAT announces an address that never sends; its real source is taken once
+//! [`PACKETS_TO_TRUST`] packets of one SSRC with consecutive sequence numbers have come from it. From then on nothing but a
+//! new negotiation moves the source.
+
+use std::net::{IpAddr, SocketAddr};
+
+use arrayvec::ArrayVec;
+
+use crate::packet::{SeqNo, Ssrc};
+
+/// A network in CIDR notation, its first and last addresses included (media gateways do use them).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// Any address of the network.
+    pub address: IpAddr,
+    /// How many leading bits count; more than the address has means all of them.
+    pub prefix: u8,
+}
+
+impl Network {
+    /// True if the address lies in this network. An IPv4 address mapped into IPv6 counts as the IPv4 address it is.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let prefix = u32::from(self.prefix);
+        match (self.address.to_canonical(), address.to_canonical()) {
+            (IpAddr::V4(network), IpAddr::V4(address)) => {
+                let ignored = u32::BITS.saturating_sub(prefix);
+                let difference = network.to_bits() ^ address.to_bits();
+                difference.checked_shr(ignored).unwrap_or(0) == 0
+            }
+            (IpAddr::V6(network), IpAddr::V6(address)) => {
+                let ignored = u128::BITS.saturating_sub(prefix);
+                let difference = network.to_bits() ^ address.to_bits();
+                difference.checked_shr(ignored).unwrap_or(0) == 0
+            }
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
+        }
+    }
+}
+
+/// What is known about the peer before its first packet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LatchPolicy {
+    /// The trunk's media networks; empty if the trunk has none.
+    pub media_networks: Vec<Network>,
+}
+
+/// What becomes of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is the peer's.
+    Accepted,
+    /// It is the peer's, and the source is fixed by it.
+    Latched,
+    /// Its source may turn out to be the peer; the packet itself is not used.
+    OnTrial,
+    /// A third party's.
+    Foreign,
+}
+
+/// The source check of one stream.
+#[derive(Clone, Debug)]
+pub struct Latch {
+    policy: LatchPolicy,
+    announced: Option<SocketAddr>,
+    state: State,
+}
+
+impl Latch {
+    /// An open latch. `announced` is the RTP address of the peer's SDP.
+    pub fn new(policy: LatchPolicy, announced: Option<SocketAddr>) -> Self {
+        Self { policy, announced: announced.map(canonical), state: State::Open(Trial::default()) }
+    }
+
+    /// Judges a packet by its source.
+    pub fn handle_packet(&mut self, source: SocketAddr, ssrc: Ssrc, sequence: SeqNo) -> Verdict {
+        let source = canonical(source);
+        match &mut self.state {
+            State::Fixed(peer) if *peer == source => Verdict::Accepted,
+            State::Fixed(_) => Verdict::Foreign,
+            State::Open(trial) => {
+                let is_expected = is_expected(&self.policy, self.announced, source);
+                let was_left = trial.left == Some(source) && self.announced != Some(source);
+                if is_expected && !was_left || trial.is_passed(source, ssrc, sequence) {
+                    self.state = State::Fixed(source);
+                    return Verdict::Latched;
+                }
+                Verdict::OnTrial
+            }
+        }
+    }
+
+    /// Takes the RTP address of a new offer or answer. The latch opens again if it differs from the one before; the source
+    /// that it leaves is not trusted at once, for its last packets are still on their way.
+    pub fn renegotiate(&mut self, announced: Option<SocketAddr>) {
+        let announced = announced.map(canonical);
+        if announced.is_none() || announced == self.announced {
+            return;
+        }
+        self.announced = announced;
+        let left = match &self.state {
+            State::Fixed(peer) => Some(*peer),
+            State::Open(trial) => trial.left,
+        };
+        self.state = State::Open(Trial { left, candidates: ArrayVec::new() });
+    }
+
+    /// The peer's source, once it is fixed.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        match &self.state {
+            State::Fixed(peer) => Some(*peer),
+            State::Open(_) => None,
+        }
+    }
+
+    /// True if RTCP from this source may be believed: from the peer's host, or, before the first RTP packet, from a host at
+    /// which the peer is expected.
+    pub fn trusts_host(&self, source: SocketAddr) -> bool {
+        let source = canonical(source);
+        match &self.state {
+            State::Fixed(peer) => peer.ip() == source.ip(),
+            State::Open(_) => is_expected(&self.policy, self.announced, source),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    Open(Trial),
+    Fixed(SocketAddr),
+}
+
+/// The sources that may turn out to be a peer behind a NAT.
+#[derive(Clone, Debug, Default)]
+struct Trial {
+    /// The source before the last negotiation.
+    left: Option<SocketAddr>,
+    candidates: ArrayVec<Candidate, CANDIDATE_LIMIT>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Candidate {
+    source: SocketAddr,
+    ssrc: Ssrc,
+    next: u16,
+    consecutive: u16,
+}
+
+impl Trial {
+    fn is_passed(&mut self, source: SocketAddr, ssrc: Ssrc, sequence: SeqNo) -> bool {
+        let needed = if self.left == Some(source) { PACKETS_TO_RETURN } else { PACKETS_TO_TRUST };
+        let next = sequence.0.wrapping_add(1);
+        let known =
+            self.candidates.iter_mut().find(|candidate| candidate.source == source && candidate.ssrc == ssrc);
+        let Some(candidate) = known else {
+            if self.candidates.is_full() {
+                self.candidates.remove(0);
+            }
+            self.candidates.push(Candidate { source, ssrc, next, consecutive: 1 });
+            return false;
+        };
+        let follows = candidate.next == sequence.0;
+        candidate.consecutive = if follows { candidate.consecutive.saturating_add(1) } else { 1 };
+        candidate.next = next;
+        candidate.consecutive >= needed
+    }
+}
+
+fn is_expected(policy: &LatchPolicy, announced: Option<SocketAddr>, source: SocketAddr) -> bool {
+    let in_media_network = policy.media_networks.iter().any(|network| network.contains(source.ip()));
+    in_media_network || announced.is_some_and(|announced| announced.ip() == source.ip())
+}
+
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+/// Consecutive packets of one SSRC that make an unannounced source the peer: 80 ms, as Asterisk's strict RTP asks for.
+pub const PACKETS_TO_TRUST: u16 = 4;
+
+/// Consecutive packets after which the source before a new negotiation is believed to be the peer still: one second, by
+/// which time a peer that moved has stopped sending from there.
+pub const PACKETS_TO_RETURN: u16 = 50;
+
+/// Sources on trial at a time; a newer one displaces the oldest. More than one, so that a third party that sends in between
+/// cannot keep the peer from being found.
+pub const CANDIDATE_LIMIT: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_holds_its_first_and_last_address() {
+        let network = Network { address: "168.86.128.0".parse().unwrap(), prefix: 18 };
+        for inside in ["168.86.128.0", "168.86.191.255", "::ffff:168.86.150.1"] {
+            assert!(network.contains(inside.parse().unwrap()), "{inside}");
+        }
+        for outside in ["168.86.127.255", "168.86.192.0", "2001:db8::1"] {
+            assert!(!network.contains(outside.parse().unwrap()), "{outside}");
+        }
+    }
+
+    #[test]
+    fn prefixes_of_no_bits_and_of_too_many_bits_are_no_fault() {
+        let host = |prefix| Network { address: "10.0.0.1".parse().unwrap(), prefix };
+        assert!(host(0).contains("203.0.113.9".parse().unwrap()));
+        assert!(host(200).contains("10.0.0.1".parse().unwrap()));
+        assert!(!host(200).contains("10.0.0.2".parse().unwrap()));
+        let six = Network { address: "2001:db8::".parse().unwrap(), prefix: 0 };
+        assert!(six.contains("::1".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_third_party_that_sends_in_between_cannot_keep_the_peer_from_being_found() {
+        let mut latch = Latch::new(LatchPolicy::default(), None);
+        let peer = "198.51.100.7:4000".parse().unwrap();
+        let mut verdict = Verdict::OnTrial;
+        for number in 0..4_u16 {
+            for port in 0..3 {
+                let stranger = SocketAddr::new("203.0.113.5".parse().unwrap(), 9000 + port);
+                latch.handle_packet(stranger, Ssrc(u32::from(port)), SeqNo(number * 7));
+            }
+            verdict = latch.handle_packet(peer, Ssrc(1), SeqNo(number.wrapping_sub(2)));
+        }
+        assert_eq!(verdict, Verdict::Latched);
+        assert_eq!(latch.peer(), Some(peer));
+    }
+}
