@@ -11,40 +11,19 @@ use arrayvec::ArrayVec;
 
 use crate::packet::{SeqNo, Ssrc};
 
-/// A network in CIDR notation, its first and last addresses included (media gateways do use them).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
-    /// Any address of the network.
-    pub address: IpAddr,
-    /// How many leading bits count; more than the address has means all of them.
-    pub prefix: u8,
-}
-
-impl Network {
-    /// True if the address lies in this network. An IPv4 address mapped into IPv6 counts as the IPv4 address it is.
-    pub fn contains(&self, address: IpAddr) -> bool {
-        let prefix = u32::from(self.prefix);
-        match (self.address.to_canonical(), address.to_canonical()) {
-            (IpAddr::V4(network), IpAddr::V4(address)) => {
-                let ignored = u32::BITS.saturating_sub(prefix);
-                let difference = network.to_bits() ^ address.to_bits();
-                difference.checked_shr(ignored).unwrap_or(0) == 0
-            }
-            (IpAddr::V6(network), IpAddr::V6(address)) => {
-                let ignored = u128::BITS.saturating_sub(prefix);
-                let difference = network.to_bits() ^ address.to_bits();
-                difference.checked_shr(ignored).unwrap_or(0) == 0
-            }
-            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
-        }
-    }
-}
-
 /// What is known about the peer before its first packet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LatchPolicy {
-    /// The trunk's media networks; empty if the trunk has none.
-    pub media_networks: Vec<Network>,
+    /// The trunk's media networks in CIDR notation: any address of the network, and how many of its leading bits count (more than it
+    /// has means all). First and last addresses are included, for media gateways do use them. Empty if the trunk has none.
+    pub networks: Vec<(IpAddr, u8)>,
+}
+
+impl LatchPolicy {
+    /// True if the address lies in one of the networks. An IPv4 address mapped into IPv6 counts as the IPv4 address it is.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        self.networks.iter().any(|(network, prefix)| is_inside(*network, *prefix, address))
+    }
 }
 
 /// What becomes of a packet.
@@ -169,8 +148,23 @@ impl Trial {
 }
 
 fn is_expected(policy: &LatchPolicy, announced: Option<SocketAddr>, source: SocketAddr) -> bool {
-    let in_media_network = policy.media_networks.iter().any(|network| network.contains(source.ip()));
-    in_media_network || announced.is_some_and(|announced| announced.ip() == source.ip())
+    policy.contains(source.ip()) || announced.is_some_and(|announced| announced.ip() == source.ip())
+}
+
+fn is_inside(network: IpAddr, prefix: u8, address: IpAddr) -> bool {
+    match (network.to_canonical(), address.to_canonical()) {
+        (IpAddr::V4(network), IpAddr::V4(address)) => {
+            let ignored = u32::BITS.saturating_sub(u32::from(prefix));
+            let difference = network.to_bits() ^ address.to_bits();
+            difference.checked_shr(ignored).unwrap_or(0) == 0
+        }
+        (IpAddr::V6(network), IpAddr::V6(address)) => {
+            let ignored = u128::BITS.saturating_sub(u32::from(prefix));
+            let difference = network.to_bits() ^ address.to_bits();
+            difference.checked_shr(ignored).unwrap_or(0) == 0
+        }
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
+    }
 }
 
 fn canonical(address: SocketAddr) -> SocketAddr {
@@ -192,25 +186,27 @@ pub const CANDIDATE_LIMIT: usize = 4;
 mod tests {
     use super::*;
 
+    fn policy(network: &str, prefix: u8) -> LatchPolicy {
+        LatchPolicy { networks: vec![(network.parse().unwrap(), prefix)] }
+    }
+
     #[test]
     fn a_network_holds_its_first_and_last_address() {
-        let network = Network { address: "168.86.128.0".parse().unwrap(), prefix: 18 };
+        let policy = policy("168.86.128.0", 18);
         for inside in ["168.86.128.0", "168.86.191.255", "::ffff:168.86.150.1"] {
-            assert!(network.contains(inside.parse().unwrap()), "{inside}");
+            assert!(policy.contains(inside.parse().unwrap()), "{inside}");
         }
         for outside in ["168.86.127.255", "168.86.192.0", "2001:db8::1"] {
-            assert!(!network.contains(outside.parse().unwrap()), "{outside}");
+            assert!(!policy.contains(outside.parse().unwrap()), "{outside}");
         }
     }
 
     #[test]
     fn prefixes_of_no_bits_and_of_too_many_bits_are_no_fault() {
-        let host = |prefix| Network { address: "10.0.0.1".parse().unwrap(), prefix };
-        assert!(host(0).contains("203.0.113.9".parse().unwrap()));
-        assert!(host(200).contains("10.0.0.1".parse().unwrap()));
-        assert!(!host(200).contains("10.0.0.2".parse().unwrap()));
-        let six = Network { address: "2001:db8::".parse().unwrap(), prefix: 0 };
-        assert!(six.contains("::1".parse().unwrap()));
+        assert!(policy("10.0.0.1", 0).contains("203.0.113.9".parse().unwrap()));
+        assert!(policy("10.0.0.1", 200).contains("10.0.0.1".parse().unwrap()));
+        assert!(!policy("10.0.0.1", 200).contains("10.0.0.2".parse().unwrap()));
+        assert!(policy("2001:db8::", 0).contains("::1".parse().unwrap()));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::codec::Codec;
-use crate::dtmf::{Digit, DtmfTiming};
+use crate::dtmf::Digit;
 use crate::jitter::{JitterConfig, Release};
 use crate::latch::LatchPolicy;
 use crate::packet::Ssrc;
@@ -20,8 +20,6 @@ pub struct SessionConfig {
     pub jitter: JitterConfig,
     /// To whom the received audio goes: to listeners in order, or paced to a peer's ear.
     pub release: Release,
-    /// How digits are sent.
-    pub dtmf: DtmfTiming,
     /// The canonical name in RTCP (RFC 3550 section 6.5.1); more than [`CNAME_LIMIT`](crate::rtcp::CNAME_LIMIT) octets are cut off.
     pub cname: String,
 }

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use arrayvec::ArrayVec;
 use thiserror::Error;
 
-use crate::dtmf::{Digit, QueueFull};
+use crate::dtmf::{Digit, DtmfTiming, QueueFull};
 use crate::frame::Frame;
 use crate::jitter::Release;
 use crate::latch::{Latch, Verdict};
@@ -47,6 +47,7 @@ pub struct Session {
     events: EventQueue,
     foreign: ArrayVec<SocketAddr, FOREIGN_SOURCE_LIMIT>,
     refused: Refused,
+    negotiated_at: Instant,
     /// What our next source is called, if the peer turns out to have the same; taken at most once.
     spare_ssrc: Option<Ssrc>,
 }
@@ -76,7 +77,7 @@ impl Session {
     /// which has to be unpredictable to others.
     pub fn new(config: SessionConfig, seed: u64, now: Instant) -> Self {
         let mut seeded = Seeded::new(seed);
-        let outbound = Outbound::new(&mut seeded, config.media.codec.clock_rate(), config.dtmf);
+        let outbound = Outbound::new(&mut seeded, config.media.codec.clock_rate(), DtmfTiming::default());
         let spare_ssrc = Some(Ssrc(seeded.next_u32()));
         let control = Control::new(&config.cname, seeded.next_u64(), now);
         let inbound = Inbound::new(&config);
@@ -90,6 +91,7 @@ impl Session {
             events: EventQueue::default(),
             foreign: ArrayVec::new(),
             refused: Refused::default(),
+            negotiated_at: now,
             spare_ssrc,
         }
     }
@@ -156,6 +158,7 @@ impl Session {
             self.outbound.clear_dtmf();
         }
         self.media = media;
+        self.negotiated_at = now;
     }
 
     /// Serves someone else from now on.
@@ -258,6 +261,16 @@ impl Session {
     /// What was negotiated last.
     pub fn media(&self) -> &MediaConfig {
         &self.media
+    }
+
+    /// The direction that was negotiated last, from our side.
+    pub fn direction(&self) -> Direction {
+        self.media.direction
+    }
+
+    /// When it was negotiated last.
+    pub fn negotiated_at(&self) -> Instant {
+        self.negotiated_at
     }
 
     /// The delay of the jitter buffer at this moment.
