@@ -1,11 +1,18 @@
 //! Recordings: one thread writes stereo WAV files (caller left, agent right) while the calls run. The shards only push
 //! blocks into rings.
 
+mod file;
+mod repair;
 mod tap;
+mod thread;
+mod wav;
+mod window;
 
 use jiff::Timestamp;
 
+pub use repair::{Repaired, duration_ms, repair};
 pub use tap::{BLOCK_SAMPLES, Channel, RecorderPort, RecordingOutcome, RecordingReport, Tap};
+pub use thread::{Recorder, RecorderHandle, RecorderStats};
 
 use crate::call::log::CallId;
 

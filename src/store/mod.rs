@@ -1,6 +1,28 @@
 //! What calls leave behind: the ring from the shards, the spool on disk, the database, and the questions one may ask it.
 //! SQL stands in this folder and nowhere else.
+//!
+//! A server opens the [`Store`], lets it recover, starts the [`SpoolWriter`] and then the [`StoreWriter`], and shuts down in
+//! the order shards, recorder, spool, store.
 
-mod ring;
+mod apply;
+mod data_dir;
+mod database;
+mod error;
+mod query;
+mod recover;
+mod row;
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+pub(crate) mod scratch;
+mod spool;
+mod writer;
 
-pub use ring::{EventReceiver, EventSender, event_ring};
+pub use data_dir::DataDir;
+pub use database::Store;
+pub use error::StoreError;
+pub use query::{CallFilter, CallList, CallLog, Lookup, StoreReader, StoredEvent};
+pub use recover::Recovered;
+pub use row::{CallRow, QualityColumns};
+pub use spool::{EventReceiver, EventSender, SpoolError, SpoolHandle, SpoolStats, SpoolWriter, event_ring};
+pub use writer::{StoreStats, StoreWriter};

@@ -1,0 +1,208 @@
+//! Puts the blocks of both channels into place: a short stretch of the file that is still open, because a caller's block
+//! may come up to half a second after the agent's of the same index. No file and no clock here.
+
+use std::io;
+
+use super::tap::{BLOCK_SAMPLES, Block, Channel};
+use super::wav::MAX_BLOCKS;
+
+/// The open stretch of one recording.
+#[derive(Debug, Default)]
+pub(super) struct Window {
+    base: u32,
+    end: u32,
+    samples: Vec<i16>,
+    is_silent: bool,
+    late: u64,
+}
+
+impl Window {
+    pub(super) fn new() -> Self {
+        Self { is_silent: true, ..Self::default() }
+    }
+
+    /// Puts one block into place. What must leave the window for it goes to `write`, as the index of its first block and
+    /// interleaved samples; a stretch in which nothing was ever placed is not written.
+    pub(super) fn place(&mut self, block: &Block, write: &mut impl WriteBlocks) -> io::Result<()> {
+        if block.index >= MAX_BLOCKS {
+            return Err(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                "the recording is longer than a WAV file can be",
+            ));
+        }
+        if block.index < self.base {
+            self.late += 1;
+            return Ok(());
+        }
+        if block.index - self.base >= WINDOW_BLOCKS {
+            self.write_up_to(block.index - HOLD_BACK_BLOCKS, write)?;
+        }
+        self.end = self.end.max(block.index + 1);
+        let length = frames(self.end - self.base) * CHANNELS;
+        if self.samples.len() < length {
+            self.samples.resize(length, 0);
+        }
+        let first = frames(block.index - self.base) * CHANNELS;
+        let side = match block.channel {
+            Channel::Caller => 0,
+            Channel::Agent => 1,
+        };
+        let places = self.samples[first..].iter_mut().skip(side).step_by(CHANNELS);
+        for (place, sample) in places.zip(block.samples) {
+            *place = sample;
+        }
+        self.is_silent = false;
+        Ok(())
+    }
+
+    /// Writes what nobody can change any more, if it is enough for a large write.
+    pub(super) fn write_ready(&mut self, write: &mut impl WriteBlocks) -> io::Result<()> {
+        let ready = self.end.saturating_sub(HOLD_BACK_BLOCKS);
+        if ready.saturating_sub(self.base) < WRITE_BLOCKS {
+            return Ok(());
+        }
+        self.write_up_to(ready, write)
+    }
+
+    /// Writes everything.
+    pub(super) fn write_all(&mut self, write: &mut impl WriteBlocks) -> io::Result<()> {
+        self.write_up_to(self.end, write)
+    }
+
+    /// Length of the recording in blocks, as far as it is known.
+    pub(super) fn end(&self) -> u32 {
+        self.end
+    }
+
+    /// Blocks that came after their place had been written.
+    pub(super) fn late(&self) -> u64 {
+        self.late
+    }
+
+    fn write_up_to(&mut self, to: u32, write: &mut impl WriteBlocks) -> io::Result<()> {
+        let leaving = (frames(to.saturating_sub(self.base)) * CHANNELS).min(self.samples.len());
+        if leaving > 0 && !self.is_silent {
+            write.write_blocks(self.base, &self.samples[..leaving])?;
+        }
+        self.samples.drain(..leaving);
+        self.base = self.base.max(to);
+        if self.samples.is_empty() {
+            self.is_silent = true;
+        }
+        Ok(())
+    }
+}
+
+/// Where finished stretches go.
+pub(super) trait WriteBlocks {
+    /// Writes interleaved samples from block `first` on.
+    fn write_blocks(&mut self, first: u32, samples: &[i16]) -> io::Result<()>;
+}
+
+fn frames(blocks: u32) -> usize {
+    usize::try_from(blocks).unwrap_or(usize::MAX).saturating_mul(BLOCK_SAMPLES)
+}
+
+const CHANNELS: usize = 2;
+
+/// Half a second: the jitter buffer (at most 200 ms), the gap it waits for and a stall of the machine.
+const HOLD_BACK_BLOCKS: u32 = 25;
+
+/// A second at once: one write of 32 kB costs a sixth of fifty small ones.
+const WRITE_BLOCKS: u32 = 50;
+
+/// Three seconds: the held-back half, a second that waits for its write, and two full rings' worth of indices.
+const WINDOW_BLOCKS: u32 = 150;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Written {
+        samples: BTreeMap<usize, i16>,
+        writes: Vec<(u32, usize)>,
+    }
+
+    impl WriteBlocks for Written {
+        fn write_blocks(&mut self, first: u32, samples: &[i16]) -> io::Result<()> {
+            let start = frames(first) * CHANNELS;
+            for (offset, sample) in samples.iter().enumerate() {
+                assert!(self.samples.insert(start + offset, *sample).is_none(), "written twice");
+            }
+            self.writes.push((first, samples.len() / BLOCK_SAMPLES / CHANNELS));
+            Ok(())
+        }
+    }
+
+    impl Written {
+        fn at(&self, index: u32, channel: Channel) -> i16 {
+            let side = if channel == Channel::Caller { 0 } else { 1 };
+            self.samples.get(&(frames(index) * CHANNELS + side)).copied().unwrap_or(0)
+        }
+    }
+
+    fn block(channel: Channel, index: u32, value: i16) -> Block {
+        Block { channel, index, samples: [value; BLOCK_SAMPLES] }
+    }
+
+    #[test]
+    fn a_caller_half_a_second_behind_stands_beside_the_agent() {
+        let (mut window, mut written) = (Window::new(), Written::default());
+        for tick in 0..500_u32 {
+            let value = i16::try_from(tick).unwrap() + 1;
+            window.place(&block(Channel::Agent, tick, value), &mut written).unwrap();
+            if let Some(index) = tick.checked_sub(24) {
+                window
+                    .place(&block(Channel::Caller, index, -i16::try_from(index).unwrap() - 1), &mut written)
+                    .unwrap();
+            }
+            window.write_ready(&mut written).unwrap();
+        }
+        window.write_all(&mut written).unwrap();
+        assert_eq!((window.end(), window.late()), (500, 0));
+        for index in 0..500_u32 {
+            let value = i16::try_from(index).unwrap() + 1;
+            assert_eq!(written.at(index, Channel::Agent), value);
+            let caller = if index < 476 { -value } else { 0 };
+            assert_eq!(written.at(index, Channel::Caller), caller, "{index}");
+        }
+        assert!(written.writes.iter().rev().skip(1).all(|(_, blocks)| *blocks == 50), "{:?}", written.writes);
+    }
+
+    #[test]
+    fn a_block_later_than_that_is_silence_and_counted() {
+        let (mut window, mut written) = (Window::new(), Written::default());
+        for tick in 0..75 {
+            window.place(&block(Channel::Agent, tick, 1), &mut written).unwrap();
+        }
+        window.write_ready(&mut written).unwrap();
+        window.place(&block(Channel::Caller, 49, 7), &mut written).unwrap();
+        window.place(&block(Channel::Caller, 50, 7), &mut written).unwrap();
+        window.write_all(&mut written).unwrap();
+        assert_eq!(window.late(), 1);
+        assert_eq!(written.at(49, Channel::Caller), 0);
+        assert_eq!(written.at(50, Channel::Caller), 7);
+    }
+
+    #[test]
+    fn an_hour_of_nothing_costs_no_write_and_no_memory() {
+        let (mut window, mut written) = (Window::new(), Written::default());
+        window.place(&block(Channel::Agent, 3, 1), &mut written).unwrap();
+        window.place(&block(Channel::Agent, 180_000, 2), &mut written).unwrap();
+        assert!(window.samples.len() <= frames(WINDOW_BLOCKS) * CHANNELS);
+        window.write_all(&mut written).unwrap();
+        assert_eq!(window.end(), 180_001);
+        assert_eq!((written.at(3, Channel::Agent), written.at(180_000, Channel::Agent)), (1, 2));
+        assert!(written.samples.len() < 100 * BLOCK_SAMPLES);
+    }
+
+    #[test]
+    fn an_index_beyond_any_file_is_an_error() {
+        let (mut window, mut written) = (Window::new(), Written::default());
+        assert!(window.place(&block(Channel::Agent, u32::MAX, 1), &mut written).is_err());
+        assert!(window.place(&block(Channel::Agent, MAX_BLOCKS - 1, 1), &mut written).is_ok());
+    }
+}

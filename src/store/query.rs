@@ -1,0 +1,343 @@
+//! Questions to the store, asked beside a running server or without one: the database is only read, and what still waits
+//! in the spool is read too and added to the answers.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use serde::Serialize;
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{Connection as _, QueryBuilder, Sqlite};
+
+use super::data_dir::DataDir;
+use super::database;
+use super::error::StoreError;
+use super::row::{CallRow, event_type, int};
+use super::spool;
+use crate::call::cause::HangupCause;
+use crate::call::log::{CallTime, Record, UnixMicros};
+
+/// A data directory opened for reading.
+#[derive(Debug)]
+pub struct StoreReader {
+    data: DataDir,
+    connection: SqliteConnection,
+}
+
+/// Which calls to list. What is `None` does not matter.
+#[derive(Clone, Debug, Default)]
+pub struct CallFilter {
+    /// At most so many, the newest ones.
+    pub limit: u32,
+    /// Begun at this time or later.
+    pub since: Option<UnixMicros>,
+    /// Ended for this cause.
+    pub cause: Option<HangupCause>,
+    /// Called number or user, exactly; a trailing `*` stands for any rest.
+    pub number: Option<String>,
+}
+
+/// Calls, the newest first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallList {
+    /// The calls.
+    pub calls: Vec<CallRow>,
+    /// Events that have not reached the database yet. What they tell is in the rows.
+    pub events_in_spool: u64,
+}
+
+/// What an id, or a part of one, stands for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Lookup {
+    /// One call.
+    Found(Box<CallLog>),
+    /// Several calls; some of their ids.
+    Several(Vec<String>),
+    /// None.
+    Absent,
+}
+
+/// One call with its events.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallLog {
+    /// The row.
+    pub row: CallRow,
+    /// The events in order.
+    pub events: Vec<StoredEvent>,
+    /// How many of them wait in the spool.
+    pub events_in_spool: u64,
+}
+
+/// One event as it is stored.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StoredEvent {
+    /// Position in the call's log. A number that is missing was dropped on its way to the store.
+    pub seq: u64,
+    /// Time since the call began, in microseconds.
+    pub at_us: u64,
+    /// Type of the event.
+    pub r#type: String,
+    /// The event as JSON, its type included.
+    pub body: serde_json::Value,
+}
+
+impl StoreReader {
+    /// Opens the data directory at `root` for reading.
+    ///
+    /// # Errors
+    /// When there is no database, or none that this version can read.
+    pub async fn open(root: &Path) -> Result<Self, StoreError> {
+        let data = DataDir::new(root);
+        let file = data.database();
+        if !file.exists() {
+            return Err(StoreError::Absent { root: root.to_path_buf() });
+        }
+        database::examine(&file).await?;
+        let failed = |error| StoreError::of(&file, error);
+        let mut connection = database::connect_read_only(&file).await.map_err(failed)?;
+        let (found, known) = database::schema(&mut connection).await.map_err(failed)?;
+        if found > known {
+            return Err(StoreError::Newer { file, found, known });
+        }
+        if found < known {
+            return Err(StoreError::Older { file, found, known });
+        }
+        Ok(Self { data, connection })
+    }
+
+    /// The newest calls that `filter` lets through.
+    ///
+    /// # Errors
+    /// When the database or the spool cannot be read.
+    pub async fn list(&mut self, filter: &CallFilter) -> Result<CallList, StoreError> {
+        // The spool comes first: what is committed and deleted meanwhile is then seen twice, not missed.
+        let waiting = self.spooled(|_| true)?;
+        let waiting_calls: Vec<&String> = waiting.keys().collect();
+        let (mut rows, seqs) = self.rows_with_seqs(&waiting_calls).await?;
+        let mut events_in_spool = 0;
+        for (id, records) in &waiting {
+            events_in_spool += add(records, rows.get_mut(id), seqs.get(id).copied());
+        }
+        for (id, records) in &waiting {
+            if let (false, Some(first)) = (rows.contains_key(id), records.first()) {
+                let mut row = CallRow::new(first.call);
+                events_in_spool += add(records, Some(&mut row), None);
+                rows.insert(id.clone(), row);
+            }
+        }
+        for row in self.listed(filter).await? {
+            rows.entry(row.id.clone()).or_insert(row);
+        }
+        let mut calls: Vec<CallRow> = rows.into_values().filter(|row| filter.admits(row)).collect();
+        calls.sort_by(|one, other| (other.started_at, &other.id).cmp(&(one.started_at, &one.id)));
+        calls.truncate(usize::try_from(filter.limit).unwrap_or(usize::MAX));
+        Ok(CallList { calls, events_in_spool })
+    }
+
+    /// The call that `id`, or any part of it, names.
+    ///
+    /// # Errors
+    /// When the database or the spool cannot be read.
+    pub async fn find(&mut self, id: &str) -> Result<Lookup, StoreError> {
+        let part = id.trim().to_ascii_lowercase();
+        let waiting = self.spooled(|call| call.contains(&part))?;
+        let mut ids = self.matching_ids(&part).await?;
+        ids.extend(waiting.keys().cloned());
+        ids.sort();
+        ids.dedup();
+        let [id] = ids.as_slice() else {
+            return Ok(if ids.is_empty() { Lookup::Absent } else { Lookup::Several(ids) });
+        };
+        let (mut rows, _) = self.rows_with_seqs(&[id]).await?;
+        let mut events = self.events_of(id).await?;
+        let mut row = rows.remove(id);
+        let mut events_in_spool = 0;
+        for record in waiting.get(id).into_iter().flatten() {
+            if events.last().is_none_or(|last| last.seq < record.seq) {
+                row.get_or_insert_with(|| CallRow::new(record.call)).apply(record.at, &record.event);
+                events.push(self.stored(record)?);
+                events_in_spool += 1;
+            }
+        }
+        let Some(row) = row else { return Ok(Lookup::Absent) };
+        Ok(Lookup::Found(Box::new(CallLog { row, events, events_in_spool })))
+    }
+
+    /// Where everything lies.
+    pub fn data_dir(&self) -> &DataDir {
+        &self.data
+    }
+
+    /// Closes the database.
+    ///
+    /// # Errors
+    /// When it cannot be closed in order.
+    pub async fn close(self) -> Result<(), StoreError> {
+        let file = self.data.database();
+        self.connection.close().await.map_err(|error| StoreError::of(&file, error))
+    }
+
+    /// The records in the spool of calls that `wanted` names, by call.
+    fn spooled(&self, wanted: impl Fn(&str) -> bool) -> Result<BTreeMap<String, Vec<Record>>, StoreError> {
+        let dir = self.data.spool();
+        let mut calls: BTreeMap<String, Vec<Record>> = BTreeMap::new();
+        let collect = |record: Record| {
+            let id = record.call.to_string();
+            if wanted(&id) {
+                calls.entry(id).or_default().push(record);
+            }
+        };
+        spool::read_all(&dir, collect).map_err(|source| StoreError::Folder { path: dir.clone(), source })?;
+        for records in calls.values_mut() {
+            records.sort_by_key(|record| record.seq);
+            records.dedup_by_key(|record| record.seq);
+        }
+        Ok(calls)
+    }
+
+    /// Rows of these calls, and the highest number that the database has of each.
+    async fn rows_with_seqs(
+        &mut self,
+        ids: &[&String],
+    ) -> Result<(HashMap<String, CallRow>, HashMap<String, i64>), StoreError> {
+        let (mut rows, mut seqs) = (HashMap::new(), HashMap::new());
+        for chunk in ids.chunks(IDS_PER_STATEMENT) {
+            let mut query = QueryBuilder::<Sqlite>::new("SELECT * FROM calls WHERE id IN ");
+            push_ids(&mut query, chunk);
+            let found: Vec<CallRow> =
+                query.build_query_as().fetch_all(&mut self.connection).await.map_err(self.failed())?;
+            rows.extend(found.into_iter().map(|row| (row.id.clone(), row)));
+            let mut query =
+                QueryBuilder::<Sqlite>::new("SELECT call_id, max(seq) FROM events WHERE call_id IN ");
+            push_ids(&mut query, chunk);
+            query.push(" GROUP BY call_id");
+            let found: Vec<(String, i64)> =
+                query.build_query_as().fetch_all(&mut self.connection).await.map_err(self.failed())?;
+            seqs.extend(found);
+        }
+        Ok((rows, seqs))
+    }
+
+    async fn listed(&mut self, filter: &CallFilter) -> Result<Vec<CallRow>, StoreError> {
+        let mut query = QueryBuilder::<Sqlite>::new("SELECT * FROM calls WHERE 1 = 1");
+        if let Some(since) = filter.since {
+            query.push(" AND started_at >= ").push_bind(since.0);
+        }
+        if let Some(cause) = filter.cause {
+            query.push(" AND cause = ").push_bind(cause.as_str());
+        }
+        match filter.number.as_deref().map(|number| (number, number.strip_suffix('*'))) {
+            Some((_, Some(prefix))) => {
+                let characters = i64::try_from(prefix.chars().count()).unwrap_or(i64::MAX);
+                query
+                    .push(" AND substr(number, 1, ")
+                    .push_bind(characters)
+                    .push(") = ")
+                    .push_bind(prefix.to_owned());
+            }
+            Some((number, None)) => {
+                query.push(" AND number = ").push_bind(number.to_owned());
+            }
+            None => {}
+        }
+        query.push(" ORDER BY started_at DESC, id DESC LIMIT ").push_bind(i64::from(filter.limit));
+        query.build_query_as().fetch_all(&mut self.connection).await.map_err(self.failed())
+    }
+
+    async fn matching_ids(&mut self, part: &str) -> Result<Vec<String>, StoreError> {
+        // `instr` and its kin differ between databases; an id holds no character that LIKE gives a meaning to.
+        let is_plain = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+        if !is_plain {
+            return Ok(Vec::new());
+        }
+        sqlx::query_scalar("SELECT id FROM calls WHERE id LIKE $1 ORDER BY started_at DESC LIMIT 10")
+            .bind(format!("%{part}%"))
+            .fetch_all(&mut self.connection)
+            .await
+            .map_err(self.failed())
+    }
+
+    async fn events_of(&mut self, id: &str) -> Result<Vec<StoredEvent>, StoreError> {
+        let rows: Vec<(i64, i64, String, String)> =
+            sqlx::query_as("SELECT seq, at_us, type, body FROM events WHERE call_id = $1 ORDER BY seq")
+                .bind(id)
+                .fetch_all(&mut self.connection)
+                .await
+                .map_err(self.failed())?;
+        let file = self.data.database();
+        let parse = |(seq, at_us, r#type, body): (i64, i64, String, String)| {
+            let corrupt = |error| StoreError::Corrupt {
+                file: file.clone(),
+                what: format!("event {seq} of call {id} is no JSON: {error}"),
+            };
+            Ok(StoredEvent {
+                seq: u64::try_from(seq).unwrap_or(0),
+                at_us: u64::try_from(at_us).unwrap_or(0),
+                r#type,
+                body: serde_json::from_str(&body).map_err(corrupt)?,
+            })
+        };
+        rows.into_iter().map(parse).collect()
+    }
+
+    fn stored(&self, record: &Record) -> Result<StoredEvent, StoreError> {
+        let body = serde_json::to_value(&record.event).map_err(|error| StoreError::Corrupt {
+            file: self.data.spool(),
+            what: format!("event {} of call {} is no JSON: {error}", record.seq, record.call),
+        })?;
+        Ok(StoredEvent {
+            seq: record.seq,
+            at_us: record.at.0,
+            r#type: event_type(&record.event).to_owned(),
+            body,
+        })
+    }
+
+    fn failed(&self) -> impl Fn(sqlx::Error) -> StoreError + use<> {
+        let file = self.data.database();
+        move |error| StoreError::of(&file, error)
+    }
+}
+
+impl StoredEvent {
+    /// Time since the call began.
+    pub fn at(&self) -> CallTime {
+        CallTime(self.at_us)
+    }
+}
+
+impl CallFilter {
+    fn admits(&self, row: &CallRow) -> bool {
+        let is_number = |wanted: &String| {
+            let number = row.number.as_deref().unwrap_or_default();
+            wanted.strip_suffix('*').map_or(number == wanted, |prefix| number.starts_with(prefix))
+        };
+        self.since.is_none_or(|since| row.started_at >= since.0)
+            && self.cause.is_none_or(|cause| row.cause.as_deref() == Some(cause.as_str()))
+            && self.number.as_ref().is_none_or(is_number)
+    }
+}
+
+/// Applies those of `records` that the database does not have, and counts them.
+fn add(records: &[Record], row: Option<&mut CallRow>, highest: Option<i64>) -> u64 {
+    let Some(row) = row else { return 0 };
+    let mut added = 0;
+    for record in records {
+        if highest.is_none_or(|highest| int(record.seq) > highest) {
+            row.apply(record.at, &record.event);
+            added += 1;
+        }
+    }
+    added
+}
+
+fn push_ids(query: &mut QueryBuilder<Sqlite>, ids: &[&String]) {
+    query.push("(");
+    let mut list = query.separated(", ");
+    for id in ids {
+        list.push_bind((*id).clone());
+    }
+    query.push(")");
+}
+
+/// Well below the number of variables that a statement may have.
+const IDS_PER_STATEMENT: usize = 256;
