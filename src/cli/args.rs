@@ -1,11 +1,17 @@
 //! The command line's grammar: every flag of every command, checked while it is parsed.
 
 use std::net::SocketAddr;
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::call::cause::HangupCause;
+use crate::config::PortRange;
 
 /// `caly` and its commands.
 #[derive(Debug, Parser)]
@@ -54,7 +60,7 @@ pub struct ServeArgs {
 
     /// UDP ports for RTP and RTCP, both ends included [default: 10000-20000]
     #[arg(long, value_name = "A-B", value_parser = parse_port_range)]
-    pub rtp_ports: Option<RangeInclusive<u16>>,
+    pub rtp_ports: Option<PortRange>,
 
     /// Directory for the database, the spool and the recordings [default: ./data]
     #[arg(long, value_name = "DIR")]
@@ -131,6 +137,18 @@ pub struct CallsLsArgs {
     #[arg(long, value_name = "DIR", default_value = DEFAULT_DATA_DIR)]
     pub data: PathBuf,
 
+    /// Only calls that began then or later: a day, a time, or a span before now (2026-11-21, 2h)
+    #[arg(long, value_name = "WHEN", value_parser = parse_since)]
+    pub since: Option<Timestamp>,
+
+    /// Only calls to this number or user; a star at the end stands for any rest
+    #[arg(long, value_name = "NUMBER")]
+    pub number: Option<String>,
+
+    /// Only calls that ended for this cause
+    #[arg(long, value_name = "CAUSE", value_parser = causes(), hide_possible_values = true)]
+    pub cause: Option<HangupCause>,
+
     /// Show at most this many calls
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub limit: u32,
@@ -163,18 +181,36 @@ const MAX_CALL_SECONDS: f64 = 86_400.0;
 /// The most digits one call sends; a calling card number with its PIN and a conference code stays below.
 const MAX_DIGITS: usize = 64;
 
-fn parse_port_range(text: &str) -> Result<RangeInclusive<u16>, String> {
+fn parse_port_range(text: &str) -> Result<PortRange, String> {
     let (first, last) =
         text.split_once('-').ok_or("write two ports with a dash between, e.g. 10000-20000")?;
     let port = |part: &str| part.trim().parse::<u16>().map_err(|_| format!("{part:?} is not a port"));
-    let (first, last) = (port(first)?, port(last)?);
-    if first == 0 {
-        return Err("port 0 cannot be part of a range".to_owned());
+    PortRange::new(port(first)?, port(last)?)
+        .ok_or_else(|| "no room for an even port above 0 and the next one".to_owned())
+}
+
+fn causes() -> impl TypedValueParser<Value = HangupCause> {
+    let known = |name: String| HangupCause::ALL.into_iter().find(|cause| cause.as_str() == name);
+    PossibleValuesParser::new(HangupCause::ALL.map(HangupCause::as_str))
+        .try_map(move |name| known(name).ok_or("no such cause"))
+}
+
+fn parse_since(text: &str) -> Result<Timestamp, String> {
+    since(text, Timestamp::now())
+}
+
+/// A time, a day (its beginning in UTC) or a span before now.
+fn since(text: &str, now: Timestamp) -> Result<Timestamp, String> {
+    if let Ok(time) = text.parse() {
+        return Ok(time);
     }
-    if last <= first {
-        return Err(format!("{first}-{last} holds no pair of ports for RTP and RTCP"));
+    if let Ok(day) = text.parse::<Date>() {
+        return day.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp()).map_err(|error| error.to_string());
     }
-    Ok(first..=last)
+    let span: SignedDuration = text
+        .parse()
+        .map_err(|_| "write 2026-11-21, 2026-11-21T10:00:00Z, or a span before now as 2h".to_owned())?;
+    now.checked_sub(span.abs()).map_err(|error| error.to_string())
 }
 
 fn parse_digits(text: &str) -> Result<String, String> {
@@ -207,10 +243,34 @@ mod tests {
 
     #[test]
     fn a_port_range_has_room_for_a_pair() {
-        assert_eq!(parse_port_range("10000-20000"), Ok(10_000..=20_000));
-        for wrong in ["", "10000", "0-10", "20000-10000", "5-5", "1-99999", "a-b"] {
+        let range = parse_port_range("10000-20000").unwrap();
+        assert_eq!((range.first(), range.last()), (10_000, 20_000));
+        for wrong in ["", "10000", "0-10", "20000-10000", "5-5", "5-6", "1-99999", "a-b"] {
             assert!(parse_port_range(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn since_is_a_day_a_time_or_a_span() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let now = at("2026-11-21T12:00:00Z");
+        for (text, meant) in [
+            ("2026-11-20", at("2026-11-20T00:00:00Z")),
+            ("2026-11-20T05:30:00+05:30", at("2026-11-20T00:00:00Z")),
+            ("1h30m", at("2026-11-21T10:30:00Z")),
+        ] {
+            assert_eq!(since(text, now), Ok(meant), "{text}");
+        }
+        for wrong in ["", "yesterday", "21.11.2026", "2h ago, maybe"] {
+            assert!(since(wrong, now).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_cause_is_one_of_those_in_the_store() {
+        let ls = |cause| Cli::try_parse_from(["caly", "calls", "ls", "--cause", cause]);
+        assert!(HangupCause::ALL.iter().all(|cause| ls(cause.as_str()).is_ok()));
+        assert!(ls("bored").is_err_and(|error| error.to_string().contains("remote_bye")));
     }
 
     #[test]

@@ -1,0 +1,119 @@
+//! `caly check`: reads a configuration file as `caly serve` would and lists every fault in it.
+
+use serde::Serialize;
+
+use super::{CheckArgs, Failure, Format, Output};
+use crate::call::destination::TestDestination;
+use crate::config::{Config, Faults};
+
+/// What `caly check` found.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// The file as it was named.
+    pub file: String,
+    /// Whether the server would start with it.
+    pub is_sound: bool,
+    /// How many trunks there are, if it is sound.
+    pub trunks: Option<usize>,
+    /// How many routes there are, if it is sound.
+    pub routes: Option<usize>,
+    /// Every fault, in the order of the file.
+    pub faults: Option<Faults>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Exit code 2 if the file has faults; they stand on standard output.
+pub fn run(args: &CheckArgs, out: &mut Output<'_>) -> Result<(), Failure> {
+    let file = args.config.display().to_string();
+    let destinations = TestDestination::ALL.map(TestDestination::name);
+    let report = Report::of(file, Config::load(Some(&args.config), &destinations));
+    match out.format() {
+        Format::Text => report.lines().iter().try_for_each(|line| out.line(line))?,
+        Format::Json => out.json(&report)?,
+    }
+    match &report.faults {
+        None => Ok(()),
+        Some(faults) => {
+            Err(Failure::refused(format!("{}: {}", report.file, counted(faults.count(), "fault"))))
+        }
+    }
+}
+
+impl Report {
+    /// The report on a file that was read.
+    pub fn of(file: String, outcome: Result<Config, Faults>) -> Self {
+        let (config, faults) = match outcome {
+            Ok(config) => (Some(config), None),
+            Err(faults) => (None, Some(faults)),
+        };
+        Self {
+            file,
+            is_sound: faults.is_none(),
+            trunks: config.as_ref().map(|config| config.trunks.len()),
+            routes: config.as_ref().map(|config| config.routes.len()),
+            faults,
+        }
+    }
+
+    /// The report as lines of text.
+    pub fn lines(&self) -> Vec<String> {
+        if let Some(faults) = &self.faults {
+            return faults.iter().map(ToString::to_string).collect();
+        }
+        let trunks = counted(self.trunks.unwrap_or(0), "trunk");
+        let routes = counted(self.routes.unwrap_or(0), "route");
+        vec![format!("{}: no faults; {trunks}, {routes}", self.file)]
+    }
+}
+
+fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    use crate::cli::Style;
+
+    fn check(path: &str, format: Format) -> (String, Option<u8>) {
+        let mut printed = Vec::new();
+        let mut out = Output::new(&mut printed, format, Style::Plain);
+        let outcome = run(&CheckArgs { config: PathBuf::from(path) }, &mut out);
+        (String::from_utf8(printed).unwrap(), outcome.err().map(|failure| failure.exit_code()))
+    }
+
+    #[test]
+    fn a_sound_file_is_said_to_be_sound() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/config/trunks/twilio.toml");
+        assert_eq!(check(path, Format::Text), (format!("{path}: no faults; 1 trunk, 1 route\n"), None));
+        let (json, code) = check(path, Format::Json);
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!((json["is_sound"].as_bool(), json["trunks"].as_u64(), code), (Some(true), Some(1), None));
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_one_fault() {
+        let (text, code) = check("/nonexistent/caly.toml", Format::Text);
+        assert!(text.starts_with("/nonexistent/caly.toml: cannot be read: "), "{text}");
+        assert_eq!((text.lines().count(), code), (1, Some(2)));
+    }
+
+    #[test]
+    fn faults_are_listed_one_a_line_in_text_and_in_json() {
+        let text = "[rtp]\njitter_ms = 500\n[sip]\nlisten = 5060\n";
+        let report = Report::of("caly.toml".to_owned(), Config::parse("caly.toml", text, &[]));
+        let expected = [
+            "caly.toml:2:13: [rtp] jitter_ms = 500: must be 20..=200 ms",
+            "caly.toml:4:10: [sip] listen = 5060: must be an IP address and port, as \"0.0.0.0:5060\" or \"[::]:5060\"",
+        ];
+        assert_eq!(report.lines(), expected);
+        let json = serde_json::to_value(&report).unwrap();
+        assert_eq!(json["faults"][0]["line"], 2);
+        assert_eq!(json["faults"][1]["key"], "[sip] listen");
+        assert_eq!(json["is_sound"], false);
+    }
+}
