@@ -1,6 +1,7 @@
 //! The command line: grammar, dispatch, exit codes. Each command's body is a file of its own.
 
 mod args;
+mod check;
 mod output;
 
 pub use args::{
@@ -13,11 +14,11 @@ pub use output::{Failure, FailureKind, Format, Output, Style};
 ///
 /// # Errors
 /// What went wrong, ready to be printed, with the exit code.
-pub fn run(command: &Command, _out: &mut Output<'_>) -> Result<(), Failure> {
+pub fn run(command: &Command, out: &mut Output<'_>) -> Result<(), Failure> {
     match command {
         Command::Serve(_) => Err(Failure::refused("`serve` is not in this build yet")),
         Command::Call(_) => Err(Failure::refused("`call` is not in this build yet")),
-        Command::Check(_) => Err(Failure::refused("`check` is not in this build yet")),
+        Command::Check(args) => check::run(args, out),
         Command::Calls(_) => Err(Failure::refused("`calls` is not in this build yet")),
     }
 }
