@@ -28,7 +28,7 @@ test:
 
 bench:
 	@scripts/setup.sh build bench
-	$(CARGO) bench --workspace --locked --benches
+	$(CARGO) bench --workspace --locked --bench '*'
 
 lint:
 	@scripts/setup.sh build lint
