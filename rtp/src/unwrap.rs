@@ -110,14 +110,21 @@ impl Unwrapper {
             return Some(Restart::Ssrc);
         }
         let packets = header.sequence.distance_from(newest.header.sequence);
-        if packets > MAX_DROPOUT || packets < -MAX_MISORDER {
+        if !(-MAX_MISORDER..=MAX_DROPOUT).contains(&packets) {
             return Some(Restart::Sequence);
         }
         let units = i64::from(header.timestamp.distance_from(newest.header.timestamp));
-        let elapsed = units_in(arrival.saturating_duration_since(newest.arrival), self.clock_rate);
-        let slack = units_in(MAX_TIMESTAMP_LEAD, self.clock_rate);
-        let furthest = i64::try_from(elapsed.saturating_add(slack)).unwrap_or(i64::MAX);
-        let is_explained = if packets > 0 { (0..=furthest).contains(&units) } else { units.abs() <= furthest };
+        let elapsed = arrival.saturating_duration_since(newest.arrival);
+        let steps = u32::from(packets.unsigned_abs());
+        let furthest =
+            units_in(elapsed.saturating_add(MAX_PACKET * steps).saturating_add(SLACK), self.clock_rate);
+        let furthest = i64::try_from(furthest).unwrap_or(i64::MAX);
+        let slack = units_in(SLACK, self.clock_rate).cast_signed();
+        let is_explained = if packets > 0 {
+            (-slack..=furthest).contains(&units)
+        } else {
+            (-furthest..=slack).contains(&units)
+        };
         if is_explained { None } else { Some(Restart::Timestamp) }
     }
 }
@@ -158,8 +165,12 @@ const MAX_DROPOUT: i16 = 3_000;
 /// A backward jump of more packets is a restart, not reordering: RFC 3550 A.1 recommends 100, two seconds.
 const MAX_MISORDER: i16 = 100;
 
-/// How far a timestamp may run ahead of the arrivals. A burst after a stall of the network runs ahead by the length of the stall.
-const MAX_TIMESTAMP_LEAD: Duration = Duration::from_secs(3);
+/// The longest packet: what a timestamp may move on for each packet when a burst comes after a stall.
+const MAX_PACKET: Duration = Duration::from_millis(200);
+
+/// How far a timestamp may be off in both directions: an event's timestamp (RFC 4733) is its beginning, before audio that was
+/// already sent.
+const SLACK: Duration = Duration::from_millis(400);
 
 /// Sequence numbers left out at a restart, so that the new stream's reordered start cannot meet the old stream's end.
 const RESTART_STEP: u64 = 1_000;

@@ -2,76 +2,113 @@
 
 use std::time::Instant;
 
-use arrayvec::ArrayVec;
-
 use super::Codec;
 use super::conceal::Concealer;
-use crate::frame::{Frame, FrameKind, MediaTime};
-use crate::jitter::{Content, JitterBuffer, Paced};
+use crate::frame::{Frame, FrameKind, MAX_FRAME_SAMPLES, MediaTime};
+use crate::jitter::{Content, JitterBuffer, Paced, Slot};
 
 /// Decodes one stream. It keeps the history that concealment needs, so a stream has one decoder for its life.
 #[derive(Clone, Debug)]
 pub struct FrameDecoder {
     codec: Codec,
     concealer: Concealer,
+    next_media_time: MediaTime,
 }
 
 impl FrameDecoder {
     /// A decoder that has heard nothing.
     #[must_use]
     pub fn new(codec: Codec) -> Self {
-        Self { codec, concealer: Concealer::new(codec.clock_rate()) }
+        Self { codec, concealer: Concealer::new(codec.clock_rate()), next_media_time: MediaTime::default() }
     }
 
-    /// Continues with another codec.
+    /// Continues with another codec. What was heard stays as history if the new one has the same rate.
     pub fn set_codec(&mut self, codec: Codec) {
+        if self.codec.clock_rate() != codec.clock_rate() {
+            self.concealer = Concealer::new(codec.clock_rate());
+        }
         self.codec = codec;
     }
 
-    /// The next frame for a listener: call it until it returns `None`, after each batch of packets and at each tick.
+    /// The next frame for a listener: call it until it returns `None`, after every few packets and at each tick.
     pub fn next_in_order(&mut self, buffer: &mut JitterBuffer, now: Instant) -> Option<Frame> {
         let slot = buffer.next_in_order(now)?;
-        let mut frame = Frame { media_time: MediaTime::from_unwrapped(slot.timestamp), ..Frame::default() };
-        self.fill(&slot.content, &mut frame);
-        Some(frame)
+        Some(self.decode(&slot, Join::Follows))
     }
 
-    /// The frame for a peer's ear: call it exactly once a tick. `None` while there is nothing to hear.
+    /// The frame for a peer's ear: call it exactly once a tick. `None` while there is nothing to hear. Where the peer pauses,
+    /// up to three concealed frames fade out first.
     pub fn next_paced(&mut self, buffer: &mut JitterBuffer, now: Instant) -> Option<Frame> {
-        let mut frame = Frame::default();
-        match buffer.next_paced(now) {
-            Paced::Frame(slot) | Paced::SlipRemoved(slot) => {
-                frame.media_time = MediaTime::from_unwrapped(slot.timestamp);
-                self.fill(&slot.content, &mut frame);
-            }
-            Paced::SlipInserted { timestamp } => {
-                frame.media_time = MediaTime::from_unwrapped(timestamp);
-                self.fill(&Content::Lost, &mut frame);
-            }
+        let has_begun = self.next_media_time > MediaTime::default();
+        let frame = match buffer.next_paced(now) {
+            Paced::Frame(slot) => self.decode(&slot, Join::Follows),
+            Paced::SlipRemoved(slot) => self.decode(&slot, Join::Cut),
+            Paced::SlipInserted { timestamp } => self.conceal(MediaTime::from_unwrapped(timestamp)),
+            Paced::Empty if has_begun && self.concealer.is_audible() => self.conceal(self.next_media_time),
             Paced::Empty => return None,
-        }
+        };
+        let peak = frame.samples.iter().map(|sample| sample.unsigned_abs()).max().unwrap_or(0);
+        buffer.note_quiet(peak < QUIET_PEAK);
         Some(frame)
     }
 
-    fn fill(&mut self, content: &Content<'_>, frame: &mut Frame) {
-        let count = self.codec.frame_samples();
-        frame.samples = std::iter::repeat_n(0, count).collect();
-        match content {
-            Content::Payload(payload) => {
-                frame.kind = FrameKind::Voice;
-                frame.payload = payload.iter().copied().collect();
-                self.codec.decode(payload, &mut frame.samples);
-                self.concealer.heard(&mut frame.samples);
-            }
-            Content::Partial { .. } | Content::Lost => {
-                frame.kind = FrameKind::Concealed;
-                frame.payload = silence(self.codec);
-                self.concealer.conceal(&mut frame.samples);
-            }
+    fn decode(&mut self, slot: &Slot<'_>, join: Join) -> Frame {
+        let media_time = MediaTime::from_unwrapped(slot.timestamp);
+        let (payload, missing_before) = match slot.content {
+            Content::Lost => return self.conceal(media_time),
+            Content::Payload(payload) => (payload, 0),
+            Content::Partial { payload, missing_before } => (payload, missing_before),
+        };
+        let mut frame = self.silent_frame(media_time);
+        frame.kind = FrameKind::Voice;
+        let received = missing_before..missing_before.saturating_add(payload.len());
+        if let Some(place) = frame.payload.get_mut(received.clone()) {
+            place.copy_from_slice(payload);
         }
+        let (before, rest) = frame.samples.split_at_mut(received.start.min(self.codec.frame_samples()));
+        let (heard, after) = rest.split_at_mut(payload.len().min(rest.len()));
+        if !before.is_empty() {
+            self.concealer.conceal(before);
+        }
+        self.codec.decode(payload, heard);
+        match join {
+            Join::Follows => self.concealer.hear(heard),
+            Join::Cut => self.concealer.hear_after_cut(heard),
+        }
+        if !after.is_empty() {
+            self.concealer.conceal(after);
+        }
+        if !before.is_empty() || !after.is_empty() {
+            frame.kind = FrameKind::Concealed;
+        }
+        frame
+    }
+
+    fn conceal(&mut self, media_time: MediaTime) -> Frame {
+        let mut frame = self.silent_frame(media_time);
+        frame.kind = FrameKind::Concealed;
+        self.concealer.conceal(&mut frame.samples);
+        frame
+    }
+
+    fn silent_frame(&mut self, media_time: MediaTime) -> Frame {
+        let count = self.codec.frame_samples().min(MAX_FRAME_SAMPLES);
+        self.next_media_time = MediaTime(media_time.0.saturating_add(count as u64));
+        let mut frame = Frame { media_time, ..Frame::default() };
+        frame.samples.extend(std::iter::repeat_n(0, count));
+        let room = frame.payload.capacity();
+        frame.payload.extend(std::iter::repeat_n(self.codec.silence_byte(), count).take(room));
+        frame
     }
 }
 
-fn silence<const N: usize>(codec: Codec) -> ArrayVec<u8, N> {
-    std::iter::repeat_n(codec.silence_byte(), codec.frame_samples()).take(N).collect()
+/// How a frame joins the one before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Join {
+    Follows,
+    /// Something was left out between them.
+    Cut,
 }
+
+/// Peak of a frame that counts as quiet: 40 dB below full scale, well above the noise of a telephone line, below speech.
+const QUIET_PEAK: u16 = 328;

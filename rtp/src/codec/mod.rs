@@ -29,9 +29,9 @@ impl Codec {
     /// The codec of an SDP encoding name, in any case, and its clock rate.
     #[must_use]
     pub fn from_encoding(name: &str, clock_rate: u32) -> Option<Self> {
-        [Self::Pcmu, Self::Pcma]
-            .into_iter()
-            .find(|codec| name.eq_ignore_ascii_case(codec.encoding_name()) && clock_rate == codec.clock_rate())
+        [Self::Pcmu, Self::Pcma].into_iter().find(|codec| {
+            name.eq_ignore_ascii_case(codec.encoding_name()) && clock_rate == codec.clock_rate()
+        })
     }
 
     /// The name in an SDP `rtpmap`.

@@ -1,16 +1,52 @@
 //! The jitter buffer: puts a stream's packets back in order, and releases them to listeners or to a peer's ear.
+//!
+//! Both releases cut the stream into 20 ms slots, whatever packet length the peer chose. Every packet of the stream is
+//! inserted, with its numbers unwrapped; one that carries no audio of the codec (RFC 4733 events, RFC 3389 comfort noise) with
+//! an empty payload, so that its sequence number does not look lost.
+//!
+//! The paced release keeps a line through the arrival times (the median transit) and plays a packet between `target` and
+//! `target` + 40 ms behind it. Clock drift walks through that band, and is met at its edge by leaving out or inserting one frame.
 
-use std::collections::BTreeMap;
+mod in_order;
+mod paced;
+mod store;
+mod transit;
+
+use std::ops::Range;
 use std::time::{Duration, Instant};
+
+use self::paced::Steering;
+use self::store::{Store, Stored};
+use self::transit::Transit;
+use crate::frame::FRAME;
 
 /// Buffers one stream.
 #[derive(Clone, Debug)]
 pub struct JitterBuffer {
-    config: JitterConfig,
+    target: Duration,
     release: Release,
-    packets: BTreeMap<u64, (u64, Vec<u8>)>,
-    released: Vec<u8>,
-    next_timestamp: Option<u64>,
+    frame_units: u64,
+    store: Store,
+    transit: Transit,
+    steering: Steering,
+    seen: Seen,
+    /// The first arrival, from which stored arrivals are counted.
+    epoch: Option<Instant>,
+    /// Timestamp of the next unit to release; `None` while nothing is being released.
+    position: Option<u64>,
+    /// The last sequence number of which something was released, or that was given up.
+    last_used: Option<u64>,
+    /// In-order release: the admitted audio ends here.
+    run_end: u64,
+    /// Paced release: frames missing since the last that was there.
+    missing_frames: u64,
+    /// Units in the last packet with audio.
+    packet_units: u32,
+    /// Paced release: the packet used last carried no audio, so that nothing need follow it.
+    is_pause_known: bool,
+    /// The frame being released, and which part of it was there.
+    released: Box<[u8]>,
+    filled: Range<usize>,
     counters: JitterCounters,
 }
 
@@ -44,7 +80,7 @@ pub enum Inserted {
     Duplicate,
     /// Its time to be released is over; dropped.
     Late,
-    /// No room; dropped.
+    /// There was no room: the oldest packets were dropped for it, or it was itself the oldest and is dropped.
     Overflow,
 }
 
@@ -62,7 +98,7 @@ pub struct Slot<'a> {
 pub enum Content<'a> {
     /// All of it.
     Payload(&'a [u8]),
-    /// A part; the rest was in a packet that is lost.
+    /// A part; the rest was in a packet that is missing.
     Partial {
         /// The part that there is.
         payload: &'a [u8],
@@ -100,17 +136,17 @@ pub struct JitterCounters {
     pub duplicate: u64,
     /// Packets whose time to be released was over.
     pub late: u64,
-    /// Frames released as lost because a packet did not come, or not in time.
+    /// Frames that were due and missing because a packet did not come, or not in time.
     pub lost: u64,
-    /// Frames that were due while nothing was missing from the sequence: pauses of the peer and stalls of the network.
+    /// Frames concealed while nothing was missing from the sequence: the network stalled, or the peer began a pause.
     pub starved: u64,
-    /// Packets for which there was no room.
+    /// Packets dropped for want of room.
     pub overflow: u64,
     /// Single frames left out to meet the target delay.
     pub slips_removed: u64,
     /// Single frames inserted to meet the target delay.
     pub slips_inserted: u64,
-    /// Frames skipped at once after a stall, to be back at the target delay.
+    /// Frames left out at once after a stall, to be back at the target delay.
     pub skipped: u64,
     /// Times the stream's numbering restarted.
     pub resets: u64,
@@ -120,58 +156,85 @@ impl JitterBuffer {
     /// An empty buffer.
     #[must_use]
     pub fn new(config: JitterConfig, release: Release) -> Self {
+        let clock_rate = config.clock_rate.clamp(MIN_CLOCK_RATE, MAX_CLOCK_RATE);
+        let units_in = |duration: Duration| clock_rate as usize * duration.as_millis() as usize / 1_000;
         Self {
-            config,
+            target: config.target.clamp(MIN_TARGET, MAX_TARGET),
             release,
-            packets: BTreeMap::new(),
-            released: Vec::new(),
-            next_timestamp: None,
+            frame_units: units_in(FRAME) as u64,
+            store: Store::new(units_in(CAPACITY)),
+            transit: Transit::new(clock_rate),
+            steering: Steering::default(),
+            seen: Seen::default(),
+            epoch: None,
+            position: None,
+            last_used: None,
+            run_end: 0,
+            missing_frames: 0,
+            packet_units: units_in(FRAME) as u32,
+            is_pause_known: false,
+            filled: 0..0,
+            released: vec![0; units_in(FRAME)].into_boxed_slice(),
             counters: JitterCounters::default(),
         }
     }
 
-    /// Serves someone else from now on.
+    /// Serves someone else from now on. What is buffered and was not released goes to them.
     pub fn set_release(&mut self, release: Release) {
+        if self.release == release {
+            return;
+        }
         self.release = release;
-    }
-
-    /// Takes a packet. `arrival` is when the kernel received it; the numbers are unwrapped.
-    pub fn insert(&mut self, arrival: Instant, sequence: u64, timestamp: u64, payload: &[u8]) -> Inserted {
-        let _ = arrival;
-        self.counters.received += 1;
-        self.packets.insert(sequence, (timestamp, payload.to_vec()));
-        Inserted::Accepted
-    }
-
-    /// For [`Release::InOrder`]: the next slot that is ready. Call it until it returns `None`.
-    pub fn next_in_order(&mut self, now: Instant) -> Option<Slot<'_>> {
-        let _ = now;
-        let (_, (timestamp, payload)) = self.packets.pop_first()?;
-        self.released = payload;
-        Some(Slot { timestamp, content: Content::Payload(&self.released) })
-    }
-
-    /// For [`Release::Paced`]: what is heard in this tick. Call it exactly once in 20 ms.
-    pub fn next_paced(&mut self, now: Instant) -> Paced<'_> {
-        let _ = (now, self.release, self.next_timestamp);
-        match self.packets.pop_first() {
-            None => Paced::Empty,
-            Some((_, (timestamp, payload))) => {
-                self.released = payload;
-                Paced::Frame(Slot { timestamp, content: Content::Payload(&self.released) })
+        self.missing_frames = 0;
+        self.steering = Steering::default();
+        match release {
+            Release::InOrder => {
+                let admitted = self.store.front().filter(|front| Some(front.sequence) <= self.last_used);
+                self.run_end = admitted.map_or(0, Stored::end).max(self.position.unwrap_or(0));
+            }
+            Release::Paced => {
+                while self.store.front().is_some_and(|front| Some(front.sequence) <= self.last_used) {
+                    self.store.pop_front();
+                }
+                self.position = None;
+                self.transit.clear();
+                self.rebuild_transit();
             }
         }
     }
 
+    /// Takes a packet. `arrival` is when the kernel received it; the numbers are unwrapped. An empty payload stands for a
+    /// packet that is not the codec's audio: its number is taken, nothing is released for it, and it is not counted.
+    pub fn insert(&mut self, arrival: Instant, sequence: u64, timestamp: u64, payload: &[u8]) -> Inserted {
+        let inserted = self.place(arrival, sequence, timestamp, payload);
+        if payload.is_empty() {
+            return inserted;
+        }
+        self.counters.received += 1;
+        match inserted {
+            Inserted::Accepted | Inserted::Overflow => {}
+            Inserted::Reordered => self.counters.reordered += 1,
+            Inserted::Duplicate => self.counters.duplicate += 1,
+            Inserted::Late => self.counters.late += 1,
+        }
+        inserted
+    }
+
     /// Says whether the frame released last was quiet. Slips prefer quiet moments.
     pub fn note_quiet(&mut self, is_quiet: bool) {
-        let _ = is_quiet;
+        self.steering.is_quiet = is_quiet;
     }
 
     /// Forgets what is buffered: the stream's numbering has restarted.
     pub fn reset(&mut self) {
-        self.packets.clear();
-        self.next_timestamp = None;
+        self.store.clear();
+        self.transit.clear();
+        self.steering = Steering::default();
+        self.seen = Seen::default();
+        self.position = None;
+        self.last_used = None;
+        self.run_end = 0;
+        self.missing_frames = 0;
         self.counters.resets += 1;
     }
 
@@ -181,9 +244,122 @@ impl JitterBuffer {
         &self.counters
     }
 
-    /// The present delay between a packet's arrival and its release; zero before anything was released.
+    /// Paced release: the delay, at the last tick, between the usual arrival of a packet and its release. Zero while nothing
+    /// is being released.
     #[must_use]
     pub fn depth(&self) -> Duration {
-        self.config.target
+        let excess_us = self.steering.excess_us().unwrap_or_default();
+        match (self.position, u64::try_from(excess_us)) {
+            (None, _) => Duration::ZERO,
+            (Some(_), Ok(excess_us)) => self.target + Duration::from_micros(excess_us),
+            (Some(_), Err(_)) => self.target.saturating_sub(Duration::from_micros(excess_us.unsigned_abs())),
+        }
+    }
+
+    fn place(&mut self, arrival: Instant, sequence: u64, timestamp: u64, payload: &[u8]) -> Inserted {
+        let age = self.seen.note(sequence);
+        if age == Age::Duplicate {
+            return Inserted::Duplicate;
+        }
+        let units = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+        let arrival_ms = self.since_epoch_ms(arrival);
+        if units > 0 && self.release == Release::Paced {
+            self.transit.note(arrival, timestamp, units);
+        }
+        let packet = Stored { sequence, timestamp, units, arrival_ms };
+        if age == Age::TooOld || self.is_late(&packet) {
+            return Inserted::Late;
+        }
+        if units > 0 {
+            self.packet_units = units;
+        }
+        match self.store.insert(packet, payload) {
+            Some(0) if age == Age::Reordered => Inserted::Reordered,
+            Some(0) => Inserted::Accepted,
+            dropped => {
+                self.counters.overflow += dropped.unwrap_or(1);
+                Inserted::Overflow
+            }
+        }
+    }
+
+    fn is_late(&self, packet: &Stored) -> bool {
+        if self.last_used.is_some_and(|last| packet.sequence <= last) {
+            return true;
+        }
+        match self.release {
+            Release::InOrder => false,
+            Release::Paced => {
+                packet.units > 0 && self.position.is_some_and(|position| packet.end() <= position)
+            }
+        }
+    }
+
+    /// Packets missing between the last that was used and this one.
+    fn gap_before(&self, sequence: u64) -> u64 {
+        self.last_used.map_or(0, |last| sequence.saturating_sub(last).saturating_sub(1))
+    }
+
+    fn since_epoch_ms(&mut self, instant: Instant) -> u32 {
+        let epoch = *self.epoch.get_or_insert(instant);
+        u32::try_from(instant.saturating_duration_since(epoch).as_millis()).unwrap_or(u32::MAX)
     }
 }
+
+fn content_of<'a>(released: &'a [u8], filled: &Range<usize>) -> Content<'a> {
+    match released.get(filled.clone()) {
+        None | Some([]) => Content::Lost,
+        Some(payload) if payload.len() == released.len() => Content::Payload(payload),
+        Some(payload) => Content::Partial { payload, missing_before: filled.start },
+    }
+}
+
+/// The last 64 sequence numbers, to tell a duplicate from a packet that is late.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    newest: Option<u64>,
+    /// Bit n is set if `newest` - n was received.
+    received: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Age {
+    Newest,
+    Reordered,
+    Duplicate,
+    TooOld,
+}
+
+impl Seen {
+    fn note(&mut self, sequence: u64) -> Age {
+        let Some(newest) = self.newest else {
+            *self = Self { newest: Some(sequence), received: 1 };
+            return Age::Newest;
+        };
+        if sequence > newest {
+            let step = u32::try_from(sequence - newest).unwrap_or(u32::MAX);
+            *self =
+                Self { newest: Some(sequence), received: self.received.checked_shl(step).unwrap_or(0) | 1 };
+            return Age::Newest;
+        }
+        let bit = u32::try_from(newest - sequence).ok().and_then(|back| 1_u64.checked_shl(back));
+        match bit {
+            None => Age::TooOld,
+            Some(bit) if self.received & bit != 0 => Age::Duplicate,
+            Some(bit) => {
+                self.received |= bit;
+                Age::Reordered
+            }
+        }
+    }
+}
+
+const MIN_TARGET: Duration = Duration::from_millis(20);
+const MAX_TARGET: Duration = Duration::from_millis(200);
+
+/// The deepest target and a burst of the same length on top of it.
+const CAPACITY: Duration = Duration::from_millis(400);
+
+/// Telephone band and full band: the clock rates of RTP audio.
+const MIN_CLOCK_RATE: u32 = 8_000;
+const MAX_CLOCK_RATE: u32 = 48_000;
