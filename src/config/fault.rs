@@ -83,14 +83,24 @@ impl fmt::Display for Fault {
     }
 }
 
-impl Place {
-    /// The place of a byte of a text.
-    pub fn of(text: &str, offset: usize) -> Self {
-        let before = text.char_indices().take_while(|(at, _)| *at < offset);
-        before.fold(Self { line: 1, column: 1 }, |place, (_, character)| match character {
-            '\n' => Self { line: place.line + 1, column: 1 },
-            _ => Self { column: place.column + 1, ..place },
-        })
+/// Where the lines of a text begin, so that places are found quickly.
+pub(super) struct Lines<'a> {
+    text: &'a str,
+    starts: Vec<usize>,
+}
+
+impl<'a> Lines<'a> {
+    pub(super) fn of(text: &'a str) -> Self {
+        let after_breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
+        Self { text, starts: std::iter::once(0).chain(after_breaks).collect() }
+    }
+
+    /// The place of a byte.
+    pub(super) fn place(&self, offset: usize) -> Place {
+        let line = self.starts.partition_point(|start| *start <= offset);
+        let start = self.starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
+        let before = self.text.get(start..offset.min(self.text.len())).unwrap_or_default();
+        Place { line, column: before.chars().count() + 1 }
     }
 }
 
@@ -116,8 +126,11 @@ mod tests {
     #[test]
     fn places_count_characters() {
         let text = "a = 1\nच = 2\n";
-        assert_eq!(Place::of(text, 0), Place { line: 1, column: 1 });
-        assert_eq!(Place::of(text, text.find('2').unwrap()), Place { line: 2, column: 5 });
-        assert_eq!(Place::of(text, 10_000), Place { line: 3, column: 1 });
+        let lines = Lines::of(text);
+        assert_eq!(lines.place(0), Place { line: 1, column: 1 });
+        assert_eq!(lines.place(text.find('\n').unwrap()), Place { line: 1, column: 6 });
+        assert_eq!(lines.place(text.find('2').unwrap()), Place { line: 2, column: 5 });
+        assert_eq!(lines.place(10_000), Place { line: 3, column: 1 });
+        assert_eq!(Lines::of("").place(0), Place { line: 1, column: 1 });
     }
 }

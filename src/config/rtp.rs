@@ -49,10 +49,11 @@ impl Default for RtpConfig {
 impl RtpConfig {
     pub(super) fn read(table: &mut Table<'_>) -> Self {
         let default = Self::default();
+        let ports = table.get("ports", port_range);
         let jitter_ms = table.get("jitter_ms", integer(20..=200, "ms"));
         let timeout_s = table.get("timeout_s", integer(0..=3600, "s, 0 for never"));
         Self {
-            ports: table.get("ports", port_range).unwrap_or(default.ports),
+            ports: ports.unwrap_or(default.ports),
             jitter: jitter_ms.map_or(default.jitter, Duration::from_millis),
             timeout: timeout_s.map_or(default.timeout, Duration::from_secs),
             codecs: read_codecs(table).unwrap_or(default.codecs),

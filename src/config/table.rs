@@ -9,12 +9,13 @@ use ipnet::IpNet;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use super::fault::{Fault, Place};
+use super::fault::{Fault, Lines};
 
 /// A document being read, and what was found wrong in it so far.
 pub(super) struct Document<'a> {
     file: &'a str,
     text: &'a str,
+    lines: Lines<'a>,
     faults: RefCell<Vec<Fault>>,
 }
 
@@ -30,15 +31,19 @@ pub(super) struct Table<'a> {
 
 impl<'a> Document<'a> {
     pub(super) fn new(file: &'a str, text: &'a str) -> Self {
-        Self { file, text, faults: RefCell::new(Vec::new()) }
+        Self { file, text, lines: Lines::of(text), faults: RefCell::new(Vec::new()) }
     }
 
-    /// The faults, without those that only follow from a syntax fault in the same line.
+    /// The faults, without those that may only follow from a fault of the syntax: those in the same line, and keys
+    /// outside of any table, whose header may be what is broken.
     pub(super) fn into_faults(self) -> Vec<Fault> {
         let mut faults = self.faults.into_inner();
         let line = |fault: &Fault| fault.place.map(|place| place.line);
         let broken: Vec<_> = faults.iter().filter(|fault| fault.key.is_none()).map(line).collect();
-        faults.retain(|fault| fault.key.is_none() || !broken.contains(&line(fault)));
+        faults.retain(|fault| match &fault.key {
+            Some(key) => broken.is_empty() || (key.starts_with('[') && !broken.contains(&line(fault))),
+            None => true,
+        });
         faults
     }
 
@@ -49,18 +54,14 @@ impl<'a> Document<'a> {
     }
 
     fn note(&self, at: Option<Range<usize>>, key: Option<String>, value: Option<String>, message: String) {
-        let place = at.map(|at| Place::of(self.text, at.start));
+        let place = at.map(|at| self.lines.place(at.start));
         let file = self.file.to_owned();
         self.faults.borrow_mut().push(Fault { file, place, key, value, message });
     }
 
     /// What was written there, on one line and not too long.
     fn written(&self, at: &Range<usize>) -> Option<String> {
-        let written = self.text.get(at.clone())?;
-        let line = written.split_whitespace().collect::<Vec<_>>().join(" ");
-        let is_long = line.chars().count() > MAX_SHOWN_CHARS;
-        let shown: String = line.chars().take(MAX_SHOWN_CHARS).collect();
-        Some(if is_long { format!("{shown}…") } else { shown })
+        self.text.get(at.clone()).map(shown)
     }
 }
 
@@ -203,7 +204,7 @@ impl<'a> Table<'a> {
 
     /// Line of the table in the file, to point from one fault to another table.
     pub(super) fn line(&self) -> usize {
-        Place::of(self.document.text, self.at.start).line
+        self.document.lines.place(self.at.start).line
     }
 
     /// Notes every key that nobody asked for.
@@ -217,8 +218,12 @@ impl<'a> Table<'a> {
     }
 
     fn unknown(&self, key: &Spanned<DeString<'_>>) -> String {
+        if key.get_ref().len() > MAX_SHOWN_CHARS {
+            return "unknown key".to_owned();
+        }
         let distance = |known: &&&str| strsim::damerau_levenshtein(known, key.get_ref());
-        match self.asked.iter().min_by_key(distance).filter(|known| distance(known) <= MAX_TYPOS) {
+        let is_near = |known: &&&str| distance(known) <= MAX_TYPOS.min(known.len() / 2);
+        match self.asked.iter().min_by_key(distance).filter(is_near) {
             Some(known) => format!("unknown key; did you mean `{known}`?"),
             None => format!("unknown key; known here: {}", self.asked.join(", ")),
         }
@@ -253,8 +258,23 @@ impl<'a> Table<'a> {
     }
 
     fn path(&self, key: &str) -> String {
-        if self.name.is_empty() { key.to_owned() } else { format!("{} {key}", self.name) }
+        let key = shown(key);
+        if self.name.is_empty() { key } else { format!("{} {key}", self.name) }
     }
+}
+
+/// A piece of the file as it may stand in a fault: on one line, not too long, nothing that moves a terminal's cursor.
+fn shown(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut shown: String = line
+        .chars()
+        .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
+        .take(MAX_SHOWN_CHARS)
+        .collect();
+    if line.chars().nth(MAX_SHOWN_CHARS).is_some() {
+        shown.push('…');
+    }
+    shown
 }
 
 /// A text.
