@@ -8,24 +8,24 @@ use crate::config::{Config, Faults};
 
 /// What `caly check` found.
 #[derive(Debug, Serialize)]
-pub struct Report {
+struct Report {
     /// The file as it was named.
-    pub file: String,
+    file: String,
     /// Whether the server would start with it.
-    pub is_sound: bool,
+    is_sound: bool,
     /// How many trunks there are, if it is sound.
-    pub trunks: Option<usize>,
+    trunks: Option<usize>,
     /// How many routes there are, if it is sound.
-    pub routes: Option<usize>,
+    routes: Option<usize>,
     /// Every fault, in the order of the file.
-    pub faults: Option<Faults>,
+    faults: Option<Faults>,
 }
 
 /// Runs the command.
 ///
 /// # Errors
 /// Exit code 2 if the file has faults; they stand on standard output.
-pub fn run(args: &CheckArgs, out: &mut Output<'_>) -> Result<(), Failure> {
+pub(super) fn run(args: &CheckArgs, out: &mut Output<'_>) -> Result<(), Failure> {
     let file = args.config.display().to_string();
     let destinations = TestDestination::ALL.map(TestDestination::name);
     let report = Report::of(file, Config::load(Some(&args.config), &destinations));
@@ -43,7 +43,7 @@ pub fn run(args: &CheckArgs, out: &mut Output<'_>) -> Result<(), Failure> {
 
 impl Report {
     /// The report on a file that was read.
-    pub fn of(file: String, outcome: Result<Config, Faults>) -> Self {
+    fn of(file: String, outcome: Result<Config, Faults>) -> Self {
         let (config, faults) = match outcome {
             Ok(config) => (Some(config), None),
             Err(faults) => (None, Some(faults)),
@@ -58,7 +58,7 @@ impl Report {
     }
 
     /// The report as lines of text.
-    pub fn lines(&self) -> Vec<String> {
+    fn lines(&self) -> Vec<String> {
         if let Some(faults) = &self.faults {
             return faults.iter().map(ToString::to_string).collect();
         }
