@@ -1,2 +1,4 @@
 //! Sans-IO SIP.
+pub mod message;
 pub mod sdp;
+pub mod transport;

@@ -1,0 +1,162 @@
+//! Status codes (RFC 3261 7.2 and 21).
+
+use std::fmt;
+
+/// A status code from 100 to 699.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct StatusCode(u16);
+
+macro_rules! status_codes {
+    ($($name:ident = $code:literal $reason:literal;)*) => {
+        impl StatusCode {
+            $(
+                #[doc = concat!("`", $code, " ", $reason, "`")]
+                pub const $name: Self = Self($code);
+            )*
+
+            /// The reason phrase that goes with the code where nobody has a better one: that of the registry, or
+            /// one for the class if the code is not registered.
+            pub fn default_reason(self) -> &'static str {
+                match self.0 {
+                    $($code => $reason,)*
+                    100..=199 => "Session Progress",
+                    200..=299 => "OK",
+                    300..=399 => "Redirection",
+                    400..=499 => "Request Failure",
+                    500..=599 => "Server Failure",
+                    _ => "Global Failure",
+                }
+            }
+        }
+    };
+}
+
+status_codes! {
+    TRYING = 100 "Trying";
+    RINGING = 180 "Ringing";
+    CALL_IS_BEING_FORWARDED = 181 "Call Is Being Forwarded";
+    QUEUED = 182 "Queued";
+    SESSION_PROGRESS = 183 "Session Progress";
+    EARLY_DIALOG_TERMINATED = 199 "Early Dialog Terminated";
+    OK = 200 "OK";
+    ACCEPTED = 202 "Accepted";
+    NO_NOTIFICATION = 204 "No Notification";
+    MULTIPLE_CHOICES = 300 "Multiple Choices";
+    MOVED_PERMANENTLY = 301 "Moved Permanently";
+    MOVED_TEMPORARILY = 302 "Moved Temporarily";
+    USE_PROXY = 305 "Use Proxy";
+    ALTERNATIVE_SERVICE = 380 "Alternative Service";
+    BAD_REQUEST = 400 "Bad Request";
+    UNAUTHORIZED = 401 "Unauthorized";
+    PAYMENT_REQUIRED = 402 "Payment Required";
+    FORBIDDEN = 403 "Forbidden";
+    NOT_FOUND = 404 "Not Found";
+    METHOD_NOT_ALLOWED = 405 "Method Not Allowed";
+    NOT_ACCEPTABLE = 406 "Not Acceptable";
+    PROXY_AUTHENTICATION_REQUIRED = 407 "Proxy Authentication Required";
+    REQUEST_TIMEOUT = 408 "Request Timeout";
+    GONE = 410 "Gone";
+    REQUEST_ENTITY_TOO_LARGE = 413 "Request Entity Too Large";
+    REQUEST_URI_TOO_LONG = 414 "Request-URI Too Long";
+    UNSUPPORTED_MEDIA_TYPE = 415 "Unsupported Media Type";
+    UNSUPPORTED_URI_SCHEME = 416 "Unsupported URI Scheme";
+    BAD_EXTENSION = 420 "Bad Extension";
+    EXTENSION_REQUIRED = 421 "Extension Required";
+    SESSION_INTERVAL_TOO_SMALL = 422 "Session Interval Too Small";
+    INTERVAL_TOO_BRIEF = 423 "Interval Too Brief";
+    USE_IDENTITY_HEADER = 428 "Use Identity Header";
+    FLOW_FAILED = 430 "Flow Failed";
+    ANONYMITY_DISALLOWED = 433 "Anonymity Disallowed";
+    BAD_IDENTITY_INFO = 436 "Bad Identity Info";
+    UNSUPPORTED_CREDENTIAL = 437 "Unsupported Credential";
+    INVALID_IDENTITY_HEADER = 438 "Invalid Identity Header";
+    FIRST_HOP_LACKS_OUTBOUND_SUPPORT = 439 "First Hop Lacks Outbound Support";
+    TEMPORARILY_UNAVAILABLE = 480 "Temporarily Unavailable";
+    CALL_OR_TRANSACTION_DOES_NOT_EXIST = 481 "Call/Transaction Does Not Exist";
+    LOOP_DETECTED = 482 "Loop Detected";
+    TOO_MANY_HOPS = 483 "Too Many Hops";
+    ADDRESS_INCOMPLETE = 484 "Address Incomplete";
+    AMBIGUOUS = 485 "Ambiguous";
+    BUSY_HERE = 486 "Busy Here";
+    REQUEST_TERMINATED = 487 "Request Terminated";
+    NOT_ACCEPTABLE_HERE = 488 "Not Acceptable Here";
+    BAD_EVENT = 489 "Bad Event";
+    REQUEST_PENDING = 491 "Request Pending";
+    UNDECIPHERABLE = 493 "Undecipherable";
+    SERVER_INTERNAL_ERROR = 500 "Server Internal Error";
+    NOT_IMPLEMENTED = 501 "Not Implemented";
+    BAD_GATEWAY = 502 "Bad Gateway";
+    SERVICE_UNAVAILABLE = 503 "Service Unavailable";
+    SERVER_TIME_OUT = 504 "Server Time-out";
+    VERSION_NOT_SUPPORTED = 505 "Version Not Supported";
+    MESSAGE_TOO_LARGE = 513 "Message Too Large";
+    PRECONDITION_FAILURE = 580 "Precondition Failure";
+    BUSY_EVERYWHERE = 600 "Busy Everywhere";
+    DECLINE = 603 "Decline";
+    DOES_NOT_EXIST_ANYWHERE = 604 "Does Not Exist Anywhere";
+    GLOBAL_NOT_ACCEPTABLE = 606 "Not Acceptable";
+    UNWANTED = 607 "Unwanted";
+    REJECTED = 608 "Rejected";
+}
+
+impl StatusCode {
+    /// `None` outside 100..=699.
+    pub fn new(code: u16) -> Option<Self> {
+        (100..=699).contains(&code).then_some(Self(code))
+    }
+
+    /// The number.
+    pub fn as_u16(self) -> u16 {
+        self.0
+    }
+
+    /// 1xx.
+    pub fn is_provisional(self) -> bool {
+        self.0 < 200
+    }
+
+    /// 2xx.
+    pub fn is_success(self) -> bool {
+        (200..300).contains(&self.0)
+    }
+
+    /// 3xx.
+    pub fn is_redirection(self) -> bool {
+        (300..400).contains(&self.0)
+    }
+
+    /// 2xx to 6xx.
+    pub fn is_final(self) -> bool {
+        self.0 >= 200
+    }
+}
+
+impl fmt::Display for StatusCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_lie_between_100_and_699() {
+        assert_eq!(StatusCode::new(99), None);
+        assert_eq!(StatusCode::new(700), None);
+        assert_eq!(StatusCode::new(100), Some(StatusCode::TRYING));
+        assert_eq!(StatusCode::new(699).unwrap().default_reason(), "Global Failure");
+        assert_eq!(StatusCode::new(404).unwrap().default_reason(), "Not Found");
+    }
+
+    #[test]
+    fn classes() {
+        assert!(StatusCode::RINGING.is_provisional() && !StatusCode::RINGING.is_final());
+        assert!(StatusCode::OK.is_success() && StatusCode::OK.is_final());
+        assert!(
+            StatusCode::MOVED_TEMPORARILY.is_redirection() && !StatusCode::MOVED_TEMPORARILY.is_success()
+        );
+        assert!(StatusCode::DECLINE.is_final() && !StatusCode::DECLINE.is_success());
+    }
+}
