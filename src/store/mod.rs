@@ -12,7 +12,7 @@ mod query;
 mod recover;
 mod row;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 #[cfg(test)]
 pub(crate) mod scratch;
 mod spool;

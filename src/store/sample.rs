@@ -1,5 +1,7 @@
 //! Calls for tests.
 
+use super::StoredEvent;
+use super::row::{CallRow, event_type};
 use crate::call::cause::HangupCause;
 use crate::call::log::{
     CallDirection, CallId, CallTime, Ended, Event, LegQuality, MediaAgreed, Opened, Pacing, Record,
@@ -67,6 +69,24 @@ pub(crate) fn one_of_each(call: CallId) -> Vec<Record> {
         records.push(Record { call, seq, at: CallTime(5_400_000), event });
     }
     records
+}
+
+/// The records as they come back from the store.
+pub(crate) fn stored(records: &[Record]) -> Vec<StoredEvent> {
+    let store = |record: &Record| StoredEvent {
+        seq: record.seq,
+        at_us: record.at.0,
+        r#type: event_type(&record.event).to_owned(),
+        body: serde_json::to_value(&record.event).unwrap(),
+    };
+    records.iter().map(store).collect()
+}
+
+/// The row that the records of one call add up to.
+pub(crate) fn row(records: &[Record]) -> CallRow {
+    let mut row = CallRow::new(records[0].call);
+    records.iter().for_each(|record| row.apply(record.at, &record.event));
+    row
 }
 
 /// The beginning of a call.

@@ -1,0 +1,135 @@
+//! A call's events as lines, each with its time since the call began.
+
+use super::{printable, seconds};
+use crate::call::log::{Ended, Event, MediaAgreed, Opened, SipMessage, Way};
+use crate::store::StoredEvent;
+
+/// One line for each event, and one for each hole in the numbers. SIP messages stand in the ladder instead.
+pub(super) fn lines(events: &[StoredEvent]) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut expected = 0;
+    for event in events {
+        if event.seq > expected {
+            lines.push(hole(event.seq - expected));
+        }
+        expected = event.seq + 1;
+        let text = match serde_json::from_value(event.body.clone()) {
+            Ok(Event::Sip(_)) => continue,
+            Ok(known) => describe(&known),
+            // Written by another version.
+            Err(_) => event.body.to_string(),
+        };
+        lines.push(
+            format!("{:>12}  {:18}  {}", at(event.at_us), event.r#type, printable(&text))
+                .trim_end()
+                .to_owned(),
+        );
+    }
+    lines
+}
+
+/// Time since the call began.
+pub(super) fn at(micros: u64) -> String {
+    format!("+{}.{:06}", micros / 1_000_000, micros % 1_000_000)
+}
+
+/// Events that are missing between two numbers.
+pub(super) fn missing(events: &[StoredEvent]) -> u64 {
+    let last = events.last().map_or(0, |event| event.seq + 1);
+    last.saturating_sub(u64::try_from(events.len()).unwrap_or(u64::MAX))
+}
+
+fn hole(missing: u64) -> String {
+    format!("{:>12}  {:18}  {missing} events were dropped on their way to the store", "", "(gap)")
+}
+
+fn describe(event: &Event) -> String {
+    match event {
+        Event::Opened(opened) => describe_opening(opened),
+        Event::Sip(message) => describe_message(message),
+        Event::Ringing { status } => status.to_string(),
+        Event::Answered | Event::Acknowledged => String::new(),
+        Event::Media(media) => describe_media(media),
+        Event::Latched { source, ssrc } => format!("RTP comes from {source}, SSRC {ssrc:08x}"),
+        Event::ForeignSource { source } => format!("packets from {source} are dropped"),
+        Event::Dtmf { way, digit, duration_ms } => format!("{digit} {}, {duration_ms} ms", way_name(*way)),
+        Event::StreamReset { what } => what.clone(),
+        Event::SlotMoved { from, to } => format!("slot {from} to {to}"),
+        Event::TickLate { missed } => format!("{missed} ticks skipped"),
+        Event::RecordingStarted { file } => file.clone(),
+        Event::RecordingFinished { file, duration_ms, missing_blocks } => {
+            let length = seconds(i64::try_from(*duration_ms).unwrap_or(i64::MAX));
+            format!("{file}, {length}, {missing_blocks} blocks missing")
+        }
+        Event::RecordingFailed { file, error } => format!("{file}: {error}"),
+        Event::Gap { missing } => format!("{missing} events were dropped here"),
+        Event::Quality { leg, pacing } => format!(
+            "{} received, {} sent, {} lost; {} ticks, {} missed",
+            leg.received, leg.sent, leg.lost, pacing.ticks, pacing.missed
+        ),
+        Event::Ended(ended) => describe_end(ended),
+    }
+}
+
+fn describe_opening(opened: &Opened) -> String {
+    let destination = opened.destination.as_deref().unwrap_or("nowhere");
+    format!("{} for {} to {destination}", opened.from, opened.number)
+}
+
+fn describe_message(message: &SipMessage) -> String {
+    format!("{} {}", message.start_line, way_name(message.way))
+}
+
+fn describe_media(media: &MediaAgreed) -> String {
+    let remote = media.remote.map_or_else(|| "nowhere".to_owned(), |remote| remote.to_string());
+    let dtmf = media.dtmf_payload_type.map_or_else(|| "none".to_owned(), |number| number.to_string());
+    format!(
+        "{} ({}), DTMF {dtmf}, {} to {remote}, {}",
+        media.codec, media.payload_type, media.local, media.direction
+    )
+}
+
+fn describe_end(ended: &Ended) -> String {
+    let status = ended.status.map_or_else(String::new, |status| format!(", status {status}"));
+    let reason = ended.reason.as_deref().map_or_else(String::new, |reason| format!(", Reason: {reason}"));
+    format!("{}{status}{reason}", ended.cause)
+}
+
+fn way_name(way: Way) -> &'static str {
+    match way {
+        Way::Received => "received",
+        Way::Sent => "sent",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::sample;
+
+    #[test]
+    fn every_event_but_sip_has_its_line_and_holes_are_told() {
+        let mut events = sample::stored(&sample::one_of_each(sample::call(1)));
+        let sip = events.iter().filter(|event| event.r#type == "sip").count();
+        assert_eq!(lines(&events).len(), events.len() - sip);
+        assert_eq!(missing(&events), 0);
+        events.remove(7);
+        events.remove(7);
+        let lines = lines(&events);
+        assert!(
+            lines.iter().any(|line| line.ends_with("2 events were dropped on their way to the store")),
+            "{lines:?}"
+        );
+        assert_eq!(missing(&events), 2);
+    }
+
+    #[test]
+    fn an_event_of_another_version_is_shown_as_it_is() {
+        let body = serde_json::json!({ "type": "turn_committed", "words": 3 });
+        let event = StoredEvent { seq: 0, at_us: 1_234_567, r#type: "turn_committed".to_owned(), body };
+        assert_eq!(
+            lines(&[event]),
+            ["   +1.234567  turn_committed      {\"type\":\"turn_committed\",\"words\":3}"]
+        );
+    }
+}

@@ -1,0 +1,99 @@
+//! `caly calls`: what calls left behind, read from a data directory while its server runs or when none does.
+
+mod events;
+mod ladder;
+mod list;
+mod show;
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::Value;
+
+use super::{CallsArgs, CallsCommand, Failure, Output};
+use crate::store::{CallRow, StoreError, StoreReader};
+
+/// Runs the command.
+///
+/// # Errors
+/// When there is no database, no such call, or more than one.
+pub fn run(args: &CallsArgs, out: &mut Output<'_>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed(format!("cannot start: {error}")))?;
+    let zone = TimeZone::system();
+    match &args.command {
+        CallsCommand::Ls(args) => runtime.block_on(list::run(args, &zone, out)),
+        CallsCommand::Show(args) => runtime.block_on(show::run(args, &zone, out)),
+    }
+}
+
+async fn open(data: &Path) -> Result<StoreReader, Failure> {
+    StoreReader::open(data).await.map_err(|error| failure(&error))
+}
+
+fn failure(error: &StoreError) -> Failure {
+    Failure::failed(error.to_string()).advise(error.advice())
+}
+
+/// A row for programs: its times as RFC 3339 in UTC.
+fn row_json(row: &CallRow) -> Result<Value, Failure> {
+    let mut value = serde_json::to_value(row).map_err(|error| Failure::failed(error.to_string()))?;
+    for (key, time) in
+        [("started_at", Some(row.started_at)), ("answered_at", row.answered_at), ("ended_at", row.ended_at)]
+    {
+        value[key] = time.map_or(Value::Null, |micros| Value::String(utc(micros)));
+    }
+    Ok(value)
+}
+
+/// RFC 3339 in UTC, to the microsecond.
+fn utc(micros: i64) -> String {
+    timestamp(micros).strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
+}
+
+fn timestamp(micros: i64) -> Timestamp {
+    Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// Text from a peer, without characters that a terminal would obey.
+fn printable(text: &str) -> String {
+    let safe = |character: char| if character.is_control() { '\u{fffd}' } else { character };
+    text.chars().map(safe).collect()
+}
+
+/// Text in at most `width` characters.
+fn clipped(text: &str, width: usize) -> String {
+    let text = printable(text);
+    if text.chars().count() <= width {
+        return text;
+    }
+    let mut short: String = text.chars().take(width.saturating_sub(1)).collect();
+    short.push('…');
+    short
+}
+
+/// Milliseconds as seconds.
+fn seconds(ms: i64) -> String {
+    format!("{}.{:03} s", ms / 1000, ms.rem_euclid(1000))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_cannot_command_the_terminal() {
+        assert_eq!(printable("a\x1b[2Jb\r\n"), "a\u{fffd}[2Jb\u{fffd}\u{fffd}");
+        assert_eq!(clipped("sip:alice@example.org", 8), "sip:ali…");
+        assert_eq!(clipped("sip:a", 8), "sip:a");
+    }
+
+    #[test]
+    fn times_are_utc_to_the_microsecond() {
+        assert_eq!(utc(1_700_000_000_000_001), "2023-11-14T22:13:20.000001Z");
+        assert_eq!(seconds(5_040), "5.040 s");
+    }
+}
