@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use super::event::SessionId;
-use super::flow::Transport;
-use crate::message::{HeaderName, Headers, NameAddr, StatusCode, Uri};
+use crate::message::{HeaderName, Headers, NameAddr, Request, Response, StatusCode, Uri};
+use crate::transport::Transport;
 
 /// A message body and its Content-Type.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -19,6 +19,21 @@ impl Body {
     /// A session description (RFC 4566).
     pub fn sdp(bytes: impl Into<Vec<u8>>) -> Self {
         Self { content_type: SDP_CONTENT_TYPE.to_owned(), bytes: bytes.into() }
+    }
+
+    /// The body of a received request.
+    pub fn of_request(request: Request) -> Option<Self> {
+        Self::of(&request.headers, request.body)
+    }
+
+    /// The body of a received response.
+    pub fn of_response(response: Response) -> Option<Self> {
+        Self::of(&response.headers, response.body)
+    }
+
+    fn of(headers: &Headers, bytes: Vec<u8>) -> Option<Self> {
+        let content_type = headers.first(&HeaderName::ContentType).unwrap_or_default().to_owned();
+        (!bytes.is_empty()).then_some(Self { content_type, bytes })
     }
 }
 

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use super::command::Body;
-use super::flow::{Flow, Transport};
 use crate::message::{Request, Response, StatusCode};
+use crate::transport::{Flow, Transport};
 
 /// One INVITE session (RFC 3261 13), received or placed. Never reused by an endpoint.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -168,8 +168,6 @@ pub struct SipTrace {
     pub start_line: String,
     /// The CSeq value, which joins responses to requests.
     pub cseq: String,
-    /// Size of the message, bytes.
-    pub bytes: usize,
     /// Size of its body, bytes.
     pub body_bytes: usize,
     /// Whether the same message was sent or received before.

@@ -43,7 +43,9 @@ impl Client {
             (Self::Trying { .. } | Self::Proceeding, ClientInput::Timer(_)) => {
                 (Self::Terminated, ClientAction::TimedOut)
             }
-            (Self::Trying { .. } | Self::Proceeding, Provisional) => (Self::Proceeding, ClientAction::Deliver),
+            (Self::Trying { .. } | Self::Proceeding, Provisional) => {
+                (Self::Proceeding, ClientAction::Deliver)
+            }
             (Self::Trying { .. } | Self::Proceeding, Success | Failure) => {
                 step.stop_all();
                 (Self::complete(step), ClientAction::Deliver)

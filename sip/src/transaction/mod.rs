@@ -5,15 +5,21 @@
 
 pub(crate) mod client;
 pub(crate) mod client_invite;
+pub(crate) mod clients;
+pub(crate) mod follow_up;
+pub(crate) mod key;
 pub(crate) mod server;
 pub(crate) mod server_invite;
+pub(crate) mod servers;
 pub(crate) mod timer;
 
 use std::time::{Duration, Instant};
 
 use crate::message::StatusCode;
-pub(crate) use timer::{Timer, TimerQueue, TimerTable};
+pub(crate) use clients::{Answer, ClientId, Clients};
+pub(crate) use servers::{Opening, ServerId, Servers};
 pub use timer::Timers;
+pub(crate) use timer::{Timer, TimerQueue, TimerTable};
 
 /// The timers of one transaction. No machine runs more than two at once: A and B, E and F, G and H.
 pub(crate) type Armed = TimerTable<Timer, 2>;

@@ -22,7 +22,7 @@ impl Server {
     }
 
     /// One transition.
-    pub(crate) fn handle(&mut self, mut step: Step<'_>, input: ServerInput) -> ServerAction {
+    pub(crate) fn handle(&mut self, step: Step<'_>, input: ServerInput) -> ServerAction {
         use ServerInput::{Ack, Repeat, Respond};
         let (next, action) = match (*self, input) {
             (Self::Trying | Self::Proceeding, Respond(StatusClass::Provisional)) => {

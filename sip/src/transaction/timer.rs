@@ -20,6 +20,11 @@ impl Timers {
     pub fn patience(&self) -> Duration {
         self.t1.saturating_mul(64)
     }
+
+    /// These values, none of them below `floor`.
+    pub(crate) fn at_least(&self, floor: Duration) -> Self {
+        Self { t1: self.t1.max(floor), t2: self.t2.max(floor), t4: self.t4.max(floor) }
+    }
 }
 
 impl Default for Timers {
@@ -136,12 +141,14 @@ impl<K: Copy + Ord> TimerQueue<K> {
         self.deadlines.first().map(|&(at, _)| at)
     }
 
-    /// The first owner whose deadline has passed. It stays until it is rescheduled.
-    pub(crate) fn first_due(&self, now: Instant) -> Option<K> {
-        self.deadlines.first().filter(|(at, _)| *at <= now).map(|&(_, owner)| owner)
+    /// Takes the first owner whose deadline has passed. What the owner remembers of it is no longer true.
+    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<K> {
+        let due = self.deadlines.first().is_some_and(|(at, _)| *at <= now);
+        if due { self.deadlines.pop_first().map(|(_, owner)| owner) } else { None }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    #[cfg(test)]
+    fn is_empty(&self) -> bool {
         self.deadlines.is_empty()
     }
 }
@@ -175,8 +182,10 @@ mod tests {
             queue.reschedule(7_u64, &mut registered, Some(start + Duration::from_millis(ms)));
         }
         assert_eq!(queue.next(), Some(start + Duration::from_millis(900)));
-        assert_eq!(queue.first_due(start + Duration::from_millis(899)), None);
-        assert_eq!(queue.first_due(start + Duration::from_millis(900)), Some(7));
+        queue.reschedule(8, &mut None, Some(start + Duration::from_millis(950)));
+        assert_eq!(queue.pop_due(start + Duration::from_millis(899)), None);
+        assert_eq!(queue.pop_due(start + Duration::from_secs(1)), Some(7));
+        assert_eq!(queue.pop_due(start + Duration::from_secs(1)), Some(8));
         queue.reschedule(7, &mut registered, None);
         assert!(queue.is_empty());
     }
