@@ -1,8 +1,8 @@
 //! The jitter buffer: puts a stream's packets back in order, and releases them to listeners or to a peer's ear.
 //!
-//! Both releases cut the stream into 20 ms slots, whatever packet length the peer chose. Every packet of the stream is
-//! inserted, with its numbers unwrapped; one that carries no audio of the codec (RFC 4733 events, RFC 3389 comfort noise) with
-//! an empty payload, so that its sequence number does not look lost.
+//! Both releases cut the stream into 20 ms slots, whatever packet length the peer chose. For every packet of the stream, its
+//! numbers unwrapped: [`JitterBuffer::insert`], or [`JitterBuffer::note_other`] for one that carries no audio of the codec
+//! (RFC 4733 events, RFC 3389 comfort noise), so that its sequence number does not look lost.
 //!
 //! The paced release keeps a line through the arrival times (the median transit) and plays a packet between `target` and
 //! `target` + 40 ms behind it. Clock drift walks through that band, and is met at its edge by leaving out or inserting one frame.
@@ -203,13 +203,9 @@ impl JitterBuffer {
         }
     }
 
-    /// Takes a packet. `arrival` is when the kernel received it; the numbers are unwrapped. An empty payload stands for a
-    /// packet that is not the codec's audio: its number is taken, nothing is released for it, and it is not counted.
+    /// Takes a packet. `arrival` is when the kernel received it; the numbers are unwrapped.
     pub fn insert(&mut self, arrival: Instant, sequence: u64, timestamp: u64, payload: &[u8]) -> Inserted {
         let inserted = self.place(arrival, sequence, timestamp, payload);
-        if payload.is_empty() {
-            return inserted;
-        }
         self.counters.received += 1;
         match inserted {
             Inserted::Accepted | Inserted::Overflow => {}
@@ -218,6 +214,11 @@ impl JitterBuffer {
             Inserted::Late => self.counters.late += 1,
         }
         inserted
+    }
+
+    /// Takes note of a packet that is not the codec's audio: its number is taken, and nothing is released for it.
+    pub fn note_other(&mut self, arrival: Instant, sequence: u64, timestamp: u64) {
+        self.place(arrival, sequence, timestamp, &[]);
     }
 
     /// Says whether the frame released last was quiet. Slips prefer quiet moments.

@@ -167,7 +167,10 @@ impl JitterBuffer {
 pub(super) struct Steering {
     /// Excess delay at the last ticks, in microseconds.
     recent_us: ArrayVec<i64, CONFIRMING_TICKS>,
-    ticks_since_slip: u32,
+    /// Ticks in a row at which the delay was above its band.
+    deep_ticks: u32,
+    /// Ticks in a row at which the delay was below its band.
+    shallow_ticks: u32,
     starved_ticks: u64,
     pub(super) is_quiet: bool,
 }
@@ -183,61 +186,60 @@ enum Correction {
 
 impl Steering {
     fn restart(&mut self) {
-        self.recent_us.clear();
-        self.ticks_since_slip = 0;
-        self.starved_ticks = 0;
+        *self = Self { is_quiet: self.is_quiet, ..Self::default() };
     }
 
-    /// Decides by the last three ticks, so that one late tick decides nothing.
+    /// Decides what to do about the delay at this tick.
     fn steer(&mut self, excess_us: i64) -> Correction {
         if self.recent_us.is_full() {
             self.recent_us.remove(0);
         }
         self.recent_us.push(excess_us);
-        self.ticks_since_slip = self.ticks_since_slip.saturating_add(1);
-        if !self.recent_us.is_full() {
-            return Correction::Keep;
-        }
-        let lowest = self.recent_us.iter().copied().min().unwrap_or(0);
-        let highest = self.recent_us.iter().copied().max().unwrap_or(0);
-        let correction = self.choose(lowest, highest);
-        let frames_us = duration_us(FRAME);
+        let margin_us = if self.is_quiet { QUIET_MARGIN_US } else { 0 };
+        self.deep_ticks = if excess_us > REMOVE_ABOVE_US - margin_us { self.deep_ticks + 1 } else { 0 };
+        self.shallow_ticks = if excess_us < margin_us { self.shallow_ticks + 1 } else { 0 };
+        let correction = self.choose();
         match correction {
             Correction::Keep => {}
-            Correction::Insert => self.shift(frames_us),
-            Correction::Remove => self.shift(-frames_us),
+            Correction::Insert => self.shift(duration_us(FRAME)),
+            Correction::Remove => self.shift(-duration_us(FRAME)),
             Correction::Skip(frames) => {
-                self.shift(-frames_us.saturating_mul(i64::try_from(frames).unwrap_or(i64::MAX)));
+                let frames = i64::try_from(frames).unwrap_or(i64::MAX);
+                self.shift(-duration_us(FRAME).saturating_mul(frames));
             }
             Correction::Restart => self.restart(),
         }
         correction
     }
 
-    fn choose(&self, lowest_us: i64, highest_us: i64) -> Correction {
-        let may_slip = self.ticks_since_slip >= MIN_SLIP_GAP_TICKS;
-        let margin_us = if self.is_quiet { QUIET_MARGIN_US } else { 0 };
-        if lowest_us >= SKIP_ABOVE_US {
-            let frames = (lowest_us - SKIP_TO_US) / duration_us(FRAME);
-            return Correction::Skip(frames.unsigned_abs());
+    fn choose(&self) -> Correction {
+        let recent_us = self.recent_us.iter().copied();
+        if let (true, Some(lowest_us), Some(highest_us)) =
+            (self.recent_us.is_full(), recent_us.clone().min(), recent_us.max())
+        {
+            if lowest_us >= SKIP_ABOVE_US {
+                let frames = (lowest_us - SKIP_TO_US) / duration_us(FRAME);
+                return Correction::Skip(frames.unsigned_abs());
+            }
+            if highest_us < RESTART_BELOW_US {
+                return Correction::Restart;
+            }
+            if highest_us < INSERT_AT_ONCE_BELOW_US {
+                return Correction::Insert;
+            }
         }
-        if highest_us < RESTART_BELOW_US {
-            return Correction::Restart;
-        }
-        if highest_us < INSERT_AT_ONCE_BELOW_US {
-            return Correction::Insert;
-        }
-        if may_slip && lowest_us > REMOVE_ABOVE_US - margin_us {
+        if self.deep_ticks >= SLIP_AFTER_TICKS {
             return Correction::Remove;
         }
-        if may_slip && highest_us < margin_us {
+        if self.shallow_ticks >= SLIP_AFTER_TICKS {
             return Correction::Insert;
         }
         Correction::Keep
     }
 
     fn shift(&mut self, by_us: i64) {
-        self.ticks_since_slip = 0;
+        self.deep_ticks = 0;
+        self.shallow_ticks = 0;
         for excess_us in &mut self.recent_us {
             *excess_us = excess_us.saturating_add(by_us);
         }
@@ -263,7 +265,7 @@ const REMOVE_ABOVE_US: i64 = 38_000;
 const QUIET_MARGIN_US: i64 = 4_000;
 
 /// Only a stall makes it so deep; frame by frame it would take too long to get back.
-const SKIP_ABOVE_US: i64 = 80_000;
+const SKIP_ABOVE_US: i64 = 60_000;
 
 /// Where a skip aims: up to 20 ms more than this remain, the middle of the band.
 const SKIP_TO_US: i64 = 10_000;
@@ -274,8 +276,8 @@ const INSERT_AT_ONCE_BELOW_US: i64 = -40_000;
 /// The peer's timestamps have run away from its packets.
 const RESTART_BELOW_US: i64 = -200_000;
 
-/// Slips in a row are heard as stutter.
-const MIN_SLIP_GAP_TICKS: u32 = 10;
+/// What a slip corrects is slow. Waiting for so long keeps the noise of the measure from causing slips, and slips apart.
+const SLIP_AFTER_TICKS: u32 = 32;
 
 /// The frames after which concealment has faded to silence.
 const MAX_STARVED_TICKS: u64 = 3;
