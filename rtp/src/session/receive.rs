@@ -101,7 +101,7 @@ impl Inbound {
         match format {
             Format::Audio => self.buffer(arrival, packet, media, position),
             Format::TelephoneEvent | Format::ComfortNoise | Format::Unknown => {
-                // An empty packet fills the place in the sequence, so that it is neither waited for nor concealed.
+                // An empty payload takes the place in the sequence, so that it is neither waited for nor concealed.
                 self.jitter.insert(arrival, position.sequence, position.timestamp, &[]);
             }
         }
@@ -292,8 +292,8 @@ fn type_bit(payload_type: u8) -> u128 {
     1_u128.checked_shl(u32::from(payload_type)).unwrap_or(0)
 }
 
-/// The longest audio payload that is taken: 60 ms of G.711, three times the packet that is asked for.
-pub const AUDIO_PAYLOAD_LIMIT: usize = 480;
+/// The longest audio payload that is taken: 200 ms of G.711, up to which a receiver should accept packets (RFC 3551 section 4.2).
+pub const AUDIO_PAYLOAD_LIMIT: usize = 1_600;
 
 /// The static payload type of comfort noise (RFC 3389 section 4).
 const COMFORT_NOISE: u8 = 13;
