@@ -3,9 +3,13 @@
 //! The protocol cores are crates of their own (`caly_sip`, `caly_rtp`); `docs/architecture.md` tells how the parts
 //! fit.
 
+pub mod api;
+pub mod app;
 pub mod call;
 pub mod cli;
 pub mod config;
+pub mod engine;
 pub mod recorder;
+pub mod signaling;
 pub mod store;
 pub mod telemetry;

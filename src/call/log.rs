@@ -150,8 +150,6 @@ pub struct SipMessage {
     pub start_line: String,
     /// CSeq: number and method.
     pub cseq: String,
-    /// Size of the whole message in bytes.
-    pub bytes: u32,
     /// Size of the body in bytes.
     pub body_bytes: u32,
     /// True if the same bytes had been sent or received before.

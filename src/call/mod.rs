@@ -1,4 +1,16 @@
 //! The call itself, without IO: routing, admission, negotiation, the call's states, its one cause and its log.
 
+pub mod admission;
+mod call;
 pub mod cause;
+pub mod destination;
+pub mod exchange;
 pub mod log;
+mod negotiate;
+mod observe;
+mod recording;
+pub mod route;
+
+pub use call::{Call, CallConfig, CallPolicy, End, Output};
+pub use caly_rtp::codec::Codec;
+pub use recording::{MediaTap, NoTap};

@@ -1,8 +1,10 @@
 //! The command line: grammar, dispatch, exit codes. Each command's body is a file of its own.
 
 mod args;
+mod calls;
 mod check;
 mod output;
+mod serve;
 
 pub use args::{
     CallArgs, CallsArgs, CallsCommand, CallsLsArgs, CallsShowArgs, CheckArgs, Cli, Command, DEFAULT_DATA_DIR,
@@ -16,9 +18,9 @@ pub use output::{Failure, FailureKind, Format, Output, Style};
 /// What went wrong, ready to be printed, with the exit code.
 pub fn run(command: &Command, out: &mut Output<'_>) -> Result<(), Failure> {
     match command {
-        Command::Serve(_) => Err(Failure::refused("`serve` is not in this build yet")),
+        Command::Serve(args) => serve::run(args, out),
         Command::Call(_) => Err(Failure::refused("`call` is not in this build yet")),
         Command::Check(args) => check::run(args, out),
-        Command::Calls(_) => Err(Failure::refused("`calls` is not in this build yet")),
+        Command::Calls(args) => calls::run(args, out),
     }
 }

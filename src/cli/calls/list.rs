@@ -1,7 +1,6 @@
 //! `caly calls ls`: one line for each call.
 
 use jiff::tz::TimeZone;
-use serde_json::json;
 
 use super::{clipped, failure, open, row_json, seconds, timestamp};
 use crate::call::log::UnixMicros;
@@ -19,10 +18,7 @@ pub(super) async fn run(args: &CallsLsArgs, zone: &TimeZone, out: &mut Output<'_
     let list = store.list(&filter).await.map_err(|error| failure(&error))?;
     store.close().await.map_err(|error| failure(&error))?;
     match out.format() {
-        Format::Json => {
-            let calls = list.calls.iter().map(row_json).collect::<Result<Vec<_>, _>>()?;
-            out.json(&json!({ "calls": calls, "events_in_spool": list.events_in_spool }))
-        }
+        Format::Json => list.calls.iter().try_for_each(|row| out.json(&row_json(row)?)),
         Format::Text => lines(&list, zone).iter().try_for_each(|line| out.line(line)),
     }
 }

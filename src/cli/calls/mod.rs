@@ -18,7 +18,7 @@ use crate::store::{CallRow, StoreError, StoreReader};
 ///
 /// # Errors
 /// When there is no database, no such call, or more than one.
-pub fn run(args: &CallsArgs, out: &mut Output<'_>) -> Result<(), Failure> {
+pub(super) fn run(args: &CallsArgs, out: &mut Output<'_>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

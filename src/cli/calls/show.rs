@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use jiff::tz::TimeZone;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{events, failure, ladder, open, printable, row_json, seconds, timestamp, utc};
 use crate::cli::{CallsShowArgs, Failure, Format, Output};
@@ -27,15 +27,20 @@ pub(super) async fn run(args: &CallsShowArgs, zone: &TimeZone, out: &mut Output<
         }
     };
     match out.format() {
-        Format::Json => out.json(&json!({
-            "call": row_json(&log.row)?,
-            "recording_path": log.row.recording_file.as_ref().map(|file| data.recordings().join(file)),
-            "events": log.events,
-            "missing_events": events::missing(&log.events),
-            "events_in_spool": log.events_in_spool,
-        })),
+        Format::Json => out.json(&whole_json(&log, &data)?),
         Format::Text => lines(&log, &data, zone).iter().try_for_each(|line| out.line(line)),
     }
+}
+
+/// The row with the events and what is known about them beside.
+fn whole_json(log: &CallLog, data: &DataDir) -> Result<Value, Failure> {
+    let mut value = row_json(&log.row)?;
+    let path = log.row.recording_file.as_ref().map(|file| data.recordings().join(file));
+    value["recording_path"] = json!(path);
+    value["events"] = json!(log.events);
+    value["missing_events"] = json!(events::missing(&log.events));
+    value["events_in_spool"] = json!(log.events_in_spool);
+    Ok(value)
 }
 
 fn several(part: &str, ids: &[String]) -> Failure {

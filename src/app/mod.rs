@@ -1,0 +1,10 @@
+//! The whole server: built from its configuration, every listener bound before anything is served, drained and stopped
+//! in order.
+
+mod resolve;
+mod seed;
+mod serve;
+mod start;
+
+pub use serve::serve;
+pub use start::{App, StartError};

@@ -1,0 +1,465 @@
+//! One call: from its INVITE to its one cause. It owns its media and its destination and decides what signaling must
+//! do; it knows no socket, clock or thread. The shell feeds packets and inputs, calls [`Call::tick`] once per 20 ms,
+//! and after each of them drains [`Call::poll_output`].
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use caly_rtp::codec::Codec;
+use caly_rtp::frame::{FRAME_SAMPLES, Frame};
+use caly_rtp::jitter::{JitterConfig, Release};
+use caly_rtp::latch::LatchPolicy;
+use caly_rtp::session::{Direction, Outgoing, Session, SessionConfig};
+use ipnet::IpNet;
+
+use super::cause::HangupCause;
+use super::destination::{Begin, Destination, Wish};
+use super::exchange::{BoundMedia, CallAnswer, CallInput, Offer, Refusal};
+use super::log::{CallTime, Event, LegQuality};
+use super::negotiate::{Agreement, MediaError, Negotiation};
+use super::observe;
+use super::recording::{CallerTimeline, MediaTap};
+
+/// What every call of a server has in common.
+#[derive(Clone, Debug)]
+pub struct CallPolicy {
+    /// Codecs, best first.
+    pub codecs: Vec<Codec>,
+    /// Jitter buffer target, 20-200 ms.
+    pub jitter: Duration,
+    /// A call without RTP from a peer that should send ends after this time; zero never.
+    pub rtp_timeout: Duration,
+    /// An answered call ends after this time.
+    pub max_duration: Duration,
+    /// A call that only rings ends with 480 after this time.
+    pub ring_timeout: Duration,
+}
+
+/// What a call is made from.
+#[derive(Debug)]
+pub struct CallConfig {
+    /// The call's time zero.
+    pub at: Instant,
+    /// Whom the caller meets.
+    pub destination: Box<dyn Destination>,
+    /// Where its media is bound; `None` for a destination that never answers.
+    pub media: Option<BoundMedia>,
+    /// Networks that the peer's RTP comes from, if known.
+    pub media_sources: Vec<IpNet>,
+    /// Everything random in the call comes from here.
+    pub seed: u64,
+}
+
+/// What a call wants from its shell.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Tell signaling.
+    Answer(CallAnswer),
+    /// Append to the log.
+    Event(CallTime, Event),
+    /// The call is over: append its end to the log and forget it.
+    Ended(CallTime, End),
+}
+
+/// How a call ended, as the call itself knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct End {
+    /// The one cause.
+    pub cause: HangupCause,
+    /// Final status of the INVITE, if there is one.
+    pub status: Option<u16>,
+    /// The peer's Reason header.
+    pub reason: Option<String>,
+    /// From answer to end.
+    pub talk: Duration,
+}
+
+/// One call.
+#[derive(Debug)]
+pub struct Call {
+    started: Instant,
+    state: State,
+    policy: CallPolicy,
+    destination: Box<dyn Destination>,
+    bound: Option<BoundMedia>,
+    media_sources: Vec<IpNet>,
+    negotiation: Option<Negotiation>,
+    session: Option<Session>,
+    seed: u64,
+    /// Ticks since media began: the block of a recording.
+    tick: u32,
+    /// Since when nothing but silence was sent.
+    silent_ticks: u32,
+    caller_timeline: CallerTimeline,
+    outputs: VecDeque<Output>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Made, not yet begun.
+    New,
+    /// 180 is sent; the destination does not answer.
+    Ringing { until: Instant },
+    /// Our INVITE is out.
+    Calling { until: Instant },
+    /// 2xx sent or received. `offered`: an offer of ours waits for the answer in the ACK.
+    Answered { at: Instant, offered: bool },
+    /// Over.
+    Ended,
+}
+
+impl Call {
+    /// A call that has not begun.
+    pub fn new(config: CallConfig, policy: CallPolicy) -> Self {
+        let negotiation = config.media.map(|bound| Negotiation::new(&policy.codecs, bound, config.seed));
+        Self {
+            started: config.at,
+            state: State::New,
+            policy,
+            destination: config.destination,
+            bound: config.media,
+            media_sources: config.media_sources,
+            negotiation,
+            session: None,
+            seed: config.seed,
+            tick: 0,
+            silent_ticks: 0,
+            caller_timeline: CallerTimeline::new(),
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Begins the call: decides about the INVITE, or makes the offer of ours.
+    pub fn begin(&mut self, now: Instant, offer: Offer) {
+        match (self.destination.begin(), offer) {
+            (_, Offer::Ours) => self.place(now),
+            (Begin::Refuse(cause), _) => self.end(now, cause, Refusal::of(cause)),
+            (Begin::Ring, _) => self.ring(now),
+            (Begin::Answer, Offer::Early(offer)) => self.answer(now, &offer),
+            (Begin::Answer, Offer::Late) => self.answer_with_offer(now),
+        }
+    }
+
+    /// What signaling says.
+    pub fn handle_input(&mut self, now: Instant, input: CallInput) {
+        if self.state == State::Ended {
+            return;
+        }
+        match input {
+            CallInput::Acknowledged { answer } => self.acknowledged(now, answer),
+            CallInput::Reoffer { offer } => self.reoffer(now, offer),
+            CallInput::Progress { status } => self.event(now, Event::Ringing { status }),
+            CallInput::Answered { answer } => self.answered(now, answer),
+            CallInput::Ended { cause, status, reason } => self.finish(now, cause, status, reason),
+            CallInput::HangUp { cause } => self.end(now, cause, Refusal::of(cause)),
+            CallInput::Sip(message) => self.event(now, Event::Sip(message)),
+        }
+    }
+
+    /// A datagram on the RTP port; `arrival` is the kernel's time.
+    pub fn handle_rtp(&mut self, arrival: Instant, source: SocketAddr, datagram: &[u8]) {
+        if let Some(session) = &mut self.session {
+            session.handle_rtp(arrival, source, datagram);
+        }
+    }
+
+    /// A datagram on the RTCP port.
+    pub fn handle_rtcp(&mut self, arrival: Instant, source: SocketAddr, datagram: &[u8]) {
+        if let Some(session) = &mut self.session {
+            session.handle_rtcp(arrival, source, datagram);
+        }
+    }
+
+    /// One tick of the call's clock, 20 ms after the one before plus 20 ms for each of the `missed` ones: hears what
+    /// came, speaks one frame and returns it as the packet to send.
+    pub fn tick(&mut self, now: Instant, missed: u32, tap: &mut dyn MediaTap) -> Option<Outgoing<'_>> {
+        self.check_deadlines(now);
+        let State::Answered { .. } = self.state else { return None };
+        let session = self.session.as_mut()?;
+        if missed > 0 {
+            session.skip_ticks(missed);
+            self.destination.handle_missed(missed);
+            self.tick = self.tick.saturating_add(missed);
+            let at = self.started;
+            self.outputs.push_back(Output::Event(since(at, now), Event::TickLate { missed }));
+        }
+        self.hear(now, tap);
+        self.observe_session(now);
+        self.serve_wishes(now);
+        self.speak(now, tap)
+    }
+
+    /// An RTCP packet, when one is due. Ask a few times a second.
+    pub fn poll_rtcp(&mut self, now: Instant) -> Option<Outgoing<'_>> {
+        match self.state {
+            State::Answered { .. } => self.session.as_mut()?.poll_rtcp(now),
+            State::New | State::Ringing { .. } | State::Calling { .. } | State::Ended => None,
+        }
+    }
+
+    /// The RTCP BYE that ends the stream (RFC 3550 6.6). Send it when the call has ended.
+    pub fn goodbye(&mut self, now: Instant) -> Option<Outgoing<'_>> {
+        self.session.as_mut()?.goodbye(now)
+    }
+
+    /// What the call wants; drain after every input and tick.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Hands the rest of the caller's audio to the recording.
+    pub fn finish_recording(&mut self, tap: &mut dyn MediaTap) {
+        self.caller_timeline.flush(tap);
+    }
+
+    /// Whether a gap of some milliseconds in what is sent would not be heard now.
+    pub fn is_silent(&self) -> bool {
+        self.silent_ticks >= SILENT_TICKS
+    }
+
+    /// Figures of the leg so far, if media ever ran.
+    pub fn quality(&self) -> Option<LegQuality> {
+        self.session.as_ref().map(|session| observe::leg_quality(&session.quality()))
+    }
+
+    fn place(&mut self, now: Instant) {
+        let Some(negotiation) = &mut self.negotiation else {
+            return self.end(now, HangupCause::InternalError, Refusal::of(HangupCause::InternalError));
+        };
+        let sdp = negotiation.offer();
+        self.state = State::Calling { until: now + self.policy.ring_timeout };
+        self.outputs.push_back(Output::Answer(CallAnswer::Invite { sdp }));
+    }
+
+    fn ring(&mut self, now: Instant) {
+        self.state = State::Ringing { until: now + self.policy.ring_timeout };
+        self.outputs.push_back(Output::Answer(CallAnswer::Ring));
+        self.event(now, Event::Ringing { status: 180 });
+    }
+
+    fn answer(&mut self, now: Instant, offer: &[u8]) {
+        let Some(negotiation) = &mut self.negotiation else {
+            return self.end(now, HangupCause::InternalError, Refusal::of(HangupCause::InternalError));
+        };
+        match negotiation.handle_offer(offer) {
+            Ok((sdp, agreement)) => {
+                self.state = State::Answered { at: now, offered: false };
+                self.outputs.push_back(Output::Answer(CallAnswer::Accept { sdp }));
+                self.event(now, Event::Answered);
+                self.agree(now, agreement);
+            }
+            Err(error) => self.end(now, HangupCause::NotAcceptable, error.refusal()),
+        }
+    }
+
+    fn answer_with_offer(&mut self, now: Instant) {
+        let Some(negotiation) = &mut self.negotiation else {
+            return self.end(now, HangupCause::InternalError, Refusal::of(HangupCause::InternalError));
+        };
+        let sdp = negotiation.offer();
+        self.state = State::Answered { at: now, offered: true };
+        self.outputs.push_back(Output::Answer(CallAnswer::Accept { sdp }));
+        self.event(now, Event::Answered);
+    }
+
+    fn acknowledged(&mut self, now: Instant, answer: Option<Vec<u8>>) {
+        self.event(now, Event::Acknowledged);
+        if let State::Answered { at, offered: true } = self.state {
+            self.state = State::Answered { at, offered: false };
+            self.take_answer(now, answer);
+        }
+    }
+
+    fn answered(&mut self, now: Instant, answer: Option<Vec<u8>>) {
+        self.state = State::Answered { at: now, offered: false };
+        self.event(now, Event::Answered);
+        self.take_answer(now, answer);
+    }
+
+    fn take_answer(&mut self, now: Instant, answer: Option<Vec<u8>>) {
+        let taken = match (answer, &mut self.negotiation) {
+            (Some(answer), Some(negotiation)) => negotiation.handle_answer(&answer),
+            (None, _) | (_, None) => Err(MediaError::Missing),
+        };
+        match taken {
+            Ok(agreement) => self.agree(now, agreement),
+            Err(error) => self.end(now, HangupCause::NotAcceptable, error.refusal()),
+        }
+    }
+
+    fn reoffer(&mut self, now: Instant, offer: Option<Vec<u8>>) {
+        let State::Answered { at, .. } = self.state else { return };
+        let Some(negotiation) = &mut self.negotiation else { return };
+        let Some(offer) = offer else {
+            let sdp = negotiation.offer();
+            self.state = State::Answered { at, offered: true };
+            self.outputs.push_back(Output::Answer(CallAnswer::AcceptReoffer { sdp }));
+            return;
+        };
+        match negotiation.handle_offer(&offer) {
+            Ok((sdp, agreement)) => {
+                self.outputs.push_back(Output::Answer(CallAnswer::AcceptReoffer { sdp }));
+                self.agree(now, agreement);
+            }
+            Err(error) => self.outputs.push_back(Output::Answer(CallAnswer::RefuseReoffer(error.refusal()))),
+        }
+    }
+
+    fn agree(&mut self, now: Instant, agreement: Agreement) {
+        self.event(now, Event::Media(agreement.agreed));
+        match &mut self.session {
+            Some(session) => session.renegotiate(now, agreement.media),
+            None => {
+                let networks = self.media_sources.iter().map(|net| (net.addr(), net.prefix_len())).collect();
+                let config = SessionConfig {
+                    media: agreement.media,
+                    latch: LatchPolicy { networks },
+                    jitter: JitterConfig { target: self.policy.jitter, clock_rate: 8000 },
+                    release: self.destination.release(),
+                    cname: format!("{:016x}", self.seed),
+                };
+                self.session = Some(Session::new(config, self.seed, now));
+            }
+        }
+    }
+
+    fn hear(&mut self, now: Instant, tap: &mut dyn MediaTap) {
+        let Some(session) = &mut self.session else { return };
+        match self.destination.release() {
+            Release::InOrder => {
+                while let Some(frame) = session.next_in_order(now) {
+                    self.destination.hear(&frame);
+                    self.caller_timeline.push(self.tick, &frame, tap);
+                }
+            }
+            Release::Paced => {
+                if let Some(frame) = session.next_paced(now) {
+                    self.destination.hear(&frame);
+                    tap_paced(self.tick, &frame, tap);
+                }
+            }
+        }
+    }
+
+    fn speak(&mut self, now: Instant, tap: &mut dyn MediaTap) -> Option<Outgoing<'_>> {
+        if self.state == State::Ended {
+            return None;
+        }
+        let mut samples = [0; FRAME_SAMPLES];
+        self.destination.speak(&mut samples);
+        tap.agent(self.tick, &samples);
+        self.tick = self.tick.saturating_add(1);
+        let is_silent = samples.iter().all(|sample| sample.unsigned_abs() <= SILENCE_PEAK);
+        self.silent_ticks = if is_silent { self.silent_ticks.saturating_add(1) } else { 0 };
+        self.session.as_mut()?.send(now, &samples)
+    }
+
+    fn observe_session(&mut self, now: Instant) {
+        let at = since(self.started, now);
+        let Some(session) = &mut self.session else { return };
+        while let Some(event) = session.poll_event() {
+            if let Some(digit) = observe::pressed_digit(&event) {
+                self.destination.handle_digit(digit);
+            }
+            if let Some(event) = observe::session_event(event) {
+                self.outputs.push_back(Output::Event(at, event));
+            }
+        }
+    }
+
+    fn serve_wishes(&mut self, now: Instant) {
+        while let Some(wish) = self.destination.poll_wish() {
+            match wish {
+                Wish::HangUp => {
+                    return self.end(now, HangupCause::LocalBye, Refusal::of(HangupCause::LocalBye));
+                }
+                Wish::SendDigits(digits) => {
+                    let Some(session) = &mut self.session else { return };
+                    // A full queue drops the keys; the destination sees them missing in the log.
+                    if session.queue_dtmf(&digits).is_ok() {
+                        for event in observe::sent_digits(&digits) {
+                            self.event(now, event);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn check_deadlines(&mut self, now: Instant) {
+        match self.state {
+            State::Ringing { until } | State::Calling { until } if now >= until => {
+                self.end(now, HangupCause::NoAnswer, Refusal::of(HangupCause::NoAnswer));
+            }
+            State::Answered { at, .. } if now >= at + self.policy.max_duration => {
+                self.end(now, HangupCause::MaxDuration, Refusal::of(HangupCause::MaxDuration));
+            }
+            State::Answered { at, .. } if self.is_starved(now, at) => {
+                self.end(now, HangupCause::RtpTimeout, Refusal::of(HangupCause::RtpTimeout));
+            }
+            State::New
+            | State::Ringing { .. }
+            | State::Calling { .. }
+            | State::Answered { .. }
+            | State::Ended => {}
+        }
+    }
+
+    /// No RTP for the timeout, though the peer should send: a call on hold may be silent.
+    fn is_starved(&self, now: Instant, answered_at: Instant) -> bool {
+        let Some(session) = &self.session else { return false };
+        if self.policy.rtp_timeout.is_zero() || session.direction() != Direction::SendRecv {
+            return false;
+        }
+        let last = session.last_received().unwrap_or(answered_at).max(session.negotiated_at());
+        now.saturating_duration_since(last) >= self.policy.rtp_timeout
+    }
+
+    /// We end the call: signaling must still tell the peer.
+    fn end(&mut self, now: Instant, cause: HangupCause, refusal: Refusal) {
+        let status = match self.state {
+            State::Answered { .. } => Some(200),
+            State::New | State::Ringing { .. } => Some(refusal.status),
+            State::Calling { .. } | State::Ended => None,
+        };
+        self.outputs.push_back(Output::Answer(CallAnswer::End { cause, refusal }));
+        self.finish(now, cause, status, None);
+    }
+
+    fn finish(&mut self, now: Instant, cause: HangupCause, status: Option<u16>, reason: Option<String>) {
+        let (talk, status) = match self.state {
+            State::Answered { at, .. } => (now.saturating_duration_since(at), status.or(Some(200))),
+            State::New | State::Ringing { .. } | State::Calling { .. } | State::Ended => {
+                (Duration::ZERO, status)
+            }
+        };
+        self.state = State::Ended;
+        self.outputs.push_back(Output::Ended(since(self.started, now), End { cause, status, reason, talk }));
+    }
+
+    fn event(&mut self, now: Instant, event: Event) {
+        self.outputs.push_back(Output::Event(since(self.started, now), event));
+    }
+
+    /// Where the call's media is bound.
+    pub fn bound(&self) -> Option<BoundMedia> {
+        self.bound
+    }
+}
+
+fn since(started: Instant, now: Instant) -> CallTime {
+    now.saturating_duration_since(started).into()
+}
+
+/// A paced frame is one tick long and belongs to this tick.
+fn tap_paced(tick: u32, frame: &Frame, tap: &mut dyn MediaTap) {
+    if let Ok(samples) = <&[i16; FRAME_SAMPLES]>::try_from(frame.samples.as_slice()) {
+        tap.caller(tick, samples);
+    }
+}
+
+/// 200 ms of silence: a pause, not the closure of a plosive.
+const SILENT_TICKS: u32 = 10;
+/// About -60 dBFS: the idle noise of an analogue line.
+const SILENCE_PEAK: u16 = 32;

@@ -1,0 +1,81 @@
+//! `caly serve`: reads the configuration, lets the flags override it and runs the server.
+
+use serde::Serialize;
+
+use super::{Failure, Format, Output, ServeArgs};
+use crate::app::{self, App, StartError};
+use crate::call::destination::TestDestination;
+use crate::config::Config;
+use crate::signaling::Destinations;
+use crate::telemetry;
+
+/// Runs the server until a signal ends it.
+///
+/// # Errors
+/// A faulty configuration, or a server that cannot start.
+pub(super) fn run(args: &ServeArgs, out: &mut Output<'_>) -> Result<(), Failure> {
+    let config = configure(args)?;
+    telemetry::init(&config.log.level, config.log.format, config.log.phone_numbers)
+        .map_err(|error| Failure::refused(error.to_string()))?;
+    let mut printed = Ok(());
+    let served = app::serve(config, Destinations::for_testing(), |app| printed = announce(app, out));
+    served.map_err(|error| failure(&error))?;
+    printed
+}
+
+fn configure(args: &ServeArgs) -> Result<Config, Failure> {
+    let destinations = TestDestination::ALL.map(TestDestination::name);
+    let mut config = Config::load(args.config.as_deref(), &destinations)
+        .map_err(|faults| Failure::refused(faults.to_string()))?;
+    if let Some(sip) = args.sip {
+        config.sip.listen = sip;
+    }
+    if let Some(http) = args.http {
+        config.http.listen = http;
+    }
+    if let Some(ports) = args.rtp_ports {
+        config.rtp.ports = ports;
+    }
+    if let Some(data) = &args.data {
+        config.data.dir.clone_from(data);
+    }
+    Ok(config)
+}
+
+/// The one line that says where the server can be reached, for people and for scripts.
+fn announce(app: &App, out: &mut Output<'_>) -> Result<(), Failure> {
+    let config = app.config();
+    let ready = Ready {
+        ready: true,
+        sip: app.sip().to_string(),
+        http: app.http().to_string(),
+        rtp: format!("{}-{}", config.rtp.ports.first(), config.rtp.ports.last()),
+        shards: app.shards(),
+        data: config.data.dir.display().to_string(),
+    };
+    match out.format() {
+        Format::Json => out.json(&ready),
+        Format::Text => out.line(format_args!(
+            "caly ready sip={} http={} rtp={} shards={} data={}",
+            ready.sip, ready.http, ready.rtp, ready.shards, ready.data
+        )),
+    }
+}
+
+#[derive(Serialize)]
+struct Ready {
+    ready: bool,
+    sip: String,
+    http: String,
+    rtp: String,
+    shards: usize,
+    data: String,
+}
+
+fn failure(error: &StartError) -> Failure {
+    let failure = Failure::failed(error.to_string());
+    match error.advice() {
+        Some(advice) => failure.advise(advice),
+        None => failure,
+    }
+}

@@ -1,0 +1,97 @@
+//! What a shard keeps of one call: the call with its sockets while it lives, and its log until the last word is said.
+
+use std::time::Instant;
+
+use caly_rtp::frame::FRAME_SAMPLES;
+
+use super::pacing::PacingHistogram;
+use super::phase::Phase;
+use super::ports::MediaSockets;
+use super::wheel::Slot;
+use crate::call::exchange::CallKey;
+use crate::call::log::{CallLog, CallTime, Event, Pacing};
+use crate::call::{Call, MediaTap};
+use crate::recorder::{Channel, Tap};
+use crate::store::EventSender;
+
+/// One call of a shard.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) key: CallKey,
+    pub(super) log: CallLog,
+    /// The call's time zero.
+    pub(super) started: Instant,
+    /// `None` once the call has ended and only its dialog or its recording is still being closed.
+    pub(super) live: Option<Live>,
+    /// When it was answered; kept here so that it survives a panic of the call.
+    pub(super) answered_at: Option<Instant>,
+    /// The recording whose report is still to come.
+    pub(super) recording: Option<String>,
+    /// The dialog is over on the wire.
+    pub(super) is_forgotten: bool,
+}
+
+/// A call that has not ended, with everything of the shell that belongs to it.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub(super) call: Call,
+    pub(super) sockets: Option<MediaSockets>,
+    pub(super) tap: RecordingTap,
+    pub(super) slot: Slot,
+    /// The tick it was served last.
+    pub(super) last_due: Option<Instant>,
+    /// It moved to another slot: turns before this are not its own.
+    pub(super) not_before: Option<Instant>,
+    /// When its sockets were last found empty.
+    pub(super) drained_at: Instant,
+    /// Turns of its slot in which it was served.
+    pub(super) turns: u64,
+    /// Packets sent on its clock.
+    pub(super) ticks: u64,
+    pub(super) missed: u64,
+    pub(super) phase: Phase,
+    pub(super) pacing: PacingHistogram,
+}
+
+impl Entry {
+    /// Appends an event to the call's log, if there is room on the way to the store.
+    pub(super) fn append(&mut self, events: &mut EventSender, at: CallTime, event: Event) {
+        let room = events.room();
+        self.log.push(at, event, room, |record| events.append(record));
+    }
+
+    /// The call's time of an instant.
+    pub(super) fn time(&self, now: Instant) -> CallTime {
+        now.saturating_duration_since(self.started).into()
+    }
+}
+
+impl Live {
+    /// Figures of the ticks so far.
+    pub(super) fn pacing(&self) -> Pacing {
+        Pacing {
+            ticks: self.ticks,
+            missed: self.missed,
+            error_p50_us: self.pacing.percentile_us(50.0),
+            error_p99_us: self.pacing.percentile_us(99.0),
+        }
+    }
+}
+
+/// The recorder's tap as a call sees it.
+#[derive(Debug)]
+pub(super) struct RecordingTap(pub(super) Option<Tap>);
+
+impl MediaTap for RecordingTap {
+    fn caller(&mut self, block: u32, samples: &[i16; FRAME_SAMPLES]) {
+        if let Some(tap) = &mut self.0 {
+            tap.push(Channel::Caller, block, samples);
+        }
+    }
+
+    fn agent(&mut self, block: u32, samples: &[i16; FRAME_SAMPLES]) {
+        if let Some(tap) = &mut self.0 {
+            tap.push(Channel::Agent, block, samples);
+        }
+    }
+}

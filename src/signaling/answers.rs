@@ -1,0 +1,198 @@
+//! What the shards want from SIP, and the orders of everybody else.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use caly_sip::endpoint::{OutgoingInvite, Reply, SessionId};
+use caly_sip::message::{Headers, NameAddr, StatusCode, Uri};
+
+use super::calls::{Leg, Stage};
+use super::events::{reinvite_reply, sdp, transport_name};
+use super::thread::Signaling;
+use super::{Control, Dial, SignalingLinks, contact};
+use crate::call::cause::HangupCause;
+use crate::call::exchange::{
+    CallAnswer, CallInput, CallKey, MediaAddress, Offer, OpenCall, Refusal, ShardAnswer, ShardRequest,
+};
+use crate::call::log::{CallDirection, Opened};
+
+/// A call of ours between the order to place it and its INVITE.
+#[derive(Debug)]
+pub(super) struct Dialing {
+    shard: usize,
+    invite: OutgoingInvite,
+}
+
+impl Signaling {
+    pub(super) fn handle_order(&mut self, order: Control, links: &mut SignalingLinks) {
+        let now = Instant::now();
+        match order {
+            Control::Drain => {
+                self.is_draining = true;
+                self.endpoint.set_accepting(false);
+            }
+            Control::HangUpAll => {
+                for id in self.calls.active_sessions() {
+                    self.tell(now, id, CallInput::HangUp { cause: HangupCause::Shutdown }, links);
+                }
+            }
+            Control::Stop => self.stopping = Some(now + LINGER),
+            Control::Resolved { id, addresses } => self.endpoint.handle_resolved(now, id, &addresses),
+            Control::Dial(dial) => self.dial(now, *dial, links),
+        }
+    }
+
+    pub(super) fn handle_answers(&mut self, links: &mut SignalingLinks) {
+        for shard in 0..links.shards.len() {
+            while let Some(answer) = links.shards.get_mut(shard).and_then(|port| port.answers.pop().ok()) {
+                self.handle_answer(answer, links);
+            }
+        }
+    }
+
+    fn handle_answer(&mut self, answer: ShardAnswer, links: &mut SignalingLinks) {
+        let now = Instant::now();
+        let ShardAnswer { key, answer } = answer;
+        if let Some(at) = self.dialing.iter().position(|(dialing, _)| *dialing == key) {
+            let (_, dialing) = self.dialing.swap_remove(at);
+            return self.dialed(now, key, dialing, answer, links);
+        }
+        // A call that was cancelled meanwhile: the shard has heard of it, its answer means nothing any more.
+        let Some(id) = self.calls.session(key) else { return };
+        let Some(leg) = self.calls.leg(id) else { return };
+        if leg.stage == Stage::Over {
+            return;
+        }
+        let (stage, contact) = (leg.stage, leg.contact.clone());
+        let done = match answer {
+            CallAnswer::Ring => {
+                leg.stage = Stage::Ringing;
+                self.endpoint.provisional(now, id, Reply::new(StatusCode::RINGING).with_contact(contact))
+            }
+            CallAnswer::Accept { sdp: body } => {
+                leg.stage = Stage::Answered;
+                self.endpoint.accept(now, id, sdp(body), contact)
+            }
+            CallAnswer::AcceptReoffer { sdp: body } => self.endpoint.accept_reinvite(now, id, sdp(body)),
+            CallAnswer::RefuseReoffer(refusal) => {
+                let reply = reinvite_reply(&refusal, self.local());
+                self.endpoint.reject_reinvite(now, id, reply)
+            }
+            CallAnswer::End { cause, refusal } => return self.end(now, id, stage, cause, &refusal),
+            // Only calls that we place make an INVITE, and they do it once.
+            CallAnswer::Invite { .. } => Ok(()),
+        };
+        if let Err(error) = done {
+            tracing::debug!(%error, "a call's answer came too late");
+        }
+    }
+
+    fn end(&mut self, now: Instant, id: SessionId, stage: Stage, cause: HangupCause, refusal: &Refusal) {
+        self.calls.end(id);
+        let done = match stage {
+            Stage::Offered | Stage::Ringing => return self.refuse(now, id, refusal),
+            Stage::Calling => self.endpoint.cancel(now, id),
+            Stage::Answered => self.endpoint.bye(now, id, Some(reason_of(cause))),
+            Stage::Over => Ok(()),
+        };
+        if let Err(error) = done {
+            tracing::debug!(%error, "a call was over before it could be ended");
+        }
+    }
+
+    fn dial(&mut self, now: Instant, dial: Dial, links: &mut SignalingLinks) {
+        let key = self.calls.new_key();
+        let shard = self.calls.emptiest_shard();
+        let port = self.local().port();
+        let transport = dial.transport.unwrap_or(caly_sip::transport::Transport::Udp);
+        let ours = contact::contact(std::net::SocketAddr::new(dial.local, port), transport);
+        let opened = Opened {
+            started_at: SystemTime::now().into(),
+            direction: CallDirection::Outbound,
+            trunk: None,
+            peer: std::net::SocketAddr::new(dial.local, 0),
+            transport: transport_name(transport).to_owned(),
+            from: dial.from.to_string(),
+            to: dial.target.to_string(),
+            number: dial.target.subscriber().unwrap_or_default(),
+            sip_call_id: String::new(),
+            destination: None,
+        };
+        let open = OpenCall {
+            key,
+            call: dial.call,
+            at: now,
+            opened,
+            destination: dial.destination,
+            offer: Offer::Ours,
+            media: MediaAddress { bind: dial.local, advertised: dial.local },
+            media_sources: Vec::new(),
+            record: dial.record,
+        };
+        let invite = OutgoingInvite {
+            target: dial.target.clone(),
+            from: name_addr(dial.from),
+            to: name_addr(dial.target),
+            contact: ours,
+            routes: Vec::new(),
+            transport: dial.transport,
+            local: Some(std::net::SocketAddr::new(dial.local, port)),
+            headers: Headers::new(),
+            body: None,
+        };
+        let Some(ring) = links.shards.get_mut(shard) else { return };
+        if ring.requests.push(ShardRequest::Open(open.boxed())).is_ok() {
+            self.calls.place(shard);
+            self.dialing.push((key, Dialing { shard, invite }));
+        }
+    }
+
+    /// The shard has made the offer, or could not.
+    fn dialed(
+        &mut self,
+        now: Instant,
+        key: CallKey,
+        dialing: Dialing,
+        answer: CallAnswer,
+        links: &mut SignalingLinks,
+    ) {
+        let Dialing { shard, mut invite } = dialing;
+        let contact = invite.contact.clone();
+        let CallAnswer::Invite { sdp: offer } = answer else { return self.calls.unplace(shard) };
+        invite.body = Some(sdp(offer));
+        match self.endpoint.invite(now, invite) {
+            Ok(id) => {
+                self.calls.insert(id, Leg { key, shard, stage: Stage::Calling, contact });
+                self.hand_over_unplaced(id, links);
+            }
+            Err(error) => {
+                self.calls.unplace(shard);
+                let reason = Some(error.to_string());
+                let input = CallInput::Ended { cause: HangupCause::Unreachable, status: None, reason };
+                if let Some(port) = links.shards.get_mut(shard) {
+                    // A full inbox leaves the call to its ring timeout.
+                    let _ = port.requests.push(ShardRequest::Call { key, at: now, input });
+                }
+            }
+        }
+    }
+
+    pub(super) fn stop_shards(&mut self, links: &mut SignalingLinks) {
+        for (shard, port) in links.shards.iter_mut().enumerate() {
+            if port.requests.push(ShardRequest::Stop).is_err() {
+                tracing::error!(shard, "the shard's inbox is full; it cannot be stopped");
+            }
+        }
+    }
+}
+
+fn name_addr(uri: Uri) -> NameAddr {
+    NameAddr::new(uri)
+}
+
+/// The Reason header of our BYE (RFC 3326).
+fn reason_of(cause: HangupCause) -> String {
+    format!("Q.850;cause={};text=\"{cause}\"", cause.q850())
+}
+
+/// How long the last BYEs and their answers are waited for.
+const LINGER: Duration = Duration::from_secs(3);

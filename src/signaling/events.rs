@@ -1,0 +1,377 @@
+//! What the endpoint reports: new INVITEs are let in or refused here, everything else goes to the call's shard.
+
+use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
+use std::time::{Instant, SystemTime};
+
+use caly_sip::endpoint::{
+    Body, Event as SipEvent, Failure, QueryId, Reply, SessionId, SipDirection, SipTrace,
+};
+use caly_sip::message::{HeaderName, Request, Response, StatusCode};
+use caly_sip::transport::{Flow, Transport};
+
+use super::calls::{Fate, Leg, Stage};
+use super::contact;
+use super::thread::Signaling;
+use super::{NameQuery, SignalingLinks};
+use crate::call::cause::HangupCause;
+use crate::call::exchange::{CallInput, Offer, OpenCall, Refusal, ShardRequest};
+use crate::call::log::{CallDirection, CallId, CallLog, Ended, Event, Opened, SipMessage, UnixMicros, Way};
+use crate::call::route::Source;
+
+impl Signaling {
+    pub(super) fn handle_event(&mut self, event: SipEvent, links: &mut SignalingLinks) {
+        let now = Instant::now();
+        match event {
+            SipEvent::Invite { id, flow, request } => self.admit(now, id, flow, &request, links),
+            SipEvent::Acknowledged { id, body } => {
+                self.tell(now, id, CallInput::Acknowledged { answer: body.map(|body| body.bytes) }, links);
+            }
+            SipEvent::AckTimeout { id } => self.dialog_ended(now, id, HangupCause::AckTimeout, None, links),
+            SipEvent::Cancelled { id } => self.dialog_ended(now, id, HangupCause::Canceled, None, links),
+            SipEvent::Lost { id } => self.dialog_ended(now, id, HangupCause::Unreachable, None, links),
+            SipEvent::Bye { id, reason } => self.dialog_ended(now, id, HangupCause::RemoteBye, reason, links),
+            SipEvent::Reinvite { id, body } => {
+                self.tell(now, id, CallInput::Reoffer { offer: body.map(|body| body.bytes) }, links);
+            }
+            SipEvent::ReinviteCancelled { .. } => {}
+            SipEvent::ReinviteAccepted { id, .. } => {
+                // No call re-INVITEs yet; the dialog is kept in order all the same.
+                let _ = self.endpoint.acknowledge(now, id, None);
+            }
+            SipEvent::ReinviteRejected { .. } => {}
+            SipEvent::Provisional { id, response } => {
+                self.tell(now, id, CallInput::Progress { status: response.status.as_u16() }, links);
+            }
+            SipEvent::Answered { id, response } => self.answered(now, id, response, links),
+            SipEvent::Rejected { id, failure } => self.rejected(now, id, &failure, links),
+            SipEvent::Terminated { id } => self.terminated(id, links),
+            SipEvent::Resolve { query, host } => self.resolve(query, host, links),
+            SipEvent::Sip(trace) => self.trace(now, trace, links),
+        }
+    }
+
+    fn admit(
+        &mut self,
+        now: Instant,
+        id: SessionId,
+        flow: Flow,
+        request: &Request,
+        links: &mut SignalingLinks,
+    ) {
+        if !self.rate.admit(now, flow.remote.ip()) {
+            self.stats.rate_limited.fetch_add(1, Ordering::Relaxed);
+            self.unplaced.retain(|(session, ..)| *session != id);
+            return self.refuse(now, id, &Refusal::of(HangupCause::CallLimit));
+        }
+        let mut opened = opened(flow, request);
+        match self.place(now, id, flow, request, &mut opened, links) {
+            Ok(()) => {}
+            Err(cause) => self.refuse_with_row(now, id, opened, cause, links),
+        }
+    }
+
+    /// Finds the call's destination and its shard, and asks the shard.
+    fn place(
+        &mut self,
+        now: Instant,
+        id: SessionId,
+        flow: Flow,
+        request: &Request,
+        opened: &mut Opened,
+        links: &mut SignalingLinks,
+    ) -> Result<(), HangupCause> {
+        let address = flow.remote.ip();
+        // Packets of unknown sources do not get here; trunks may only vanish with a new configuration.
+        let source = self.config.routing.source(address).ok_or(HangupCause::NotFound)?;
+        opened.trunk = match source {
+            Source::Trunk(trunk) => Some(trunk.name.clone()),
+            Source::Local => None,
+        };
+        let routed =
+            self.config.routing.route(source, address, &opened.number).ok_or(HangupCause::NotFound)?;
+        opened.destination = Some(routed.destination.clone());
+        if self.is_draining {
+            return Err(HangupCause::Draining);
+        }
+        if self.calls.active() >= self.config.max_calls {
+            return Err(HangupCause::CallLimit);
+        }
+        let built = self.config.destinations.build(&routed.destination);
+        let (destination, is_recorded) = built.ok_or(HangupCause::NotFound)?;
+        let port = self.local().port();
+        let ours = contact::for_flow(flow, port, source, &self.config.routing, self.config.advertise);
+        let media_sources = match source {
+            Source::Trunk(trunk) => trunk.media.clone(),
+            Source::Local => Vec::new(),
+        };
+        let key = self.calls.new_key();
+        let shard = self.calls.emptiest_shard();
+        let open = OpenCall {
+            key,
+            call: self.new_call_id(opened.started_at),
+            at: now,
+            opened: opened.clone(),
+            destination,
+            offer: if request.body.is_empty() { Offer::Late } else { Offer::Early(request.body.clone()) },
+            media: ours.media,
+            media_sources,
+            record: routed.record || is_recorded,
+        };
+        let Some(port) = links.shards.get_mut(shard) else { return Err(HangupCause::Overloaded) };
+        port.requests.push(ShardRequest::Open(open.boxed())).map_err(|_| HangupCause::Overloaded)?;
+        self.calls.place(shard);
+        self.calls.insert(id, Leg { key, shard, stage: Stage::Offered, contact: ours.contact });
+        self.calls.await_answer(now, key);
+        self.hand_over_unplaced(id, links);
+        Ok(())
+    }
+
+    /// The messages that came before the call had a shard: the INVITE and its 100.
+    pub(super) fn hand_over_unplaced(&mut self, id: SessionId, links: &mut SignalingLinks) {
+        let unplaced = std::mem::take(&mut self.unplaced);
+        for (session, at, message) in unplaced {
+            if session == id {
+                self.tell(at, id, CallInput::Sip(message), links);
+            } else {
+                self.unplaced.push((session, at, message));
+            }
+        }
+    }
+
+    /// A call that reaches no shard still leaves a row, written from here.
+    fn refuse_with_row(
+        &mut self,
+        now: Instant,
+        id: SessionId,
+        opened: Opened,
+        cause: HangupCause,
+        links: &mut SignalingLinks,
+    ) {
+        let refusal = Refusal::of(cause);
+        let mut log = CallLog::new(self.new_call_id(opened.started_at));
+        append(&mut log, links, now, now, Event::Opened(opened));
+        let unplaced = std::mem::take(&mut self.unplaced);
+        for (session, at, message) in unplaced {
+            if session == id {
+                append(&mut log, links, now, at, Event::Sip(message));
+            } else {
+                self.unplaced.push((session, at, message));
+            }
+        }
+        let ended = Ended { cause, status: Some(refusal.status), reason: None, talk_ms: 0 };
+        append(&mut log, links, now, now, Event::Ended(ended));
+        self.calls.insert_refused(id, log, now);
+        self.refuse(now, id, &refusal);
+    }
+
+    /// Sends the final response of a refusal.
+    pub(super) fn refuse(&mut self, now: Instant, id: SessionId, refusal: &Refusal) {
+        let reply = reply_of(refusal, self.local());
+        if let Err(error) = self.endpoint.reject(now, id, reply) {
+            tracing::debug!(%error, "an INVITE was over before it could be refused");
+        }
+    }
+
+    /// Hands something to the call's shard. A full inbox loses a ladder line, never a BYE: those that matter are tried
+    /// again by the shard's own deadlines.
+    pub(super) fn tell(&mut self, at: Instant, id: SessionId, input: CallInput, links: &mut SignalingLinks) {
+        let Some(leg) = self.calls.leg(id) else { return };
+        let Some(port) = links.shards.get_mut(leg.shard) else { return };
+        let is_detail = matches!(input, CallInput::Sip(_));
+        if is_detail && port.requests.slots() < RESERVED_FOR_CALLS {
+            return;
+        }
+        if port.requests.push(ShardRequest::Call { key: leg.key, at, input }).is_err() {
+            tracing::error!(shard = leg.shard, "the shard's inbox is full: it has stopped working");
+        }
+    }
+
+    fn dialog_ended(
+        &mut self,
+        now: Instant,
+        id: SessionId,
+        cause: HangupCause,
+        reason: Option<String>,
+        links: &mut SignalingLinks,
+    ) {
+        let status = match cause {
+            HangupCause::Canceled => Some(487),
+            _ => None,
+        };
+        self.tell(now, id, CallInput::Ended { cause, status, reason }, links);
+        self.calls.end(id);
+    }
+
+    fn answered(&mut self, now: Instant, id: SessionId, response: Response, links: &mut SignalingLinks) {
+        if let Some(leg) = self.calls.leg(id) {
+            leg.stage = Stage::Answered;
+        }
+        if let Err(error) = self.endpoint.acknowledge(now, id, None) {
+            tracing::debug!(%error, "an answer could not be acknowledged");
+        }
+        let answer = (!response.body.is_empty()).then_some(response.body);
+        self.tell(now, id, CallInput::Answered { answer }, links);
+    }
+
+    fn rejected(&mut self, now: Instant, id: SessionId, failure: &Failure, links: &mut SignalingLinks) {
+        let (cause, status) = match failure {
+            Failure::Response(response) => (cause_of(response.status), Some(response.status.as_u16())),
+            Failure::Timeout | Failure::Transport | Failure::Unresolved => (HangupCause::Unreachable, None),
+            Failure::Cancelled => (HangupCause::Canceled, None),
+        };
+        let reason = match failure {
+            Failure::Response(response) => Some(response.reason.clone()),
+            Failure::Timeout => Some("no answer from the address".to_owned()),
+            Failure::Transport => Some("the address cannot be reached".to_owned()),
+            Failure::Unresolved => Some("the host name has no address".to_owned()),
+            Failure::Cancelled => None,
+        };
+        self.tell(now, id, CallInput::Ended { cause, status, reason }, links);
+        self.calls.end(id);
+    }
+
+    fn terminated(&mut self, id: SessionId, links: &mut SignalingLinks) {
+        if let Some(Fate::Leg(leg)) = self.calls.remove(id)
+            && let Some(port) = links.shards.get_mut(leg.shard)
+        {
+            // A shard that does not hear it forgets the call by itself after a while.
+            let _ = port.requests.push(ShardRequest::Forget { key: leg.key });
+        }
+        self.unplaced.retain(|(session, ..)| *session != id);
+    }
+
+    fn resolve(&mut self, id: QueryId, host: String, links: &mut SignalingLinks) {
+        if links.resolver.try_send(NameQuery { id, host }).is_err() {
+            self.endpoint.handle_resolved(Instant::now(), id, &[]);
+        }
+    }
+
+    fn trace(&mut self, now: Instant, trace: SipTrace, links: &mut SignalingLinks) {
+        let id = trace.id;
+        let message = sip_message(trace);
+        match self.calls.fate(id) {
+            Some(Fate::Leg(_)) => self.tell(now, id, CallInput::Sip(message), links),
+            Some(Fate::Refused { log, started }) => append(log, links, *started, now, Event::Sip(message)),
+            None if self.unplaced.len() < MAX_UNPLACED => self.unplaced.push((id, now, message)),
+            None => {}
+        }
+    }
+
+    /// Shards that did not answer in time: the caller gets 503 instead of silence.
+    pub(super) fn check_shards(&mut self, now: Instant, links: &mut SignalingLinks) {
+        while let Some(id) = self.calls.poll_unanswered(now) {
+            self.stats.shard_timeouts.fetch_add(1, Ordering::Relaxed);
+            let refusal = Refusal::of(HangupCause::Overloaded);
+            let ended = CallInput::Ended {
+                cause: HangupCause::Overloaded,
+                status: Some(refusal.status),
+                reason: None,
+            };
+            self.tell(now, id, ended, links);
+            self.calls.end(id);
+            self.refuse(now, id, &refusal);
+        }
+    }
+
+    pub(super) fn new_call_id(&mut self, at: UnixMicros) -> CallId {
+        let mut random = [0; 10];
+        let words = [self.next_random(), self.next_random()];
+        random[..8].copy_from_slice(&words[0].to_le_bytes());
+        random[8..].copy_from_slice(&words[1].to_le_bytes()[..2]);
+        CallId::new(at, random)
+    }
+
+    pub(super) fn next_random(&mut self) -> u64 {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.random;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}
+
+fn append(log: &mut CallLog, links: &mut SignalingLinks, started: Instant, at: Instant, event: Event) {
+    let room = links.events.room();
+    log.push(at.saturating_duration_since(started).into(), event, room, |record| links.events.append(record));
+}
+
+fn opened(flow: Flow, request: &Request) -> Opened {
+    let text = |name| request.headers.first(&name).unwrap_or_default().to_owned();
+    Opened {
+        started_at: SystemTime::now().into(),
+        direction: CallDirection::Inbound,
+        trunk: None,
+        peer: flow.remote,
+        transport: transport_name(flow.transport).to_owned(),
+        from: text(HeaderName::From),
+        to: text(HeaderName::To),
+        number: request.uri.subscriber().unwrap_or_default(),
+        sip_call_id: text(HeaderName::CallId),
+        destination: None,
+    }
+}
+
+fn reply_of(refusal: &Refusal, local: SocketAddr) -> Reply {
+    let status = StatusCode::new(refusal.status).unwrap_or(StatusCode::SERVER_INTERNAL_ERROR);
+    let mut reply = Reply::new(status);
+    if let Some(seconds) = refusal.retry_after_s {
+        reply = reply.with_header(HeaderName::RetryAfter, seconds.to_string());
+    }
+    if let Some((code, text)) = &refusal.warning {
+        let text = text.replace(['"', '\\'], "'");
+        reply = reply.with_header(HeaderName::Warning, format!("{code} {local} \"{text}\""));
+    }
+    reply
+}
+
+/// The answer to a re-INVITE that is refused.
+pub(super) fn reinvite_reply(refusal: &Refusal, local: SocketAddr) -> Reply {
+    reply_of(refusal, local)
+}
+
+/// An SDP body.
+pub(super) fn sdp(bytes: Vec<u8>) -> Body {
+    Body::sdp(bytes)
+}
+
+fn cause_of(status: StatusCode) -> HangupCause {
+    match status.as_u16() {
+        401 | 407 => HangupCause::Unauthorized,
+        404 | 604 => HangupCause::NotFound,
+        408 | 480 => HangupCause::NoAnswer,
+        486 | 600 => HangupCause::Busy,
+        487 => HangupCause::Canceled,
+        488 | 606 => HangupCause::NotAcceptable,
+        _ => HangupCause::Rejected,
+    }
+}
+
+fn sip_message(trace: SipTrace) -> SipMessage {
+    SipMessage {
+        way: match trace.direction {
+            SipDirection::Received => Way::Received,
+            SipDirection::Sent => Way::Sent,
+        },
+        transport: transport_name(trace.transport).to_owned(),
+        peer: trace.peer,
+        start_line: trace.start_line,
+        cseq: trace.cseq,
+        body_bytes: u32::try_from(trace.body_bytes).unwrap_or(u32::MAX),
+        is_retransmission: trace.is_retransmission,
+    }
+}
+
+/// As the log and the store name it.
+pub(super) fn transport_name(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Udp => "udp",
+        Transport::Tcp => "tcp",
+        Transport::Tls => "tls",
+    }
+}
+
+/// Messages of sessions that are just being opened: an INVITE and its 100 each, handled within one turn of the loop.
+const MAX_UNPLACED: usize = 1024;
+/// Room in a shard's inbox that ladder lines must leave to what decides about calls.
+const RESERVED_FOR_CALLS: usize = 1024;

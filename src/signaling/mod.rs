@@ -1,0 +1,199 @@
+//! The signaling thread: the only one that speaks SIP. It owns the SIP sockets and the endpoint (transactions, dialogs,
+//! their timers), lets in or refuses, picks a shard for each call, and carries requests and answers between the two.
+
+mod answers;
+mod calls;
+mod contact;
+mod events;
+mod tcp;
+mod thread;
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use caly_sip::endpoint::QueryId;
+use caly_sip::message::Uri;
+use caly_sip::transport::Transport;
+use mio::Waker;
+use rtrb::{Consumer, Producer};
+
+use crate::call::destination::{Destination, TestDestination};
+use crate::call::exchange::{ShardAnswer, ShardRequest};
+use crate::call::log::CallId;
+use crate::call::route::Routing;
+use crate::store::EventSender;
+
+pub use thread::Signaling;
+
+/// What the signaling thread is built from.
+#[derive(Debug)]
+pub struct SignalingConfig {
+    /// The SIP address, UDP and TCP; port 0 takes any free one.
+    pub listen: SocketAddr,
+    /// The address that peers outside this host are told, if it is not the one they reach.
+    pub advertise: Option<IpAddr>,
+    /// Value of Server and User-Agent.
+    pub user_agent: Option<String>,
+    /// Trunks and routes.
+    pub routing: Routing,
+    /// What the routes lead to.
+    pub destinations: Destinations,
+    /// Calls at once.
+    pub max_calls: usize,
+    /// INVITEs per second from one source.
+    pub invites_per_second: u32,
+    /// Tags, branches and ids come from here: 128 bits that nobody can guess.
+    pub seed: [u64; 2],
+}
+
+/// The rings to and from one shard.
+#[derive(Debug)]
+pub struct ShardPort {
+    /// Requests to it.
+    pub requests: Producer<ShardRequest>,
+    /// Its answers.
+    pub answers: Consumer<ShardAnswer>,
+}
+
+/// The destinations by name; each call gets a new one.
+#[derive(Clone, Default)]
+pub struct Destinations(HashMap<String, Registered>);
+
+#[derive(Clone)]
+struct Registered {
+    build: Arc<dyn Fn() -> Box<dyn Destination> + Send + Sync>,
+    is_recorded: bool,
+}
+
+impl Destinations {
+    /// The test destinations.
+    pub fn for_testing() -> Self {
+        let mut destinations = Self::default();
+        for test in TestDestination::ALL {
+            let registered =
+                Registered { build: Arc::new(move || test.build()), is_recorded: test.is_recorded() };
+            destinations.0.insert(test.name().to_owned(), registered);
+        }
+        destinations
+    }
+
+    /// Adds one; `build` makes it for each call.
+    pub fn register(&mut self, name: &str, build: impl Fn() -> Box<dyn Destination> + Send + Sync + 'static) {
+        self.0.insert(name.to_owned(), Registered { build: Arc::new(build), is_recorded: false });
+    }
+
+    /// A destination for a new call, and whether its calls are always recorded.
+    fn build(&self, name: &str) -> Option<(Box<dyn Destination>, bool)> {
+        self.0.get(name).map(|registered| ((registered.build)(), registered.is_recorded))
+    }
+}
+
+impl std::fmt::Debug for Destinations {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// A question for addresses that the signaling thread must not wait for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameQuery {
+    /// Comes back with the answer.
+    pub id: QueryId,
+    /// The host name.
+    pub host: String,
+}
+
+/// A call to place.
+#[derive(Debug)]
+pub struct Dial {
+    /// The call's name.
+    pub call: CallId,
+    /// Whom to call.
+    pub target: Uri,
+    /// Our own address of record in From.
+    pub from: Uri,
+    /// The protocol; `None` follows the URI.
+    pub transport: Option<Transport>,
+    /// The local address for SIP and RTP.
+    pub local: IpAddr,
+    /// Our side of the call.
+    pub destination: Box<dyn Destination>,
+    /// Whether to keep a recording.
+    pub record: bool,
+}
+
+/// Orders to the signaling thread.
+#[derive(Debug)]
+pub enum Control {
+    /// Refuse new calls; tell when the last one has ended through [`SignalingStats::calls`].
+    Drain,
+    /// End every call now.
+    HangUpAll,
+    /// Stop the shards and the thread, once the last transactions are through or their time is over.
+    Stop,
+    /// Addresses for a name; none if it could not be resolved.
+    Resolved {
+        /// Which question.
+        id: QueryId,
+        /// The addresses, best first.
+        addresses: Vec<IpAddr>,
+    },
+    /// Place a call.
+    Dial(Box<Dial>),
+}
+
+/// The way to the signaling thread for everybody else.
+#[derive(Clone, Debug)]
+pub struct SignalingHandle {
+    orders: SyncSender<Control>,
+    waker: Arc<Waker>,
+}
+
+impl SignalingHandle {
+    fn new(waker: Arc<Waker>) -> (Self, Receiver<Control>) {
+        let (orders, inbox) = sync_channel(MAX_ORDERS);
+        (Self { orders, waker }, inbox)
+    }
+
+    /// Hands over an order; false if the thread is gone or far behind.
+    pub fn send(&self, order: Control) -> bool {
+        self.orders.try_send(order).is_ok() && self.waker.wake().is_ok()
+    }
+
+    /// Wakes the thread; shards do so when they have answered.
+    pub fn waker(&self) -> Arc<Waker> {
+        Arc::clone(&self.waker)
+    }
+}
+
+/// What the signaling thread shows to the rest of the server.
+#[derive(Debug, Default)]
+pub struct SignalingStats {
+    /// Calls that are up or being set up.
+    pub calls: AtomicUsize,
+    /// Datagrams and connections from addresses that may not call.
+    pub foreign: AtomicU64,
+    /// INVITEs refused because their source sent too many.
+    pub rate_limited: AtomicU64,
+    /// Calls that no shard answered for in time.
+    pub shard_timeouts: AtomicU64,
+    /// Messages that the kernel refused to send.
+    pub send_failed: AtomicU64,
+}
+
+/// Everything that leads from the signaling thread to other threads.
+#[derive(Debug)]
+pub struct SignalingLinks {
+    /// The shards.
+    pub shards: Vec<ShardPort>,
+    /// The way to the store, for calls that reach no shard.
+    pub events: EventSender,
+    /// Where names are resolved.
+    pub resolver: tokio::sync::mpsc::Sender<NameQuery>,
+}
+
+/// Orders that may wait; they come at human speed, answers to name queries one per outgoing call.
+const MAX_ORDERS: usize = 256;
