@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{CheckArgs, Failure, Format, Output};
 use crate::call::destination::TestDestination;
-use crate::config::{Config, Faults};
+use crate::config::{Config, Fault, Faults};
 
 /// What `caly check` found.
 #[derive(Debug, Serialize)]
@@ -18,7 +18,7 @@ struct Report {
     /// How many routes there are, if it is sound.
     routes: Option<usize>,
     /// Every fault, in the order of the file.
-    faults: Option<Faults>,
+    faults: Vec<Fault>,
 }
 
 /// Runs the command.
@@ -33,11 +33,9 @@ pub(super) fn run(args: &CheckArgs, out: &mut Output<'_>) -> Result<(), Failure>
         Format::Text => report.lines().iter().try_for_each(|line| out.line(line))?,
         Format::Json => out.json(&report)?,
     }
-    match &report.faults {
-        None => Ok(()),
-        Some(faults) => {
-            Err(Failure::refused(format!("{}: {}", report.file, counted(faults.count(), "fault"))))
-        }
+    match report.faults.len() {
+        0 => Ok(()),
+        faults => Err(Failure::refused(format!("{}: {}", report.file, counted(faults, "fault")))),
     }
 }
 
@@ -45,12 +43,12 @@ impl Report {
     /// The report on a file that was read.
     fn of(file: String, outcome: Result<Config, Faults>) -> Self {
         let (config, faults) = match outcome {
-            Ok(config) => (Some(config), None),
-            Err(faults) => (None, Some(faults)),
+            Ok(config) => (Some(config), Vec::new()),
+            Err(faults) => (None, faults.iter().cloned().collect()),
         };
         Self {
             file,
-            is_sound: faults.is_none(),
+            is_sound: faults.is_empty(),
             trunks: config.as_ref().map(|config| config.trunks.len()),
             routes: config.as_ref().map(|config| config.routes.len()),
             faults,
@@ -59,8 +57,8 @@ impl Report {
 
     /// The report as lines of text.
     fn lines(&self) -> Vec<String> {
-        if let Some(faults) = &self.faults {
-            return faults.iter().map(ToString::to_string).collect();
+        if !self.is_sound {
+            return self.faults.iter().map(ToString::to_string).collect();
         }
         let trunks = counted(self.trunks.unwrap_or(0), "trunk");
         let routes = counted(self.routes.unwrap_or(0), "route");

@@ -14,6 +14,7 @@ mod trunk;
 
 use std::fs::File;
 use std::io::Read as _;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use toml::de::DeTable;
@@ -50,6 +51,25 @@ pub struct Config {
     pub trunks: Vec<Trunk>,
     /// `[[route]]`, in the order in which they are tried.
     pub routes: Vec<Route>,
+}
+
+/// A port that would serve two purposes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PortConflict {
+    /// SIP over UDP has a port that calls would take for media.
+    #[error("SIP on {sip} has one of the RTP ports {ports}")]
+    SipInRtp {
+        /// Where SIP listens.
+        sip: SocketAddr,
+        /// The ports for media.
+        ports: PortRange,
+    },
+    /// SIP over TCP and HTTP have the same port.
+    #[error("SIP and HTTP have the same TCP port, {}", sip.port())]
+    SipAndHttp {
+        /// Where SIP listens.
+        sip: SocketAddr,
+    },
 }
 
 impl Config {
@@ -102,22 +122,24 @@ impl Config {
         config
     }
 
-    /// No port serves two purposes. Port 0 finds a free one.
+    /// Ports that would serve two purposes. A file that has any is refused; overrides may bring new ones in. Port 0
+    /// takes a free one and collides with none.
+    pub fn port_conflicts(&self) -> Vec<PortConflict> {
+        let (sip, http, ports) = (self.sip.listen, self.http.listen, self.rtp.ports);
+        let do_meet = sip.ip() == http.ip() || sip.ip().is_unspecified() || http.ip().is_unspecified();
+        let both_listen = sip.port() != 0 && sip.port() == http.port() && do_meet;
+        let in_rtp = ports.contains(sip.port()).then_some(PortConflict::SipInRtp { sip, ports });
+        in_rtp.into_iter().chain(both_listen.then_some(PortConflict::SipAndHttp { sip })).collect()
+    }
+
     fn check_ports(&self, sip: &Table<'_>, http: &Table<'_>, rtp: &Table<'_>) {
-        let sip_port = self.sip.listen.port();
-        if self.rtp.ports.contains(sip_port) {
-            let message = format!("hold the port of SIP, {}", self.sip.listen);
-            if rtp.has("ports") {
-                rtp.fault_at("ports", message)
-            } else {
-                sip.fault_at("listen", format!("is among the RTP ports {}", self.rtp.ports))
-            }
-        }
-        let (sip_ip, http_ip) = (self.sip.listen.ip(), self.http.listen.ip());
-        let do_meet = sip_ip == http_ip || sip_ip.is_unspecified() || http_ip.is_unspecified();
-        if sip_port != 0 && sip_port == self.http.listen.port() && do_meet {
-            let (table, other) = if http.has("listen") { (http, "SIP") } else { (sip, "HTTP") };
-            table.fault_at("listen", format!("is the TCP port of {other} too"));
+        for conflict in self.port_conflicts() {
+            let (table, key) = match conflict {
+                PortConflict::SipInRtp { .. } if rtp.has("ports") => (rtp, "ports"),
+                PortConflict::SipAndHttp { .. } if http.has("listen") => (http, "listen"),
+                PortConflict::SipInRtp { .. } | PortConflict::SipAndHttp { .. } => (sip, "listen"),
+            };
+            table.fault_at(key, conflict.to_string());
         }
     }
 }

@@ -290,19 +290,19 @@ fn what_contradicts_itself_is_refused() {
     for (text, expected) in [
         (
             "[sip]\nlisten = \"0.0.0.0:15060\"",
-            "caly.toml:2:10: [sip] listen = \"0.0.0.0:15060\": is among the RTP ports 10000-20000",
+            "caly.toml:2:10: [sip] listen = \"0.0.0.0:15060\": SIP on 0.0.0.0:15060 has one of the RTP ports 10000-20000",
         ),
         (
             "[rtp]\nports = \"5000-6000\"",
-            "caly.toml:2:9: [rtp] ports = \"5000-6000\": hold the port of SIP, 0.0.0.0:5060",
+            "caly.toml:2:9: [rtp] ports = \"5000-6000\": SIP on 0.0.0.0:5060 has one of the RTP ports 5000-6000",
         ),
         (
             "[http]\nlisten = \"127.0.0.1:5060\"",
-            "caly.toml:2:10: [http] listen = \"127.0.0.1:5060\": is the TCP port of SIP too",
+            "caly.toml:2:10: [http] listen = \"127.0.0.1:5060\": SIP and HTTP have the same TCP port, 5060",
         ),
         (
             "[sip]\nlisten = \"127.0.0.1:5050\"",
-            "caly.toml:2:10: [sip] listen = \"127.0.0.1:5050\": is the TCP port of HTTP too",
+            "caly.toml:2:10: [sip] listen = \"127.0.0.1:5050\": SIP and HTTP have the same TCP port, 5050",
         ),
         ("[rtp]\ncodecs = []", "caly.toml:2:10: [rtp] codecs = []: must name at least one codec"),
         (
