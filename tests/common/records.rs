@@ -11,7 +11,7 @@ impl Server {
     /// All call rows.
     #[track_caller]
     pub(crate) fn calls(&self) -> Vec<Value> {
-        let printed = self.caly(&["calls", "ls", "--json"]);
+        let printed = self.caly(&["calls", "ls", "--json", "--limit", "10000"]);
         json_values(&printed)
     }
 

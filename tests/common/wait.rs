@@ -19,4 +19,4 @@ pub(crate) fn until<T>(what: &str, within: Duration, mut look: impl FnMut() -> O
 }
 
 /// Pause between two looks: short beside everything that is waited for, long beside a look.
-const GLANCE: Duration = Duration::from_millis(10);
+const GLANCE: Duration = Duration::from_millis(20);
