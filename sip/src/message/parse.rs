@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::error::{HeaderError, Malformed, ParseError};
+use super::error::{HeaderError, Malformed, ParseError, Syntax};
 use super::scan::trim;
 use super::{
     HeaderName, Headers, MAX_HEADERS, MAX_MESSAGE_BYTES, Message, Method, NameAddr, Request, Response,
@@ -178,10 +178,12 @@ impl StartLine {
             return broken(ParseError::StartLine);
         };
         let version = version.split_once('/').filter(|(name, _)| name.eq_ignore_ascii_case("SIP"));
-        match (version, uri.parse(), &method) {
+        match (version, uri.parse::<Uri>(), &method) {
             (None, _, _) | (_, _, None) => broken(ParseError::StartLine),
             (Some((_, version)), _, _) if version != VERSION => broken(ParseError::Version),
             (_, Err(syntax), _) => broken(ParseError::RequestUri(syntax)),
+            // RFC 3261 19.1.1: headers have no place here, and nobody must be led to act on them.
+            (_, Ok(Uri { headers, .. }), _) if !headers.is_empty() => broken(ParseError::RequestUri(Syntax::Uri)),
             (_, Ok(uri), Some(method)) => Self::Request { method: method.clone(), uri },
         }
     }
