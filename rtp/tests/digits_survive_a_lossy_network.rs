@@ -1,5 +1,7 @@
 //! Digits sent by one session are the digits that the other hears, whatever the network does to their packets.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helping functions too")]
+
 mod network;
 
 use std::time::Duration;
@@ -143,7 +145,8 @@ fn a_key_held_for_ten_seconds_is_one_digit_of_ten_seconds() {
     let mut talker = Talker::new(7);
     let mut heard = vec![];
     for number in 1..=500_u32 {
-        let (segment, length) = if number * 160 <= 65_535 { (0, number * 160) } else { (65_535, number * 160 - 65_535) };
+        let (segment, length) =
+            if number * 160 <= 65_535 { (0, number * 160) } else { (65_535, number * 160 - 65_535) };
         let payload = EventPayload {
             digit: keys("9")[0],
             is_end: number == 500,

@@ -1,5 +1,7 @@
 //! Whose packets are the peer's: nothing that a third party sends moves the stream or is heard.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helping functions too")]
+
 mod network;
 
 use network::{Talker, address, config, events, media, peer, send, session, tick};
@@ -64,9 +66,13 @@ fn a_third_party_is_counted_and_neither_heard_nor_answered() {
             let quality = session.quality();
             assert_eq!(quality.refused.foreign, 300);
             let received = quality.received;
-            assert_eq!((received.packets, received.duplicate, received.lost, received.restarts), (105, 0, 0, 0));
+            assert_eq!(
+                (received.packets, received.duplicate, received.lost, received.restarts),
+                (105, 0, 0, 0)
+            );
             assert_eq!(session.remote_ssrc(), Some(Ssrc(7)));
-            let named = events(&mut session).into_iter().filter(|event| matches!(event, Event::ForeignSource { .. }));
+            let named =
+                events(&mut session).into_iter().filter(|event| matches!(event, Event::ForeignSource { .. }));
             assert_eq!(named.collect::<Vec<_>>(), [Event::ForeignSource { source: stranger }]);
         }
     }
@@ -107,7 +113,10 @@ fn a_peer_behind_a_nat_is_taken_after_four_consecutive_packets_of_one_source() {
     for number in 0..3 {
         session.handle_rtp(tick(number), real, &talker.audio(&[0; 160]));
         assert_eq!(session.peer(), None);
-        assert_eq!(send(&mut session, tick(number), &[0; 160]).unwrap().destination, address("192.168.1.20:4000"));
+        assert_eq!(
+            send(&mut session, tick(number), &[0; 160]).unwrap().destination,
+            address("192.168.1.20:4000")
+        );
     }
     session.handle_rtp(tick(3), real, &talker.audio(&[0; 160]));
     assert_eq!(session.peer(), Some(real));

@@ -1,5 +1,7 @@
 //! What goes out is 160 octets, 160 samples and one number after the packet before, whatever the calls' rhythm is.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helping functions too")]
+
 mod network;
 
 use network::{Sent, address, at, config, media, read, send, session, tick};

@@ -1,6 +1,8 @@
 //! RTCP between two sessions: what one reports of the other's packets is what happened to them, and reports are neither too
 //! many nor too few (RFC 3550 section 6).
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helping functions too")]
+
 mod network;
 
 use std::time::{Duration, Instant};
@@ -101,7 +103,10 @@ fn both_sides_measure_a_round_trip_of_40_ms_and_no_loss() {
     let (one, two) = call.qualities();
     for quality in [one, two] {
         let round_trip = quality.round_trip.unwrap();
-        assert!(round_trip.abs_diff(Duration::from_millis(40)) < Duration::from_micros(100), "{round_trip:?}");
+        assert!(
+            round_trip.abs_diff(Duration::from_millis(40)) < Duration::from_micros(100),
+            "{round_trip:?}"
+        );
         let reported = quality.sent.reported.unwrap();
         assert_eq!((reported.lost, reported.jitter), (0, Duration::ZERO));
         assert!(reported.mos > 4.4 && quality.received.mos > 4.4);
@@ -166,7 +171,8 @@ fn reports_come_every_two_to_six_seconds_and_the_two_sides_are_out_of_step() {
 fn who_stops_sending_becomes_a_receiver_and_says_so() {
     let mut call = Call::new();
     call.run(0..30 * 50);
-    let held = MediaConfig { direction: caly_rtp::session::Direction::RecvOnly, ..call.one.session.media().clone() };
+    let held =
+        MediaConfig { direction: caly_rtp::session::Direction::RecvOnly, ..call.one.session.media().clone() };
     call.one.session.renegotiate(tick(30 * 50), held);
     call.run(30 * 50..90 * 50);
     let kinds: Vec<bool> = call.one.reports.iter().map(|(_, is_senders)| *is_senders).collect();
@@ -217,7 +223,10 @@ fn reports_go_to_where_the_peers_rtcp_is() {
     let nat = "203.0.113.9:62000";
     let expected = |text: &str| Some(text.to_owned());
     assert_eq!(destination(announced, "198.51.100.7:4000", None), expected("198.51.100.7:4001"));
-    assert_eq!(destination(Some("198.51.100.9:53020"), "198.51.100.9:4000", None), expected("198.51.100.9:53020"));
+    assert_eq!(
+        destination(Some("198.51.100.9:53020"), "198.51.100.9:4000", None),
+        expected("198.51.100.9:53020")
+    );
     assert_eq!(destination(None, "198.51.100.7:4000", None), None, "none was announced");
     assert_eq!(destination(announced, nat, None), expected("203.0.113.9:62001"), "beside the RTP");
     assert_eq!(destination(announced, nat, Some("203.0.113.9:1234")), expected("203.0.113.9:1234"));

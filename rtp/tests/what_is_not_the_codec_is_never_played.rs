@@ -1,5 +1,7 @@
 //! Comfort noise, unknown types, odd sizes, pauses and restarts of the peer: counted, told once, and never heard as noise.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helping functions too")]
+
 mod network;
 
 use std::time::Duration;
@@ -102,7 +104,10 @@ fn empty_packets_and_packets_beyond_the_limit_are_dropped_and_counted() {
     for number in 1..11 {
         let timestamp = talker.timestamp;
         assert_eq!(take(&mut session, number, &talker.other(0, timestamp, &[])), []);
-        assert_eq!(take(&mut session, number, &talker.other(0, timestamp, &[VOICE; AUDIO_PAYLOAD_LIMIT + 1])), []);
+        assert_eq!(
+            take(&mut session, number, &talker.other(0, timestamp, &[VOICE; AUDIO_PAYLOAD_LIMIT + 1])),
+            []
+        );
     }
     assert_eq!(session.quality().refused.payload_size, 20);
     assert_eq!(session.quality().received.packets, 21);
@@ -223,7 +228,8 @@ fn lost_frames_are_concealed_for_listeners_and_are_silence_in_the_payload() {
         }
     }
     frames.extend(std::iter::from_fn(|| session.next_in_order(tick(120))));
-    let (voice, concealed): (Vec<_>, Vec<_>) = frames.iter().partition(|frame| frame.kind == FrameKind::Voice);
+    let (voice, concealed): (Vec<_>, Vec<_>) =
+        frames.iter().partition(|frame| frame.kind == FrameKind::Voice);
     assert_eq!((voice.len(), concealed.len()), (90, 10));
     assert!(concealed.iter().all(|frame| frame.payload[..] == [0xFF; 160]));
     let received = session.quality().received;

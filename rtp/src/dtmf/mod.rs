@@ -6,7 +6,9 @@ mod sender;
 
 use std::fmt;
 
-pub use event::{DtmfEvent, DtmfEvents, DtmfReceiver, EventError, EventPayload, ReceiverCounters, SILENCE_BEFORE_END};
+pub use event::{
+    DtmfEvent, DtmfEvents, DtmfReceiver, EventError, EventPayload, ReceiverCounters, SILENCE_BEFORE_END,
+};
 pub use sender::{DtmfSender, DtmfTiming, EventPacket, QUEUE_LIMIT, QueueFull};
 
 /// One event of the DTMF family (RFC 4733 section 3.2): the sixteen keys and the hook flash.
@@ -19,11 +21,7 @@ impl Digit {
 
     /// The digit that an event code names; `None` for codes outside the DTMF family (fax and line tones, trunks).
     pub const fn from_event_code(code: u8) -> Option<Self> {
-        if code <= Self::FLASH.0 {
-            Some(Self(code))
-        } else {
-            None
-        }
+        if code <= Self::FLASH.0 { Some(Self(code)) } else { None }
     }
 
     /// The digit written as `0`-`9`, `*`, `#`, `A`-`D` (either case) or `!` for a flash, as in SIP INFO and dial strings.

@@ -8,8 +8,8 @@ mod reporter;
 
 pub use interval::{Interval, MINIMUM_INTERVAL};
 pub use packet::{
-    CNAME_LIMIT, Compound, CompoundWriter, ReportBlock, ReportBlocks, RtcpError, RtcpPacket,
-    SenderInfo, Sources,
+    CNAME_LIMIT, Compound, CompoundWriter, ReportBlock, ReportBlocks, RtcpError, RtcpPacket, SenderInfo,
+    Sources,
 };
 pub use reception::{Arrival, Reception, ReceptionTotals};
 pub use reporter::{Heard, RemoteReport, Reporter, Sent};

@@ -1,7 +1,6 @@
 //! What the behaviour tests share: virtual time, a peer that speaks plain RTP, and a seeded network with loss and delay.
 
-// Each test file is a crate of its own and uses a part of this. A failed unwrap here is a failed test.
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
+#![allow(dead_code, unreachable_pub, reason = "each test file is a crate of its own and uses a part of this")]
 
 use std::net::SocketAddr;
 use std::sync::OnceLock;

@@ -37,8 +37,11 @@ fn a_sender_report_survives_the_wire() {
     });
     assert_eq!(datagram.len() % 4, 0);
     let packets = packets(&datagram);
-    let [Ok(RtcpPacket::SenderReport { ssrc, sender: info, reports }), Ok(sdes), Ok(RtcpPacket::Bye { sources })] =
-        packets[..]
+    let [
+        Ok(RtcpPacket::SenderReport { ssrc, sender: info, reports }),
+        Ok(sdes),
+        Ok(RtcpPacket::Bye { sources }),
+    ] = packets[..]
     else {
         panic!("{packets:?}");
     };
