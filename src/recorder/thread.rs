@@ -265,3 +265,6 @@ const WAKE_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The header is brought up to date every four seconds: what a player misses of a file that nobody repaired.
 const WAKES_PER_HEADER: u32 = 16;
+
+#[cfg(test)]
+mod tests;

@@ -75,8 +75,10 @@ pub struct StoredEvent {
     /// Time since the call began, in microseconds.
     pub at_us: u64,
     /// Type of the event.
+    #[serde(skip)]
     pub r#type: String,
     /// The event as JSON, its type included.
+    #[serde(rename = "event")]
     pub body: serde_json::Value,
 }
 

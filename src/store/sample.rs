@@ -112,7 +112,6 @@ fn sip(way: Way, start_line: &str, cseq: &str, is_retransmission: bool) -> Event
         peer: "192.0.2.7:5060".parse().unwrap(),
         start_line: start_line.to_owned(),
         cseq: cseq.to_owned(),
-        bytes: 400,
         body_bytes: 0,
         is_retransmission,
     })

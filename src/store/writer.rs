@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use sqlx::Connection as _;
 use sqlx::sqlite::SqliteConnection;
-use tokio::sync::oneshot;
+use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio::task::{self, JoinHandle};
 use tokio::time::{self, Instant};
 
@@ -122,16 +122,17 @@ impl Mover {
         loop {
             let outcome = self.move_some().await;
             let pause = self.judge(&outcome);
-            let is_drained = matches!(outcome, Ok(false));
+            if deadline.is_none() && !matches!(stopped.try_recv(), Err(TryRecvError::Empty)) {
+                deadline = Some(Instant::now() + LAST_PATIENCE);
+            }
+            let is_moving = matches!(outcome, Ok(true));
             match deadline {
-                Some(deadline) if is_drained || Instant::now() >= deadline => break,
-                Some(_) => time::sleep(pause.min(LAST_PAUSE)).await,
-                None if matches!(outcome, Ok(true)) => {}
-                None => {
-                    if time::timeout(pause, &mut stopped).await.is_ok() {
-                        deadline = Some(Instant::now() + LAST_PATIENCE);
-                    }
+                Some(deadline) if matches!(outcome, Ok(false)) || Instant::now() >= deadline => break,
+                Some(_) if !is_moving => time::sleep(pause.min(LAST_PAUSE)).await,
+                None if !is_moving && time::timeout(pause, &mut stopped).await.is_ok() => {
+                    deadline = Some(Instant::now() + LAST_PATIENCE);
                 }
+                Some(_) | None => {}
             }
         }
         if self.failing.is_some() {
