@@ -169,3 +169,6 @@ const VERSION: u8 = 2;
 const PADDING_FLAG: u8 = 0x20;
 const EXTENSION_FLAG: u8 = 0x10;
 const MARKER_FLAG: u8 = 0x80;
+
+#[cfg(test)]
+mod tests;

@@ -322,3 +322,6 @@ const MAX_SEGMENTS: usize = 16;
 
 const MIN_CLOCK_RATE: u32 = 8_000;
 const MAX_CLOCK_RATE: u32 = 48_000;
+
+#[cfg(test)]
+mod tests;

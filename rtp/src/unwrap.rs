@@ -174,3 +174,6 @@ const SLACK: Duration = Duration::from_millis(400);
 
 /// Sequence numbers left out at a restart, so that the new stream's reordered start cannot meet the old stream's end.
 const RESTART_STEP: u64 = 1_000;
+
+#[cfg(test)]
+mod tests;

@@ -142,13 +142,13 @@ impl Continuation {
     /// its end meets its beginning.
     fn cycle_sample(&self, source: &[i16], rate: &Rate) -> i32 {
         let cycle = self.cycle();
-        let sample = i32::from(source[source.len() - cycle + self.phase]);
+        let sample = i32::from(source[source.len() + self.phase - cycle]);
         let quarter = (self.pitch / 4).min(rate.max_quarter());
         let into_tail = (self.phase + quarter + 1).saturating_sub(cycle);
         if into_tail == 0 {
             return sample;
         }
-        let before = i32::from(source[source.len() - 2 * cycle + self.phase]);
+        let before = i32::from(source[source.len() + self.phase - 2 * cycle]);
         let weight = (into_tail * UNITY as usize / (quarter + 1)) as i32;
         (sample * (UNITY - weight) + before * weight) / UNITY
     }
@@ -271,3 +271,6 @@ const MIN_CLOCK_RATE: u32 = 8_000;
 const MAX_CLOCK_RATE: u32 = 16_000;
 const MAX_MATCHED: usize = 320;
 const MAX_PITCH: usize = 240;
+
+#[cfg(test)]
+mod tests;

@@ -63,3 +63,6 @@ fn compressed(encode: impl Fn(i16) -> u8) -> [u8; LINEAR_STEPS] {
 const DROPPED_BITS: u32 = 2;
 
 const LINEAR_STEPS: usize = 1 << (16 - DROPPED_BITS);
+
+#[cfg(test)]
+mod tests;

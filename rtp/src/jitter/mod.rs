@@ -15,7 +15,7 @@ mod transit;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use self::paced::Steering;
+use self::paced::{GUARD, Steering};
 use self::store::{Store, Stored};
 use self::transit::Transit;
 use crate::frame::FRAME;
@@ -249,12 +249,12 @@ impl JitterBuffer {
     /// is being released.
     #[must_use]
     pub fn depth(&self) -> Duration {
-        let excess_us = self.steering.excess_us().unwrap_or_default();
-        match (self.position, u64::try_from(excess_us)) {
-            (None, _) => Duration::ZERO,
-            (Some(_), Ok(excess_us)) => self.target + Duration::from_micros(excess_us),
-            (Some(_), Err(_)) => self.target.saturating_sub(Duration::from_micros(excess_us.unsigned_abs())),
-        }
+        let (Some(_), Some(excess_us)) = (self.position, self.steering.excess_us()) else {
+            return Duration::ZERO;
+        };
+        let planned = self.target + GUARD;
+        let excess = Duration::from_micros(excess_us.unsigned_abs());
+        if excess_us < 0 { planned.saturating_sub(excess) } else { planned.saturating_add(excess) }
     }
 
     fn place(&mut self, arrival: Instant, sequence: u64, timestamp: u64, payload: &[u8]) -> Inserted {

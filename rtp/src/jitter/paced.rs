@@ -41,8 +41,8 @@ impl JitterBuffer {
         self.release_at(position, correction != Correction::Keep)
     }
 
-    /// Finds where to begin, or to go on after the buffer ran dry: a whole number of frames from the first packet, behind it
-    /// by the target delay. `None` while that moment has not come.
+    /// Finds where to begin, or to go on after the buffer ran dry: with the first packet when the target delay has passed since
+    /// its arrival, or a whole number of frames behind it where that moment is long over. `None` while it has not come.
     fn start(&mut self, now: Instant) -> Option<u64> {
         self.pass_packets_without_audio();
         let (front, back) = (*self.store.front()?, *self.store.back()?);
@@ -56,8 +56,9 @@ impl JitterBuffer {
             self.transit.clear();
             self.rebuild_transit();
         }
-        let frames = self.excess_us(front.timestamp, now)?.div_euclid(duration_us(FRAME));
-        let frames = u64::try_from(frames).ok()?;
+        let excess_us = u64::try_from(self.excess_us(front.timestamp, now)?).ok()?;
+        let is_in_band = excess_us < REMOVE_ABOVE_US.unsigned_abs();
+        let frames = if is_in_band { 0 } else { excess_us / duration_us(FRAME).unsigned_abs() };
         let position = front.timestamp.saturating_add(frames.saturating_mul(self.frame_units));
         while self.store.front().is_some_and(|front| front.end() <= position) {
             self.counters.late += u64::from(self.store.pop_front().is_some_and(|packet| packet.units > 0));
@@ -144,7 +145,7 @@ impl JitterBuffer {
     /// How much longer than the target a sample has waited, in microseconds.
     fn excess_us(&self, timestamp: u64, now: Instant) -> Option<i64> {
         let delay_us = self.transit.delay_us(timestamp, now)?;
-        Some(delay_us.saturating_sub(duration_us(self.target)))
+        Some(delay_us.saturating_sub(duration_us(self.target + GUARD)))
     }
 
     fn has_waited(&mut self, arrival_ms: u32, now: Instant) -> bool {
@@ -255,11 +256,14 @@ fn duration_us(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
+/// A packet that is late by exactly the target, such as one overtaken by three others at 60 ms, is still in time.
+pub(super) const GUARD: Duration = Duration::from_millis(1);
+
 /// A tick that comes 20 ms late is common on a shared machine, three in a row are a stall that is over.
 const CONFIRMING_TICKS: usize = 3;
 
 /// The band above the target: one frame that a slip moves, and room on both sides of it for the noise of the measure.
-const REMOVE_ABOVE_US: i64 = 38_000;
+const REMOVE_ABOVE_US: i64 = 37_000;
 
 /// So much before the edge a quiet frame is taken instead of waiting for a loud one: 40 s of drift at 100 ppm.
 const QUIET_MARGIN_US: i64 = 4_000;
