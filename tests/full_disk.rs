@@ -1,5 +1,11 @@
 //! A disk that is full while calls run: events wait in memory and arrive once there is room; a recording ends early and
 //! stays playable.
+#![allow(
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "here a failure is the test's failure"
+)]
 
 #[path = "store/mount.rs"]
 #[allow(dead_code, reason = "each test file uses a part of it")]

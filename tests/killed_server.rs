@@ -1,4 +1,10 @@
 //! A process that is killed in the middle of calls: its successor closes them truthfully and their recordings play.
+#![allow(
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "here a failure is the test's failure"
+)]
 
 #[path = "common/scratch.rs"]
 #[allow(dead_code, reason = "each test file uses a part of it")]

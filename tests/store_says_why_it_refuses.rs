@@ -1,4 +1,10 @@
 //! A data directory that cannot be used: the server does not start, and says what stands in the way and what to do.
+#![allow(
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "here a failure is the test's failure"
+)]
 
 #[path = "store/mount.rs"]
 #[allow(dead_code, reason = "each test file uses a part of it")]

@@ -1,5 +1,11 @@
 //! A database that is locked, and a server that dies: no event is lost, none is there twice, and calls are closed
 //! truthfully.
+#![allow(
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "here a failure is the test's failure"
+)]
 
 #[path = "common/scratch.rs"]
 #[allow(dead_code, reason = "each test file uses a part of it")]
