@@ -196,7 +196,8 @@ impl Endpoint {
     }
 
     /// Hangs up. On a call of ours that is not answered yet it cancels; on one that we answered and whose ACK has not
-    /// come the BYE waits for the ACK or its timeout (RFC 3261 15). `reason` is the value of a Reason header.
+    /// come the BYE waits for the ACK or its timeout (RFC 3261 15). One that waits for our answer takes `reject` instead.
+    /// `reason` is the value of a Reason header (RFC 3326).
     pub fn bye(&mut self, now: Instant, id: SessionId, reason: Option<String>) -> Result<(), SessionError> {
         self.hang_up(now, id, reason)
     }

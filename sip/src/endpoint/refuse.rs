@@ -130,14 +130,14 @@ impl Endpoint {
     pub(crate) fn receive_malformed(&mut self, flow: Flow, malformed: Malformed) {
         self.outputs.counters.malformed += 1;
         let Some(mut response) = malformed.reply else { return };
-        let Ok(essentials) = response.essentials() else { return };
-        let path = ReplyPath::new(flow, &essentials.via);
-        stamp_via(&mut response.headers, &essentials.via, flow.remote);
+        let Ok(via) = response.headers.via() else { return };
+        let path = ReplyPath::new(flow, &via);
+        stamp_via(&mut response.headers, &via, flow.remote);
         self.outputs.counters.refused += 1;
         self.respond_over(path, None, response);
     }
 
-    fn respond_stateless(&mut self, arrival: &Arrival, response: Response) {
+    pub(crate) fn respond_stateless(&mut self, arrival: &Arrival, response: Response) {
         self.respond_over(arrival.path, arrival.session, response);
     }
 

@@ -15,8 +15,8 @@ impl Endpoint {
         self.sessions.len() < self.config.limits.sessions && self.has_transaction_room()
     }
 
-    /// Whether another transaction fits that the peer or the application begins. Those that end a session that exists
-    /// are always let in: a session has few of them.
+    /// Whether another transaction fits that the peer or the application begins. Our own requests
+    /// inside a session that exists are always let in: a session has few of them.
     pub(crate) fn has_transaction_room(&self) -> bool {
         self.transaction_count() < self.config.limits.transactions
     }

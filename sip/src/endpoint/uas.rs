@@ -122,9 +122,14 @@ impl Endpoint {
         }
     }
 
-    /// 200 to a CANCEL or BYE, in a transaction of its own so that its repeats get the same.
+    /// 200 to a CANCEL or BYE, in a transaction of its own so that its repeats get the same. With the table full it
+    /// goes without one: a repeat then gets 481, which ends it as well.
     pub(crate) fn accept_request(&mut self, now: Instant, arrival: &Arrival, session: SessionId, tag: &str) {
         let response = Echo::new(&arrival.request, &arrival.essentials, tag).response(StatusCode::OK);
+        if !self.has_transaction_room() {
+            self.outputs.counters.dropped_by_limit += 1;
+            return self.respond_stateless(arrival, response);
+        }
         let server = self.servers.open(Opening {
             key: arrival.key.clone(),
             merge_key: None,

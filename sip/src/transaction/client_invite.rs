@@ -52,15 +52,14 @@ impl ClientInvite {
                 step.stop_all();
                 (Self::complete(step), ClientAction::DeliverAndAck)
             }
-            (Self::Calling { .. } | Self::Proceeding, TransportError) => {
-                (Self::Terminated, ClientAction::TransportFailed)
-            }
+            (Self::Calling { .. }, TransportError) => (Self::Terminated, ClientAction::TransportFailed),
             (Self::Completed, Failure) => (Self::Completed, ClientAction::Ack),
             (Self::Accepted, Success) => (Self::Accepted, ClientAction::Deliver),
             (Self::Completed | Self::Accepted, ClientInput::Timer(_)) | (Self::Completed, TransportError) => {
                 (Self::Terminated, ClientAction::Absorb)
             }
-            (Self::Proceeding, ClientInput::Timer(_))
+            // The final response may come over another connection (RFC 3261 18.2.2).
+            (Self::Proceeding, ClientInput::Timer(_) | TransportError)
             | (Self::Completed, Provisional | Success)
             | (Self::Accepted, Provisional | Failure | TransportError)
             | (Self::Terminated, Provisional | Success | Failure | TransportError | ClientInput::Timer(_)) => {
