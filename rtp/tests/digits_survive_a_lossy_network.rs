@@ -161,28 +161,36 @@ fn a_key_held_for_ten_seconds_is_one_digit_of_ten_seconds() {
     assert_eq!(ends, [&Event::Dtmf { digit: keys("9")[0], duration: Duration::from_secs(10) }]);
 }
 
+/// A gateway that generates the events itself: another source, other timestamps, and the audio goes on beside them or pauses.
 #[test]
 fn events_under_a_source_of_their_own_are_heard_and_leave_the_audio_alone() {
-    let mut session = session();
-    let mut talker = Talker::new(7);
-    let mut gateway = Talker::new(1_234);
-    let mut frames = 0;
-    for number in 0..100_u64 {
-        session.handle_rtp(tick(number), peer(), &talker.audio(&[0x55; 160]));
-        if (40..45).contains(&number) {
-            let is_end = number == 44;
-            let duration = u16::try_from((number - 39) * 160).unwrap();
-            let payload = EventPayload { digit: keys("3")[0], is_end, volume: 10, duration };
-            session.handle_rtp(tick(number), peer(), &gateway.other(101, 77_777, &payload.to_bytes()));
+    for does_audio_pause in [false, true] {
+        let mut session = session();
+        let mut talker = Talker::new(7);
+        let mut gateway = Talker::new(1_234);
+        let mut frames = 0;
+        for number in 0..100_u64 {
+            let is_pressed = (40..45).contains(&number);
+            if is_pressed {
+                let duration = u16::try_from((number - 39) * 160).unwrap();
+                let payload =
+                    EventPayload { digit: keys("3")[0], is_end: number == 44, volume: 10, duration };
+                session.handle_rtp(tick(number), peer(), &gateway.other(101, 77_777, &payload.to_bytes()));
+            }
+            if is_pressed && does_audio_pause {
+                talker.timestamp = talker.timestamp.wrapping_add(160);
+            } else {
+                session.handle_rtp(tick(number), peer(), &talker.audio(&[0x55; 160]));
+            }
+            while session.next_in_order(tick(number)).is_some() {
+                frames += 1;
+            }
         }
-        while session.next_in_order(tick(number)).is_some() {
-            frames += 1;
-        }
+        assert_eq!(digits(&mut session), "3");
+        assert_eq!(frames, if does_audio_pause { 95 } else { 100 });
+        let received = session.quality().received;
+        assert_eq!((received.restarts, received.concealed_ms, received.lost), (0, 0, 0));
     }
-    assert_eq!(digits(&mut session), "3");
-    assert_eq!(frames, 100);
-    let received = session.quality().received;
-    assert_eq!((received.restarts, received.concealed_ms, received.lost), (0, 0, 0));
 }
 
 #[test]

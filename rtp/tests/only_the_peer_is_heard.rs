@@ -179,6 +179,23 @@ fn a_new_address_in_a_new_offer_opens_the_latch_again_and_the_old_source_cannot_
 }
 
 #[test]
+fn a_move_between_two_gateways_of_one_media_network_is_not_undone_by_the_first_ones_last_packets() {
+    let mut config = config();
+    config.latch.networks = vec![(address("198.51.100.0:0").ip(), 24)];
+    let mut session = Session::new(config, 1, tick(0));
+    let mut talker = Talker::new(7);
+    listen(&mut session, &mut talker, 0..10);
+    let elsewhere = address("198.51.100.200:6000");
+    let mut media = media();
+    media.remote_rtp = Some(elsewhere);
+    session.renegotiate(tick(10), media);
+    listen(&mut session, &mut talker, 10..30);
+    assert_eq!(session.peer(), None);
+    session.handle_rtp(tick(30), elsewhere, &talker.audio(&[PEER_OCTET; 160]));
+    assert_eq!(session.peer(), Some(elsewhere));
+}
+
+#[test]
 fn a_peer_that_announces_another_address_and_stays_where_it_is_is_found_after_a_second() {
     let mut session = session();
     let mut talker = Talker::new(7);
@@ -190,6 +207,20 @@ fn a_peer_that_announces_another_address_and_stays_where_it_is_is_found_after_a_
     assert_eq!(session.peer(), None);
     listen(&mut session, &mut talker, 59..60);
     assert_eq!(session.peer(), Some(peer()));
+}
+
+#[test]
+fn a_peer_that_announces_the_address_it_already_sends_from_goes_on_without_a_gap() {
+    let mut session = session();
+    let mut talker = Talker::new(7);
+    let real = address("198.51.100.7:51000");
+    session.handle_rtp(tick(0), real, &talker.audio(&[PEER_OCTET; 160]));
+    let mut media = media();
+    media.remote_rtp = Some(real);
+    session.renegotiate(tick(1), media);
+    session.handle_rtp(tick(1), real, &talker.audio(&[PEER_OCTET; 160]));
+    assert_eq!(session.peer(), Some(real));
+    assert_eq!(session.quality().refused.on_trial, 0);
 }
 
 #[test]

@@ -235,6 +235,34 @@ fn reports_go_to_where_the_peers_rtcp_is() {
 }
 
 #[test]
+fn reports_follow_the_peer_to_a_new_address() {
+    let mut session = session();
+    session.handle_rtp(tick(0), peer(), &Talker::new(7).audio(&[0; 160]));
+    session.handle_rtcp(tick(0), address("198.51.100.7:5555"), &[0x80, 201, 0, 1, 0, 0, 0, 7]);
+    assert_eq!(session.poll_rtcp(at(10_000)).unwrap().destination, address("198.51.100.7:5555"));
+    let mut media = media();
+    media.remote_rtp = Some(address("192.0.2.50:7000"));
+    media.remote_rtcp = Some(address("192.0.2.50:7001"));
+    session.renegotiate(at(10_000), media);
+    assert_eq!(session.poll_rtcp(at(20_000)).unwrap().destination, address("192.0.2.50:7001"));
+}
+
+#[test]
+fn a_new_source_says_a_goodbye_of_its_own() {
+    let mut session = session();
+    let rtcp = address("198.51.100.7:4001");
+    for (first, ssrc) in [(0, 7), (50, 8)] {
+        let mut talker = Talker::new(ssrc);
+        for number in first..first + 10 {
+            session.handle_rtp(tick(number), peer(), &talker.audio(&[0; 160]));
+        }
+        events(&mut session);
+        session.handle_rtcp(tick(first + 10), rtcp, &[0x81, 203, 0, 1, 0, 0, 0, u8::try_from(ssrc).unwrap()]);
+        assert_eq!(events(&mut session), [Event::RemoteBye]);
+    }
+}
+
+#[test]
 fn rtcp_on_the_rtp_port_is_read_as_what_it_is() {
     let mut session = session();
     session.handle_rtp(tick(0), peer(), &Talker::new(7).audio(&[0; 160]));

@@ -101,6 +101,15 @@ fn an_end_is_inferred_in_silence_and_late_packets_do_not_repeat_it() {
 }
 
 #[test]
+fn an_end_is_inferred_by_the_next_packet_if_nobody_asked_in_between() {
+    let clock = Clock::new();
+    let mut receiver = DtmfReceiver::new(8_000);
+    receiver.handle_packet(clock.at(0), RtpTime(0), &payload('8', false, 160)).unwrap();
+    let late = receiver.handle_packet(clock.at(400), RtpTime(0), &payload('8', true, 3_200)).unwrap();
+    assert_eq!(late[..], [ended('8', 160, true)]);
+}
+
+#[test]
 fn packets_of_the_digit_before_do_not_disturb_the_next() {
     let packets = [
         (0, 0, payload('1', false, 160)),

@@ -120,3 +120,26 @@ fn a_goodbye_is_a_report_a_name_and_a_bye() {
         [RtcpPacket::ReceiverReport { .. }, RtcpPacket::SourceDescription, RtcpPacket::Bye { .. }]
     ));
 }
+
+#[test]
+fn a_block_on_another_source_does_not_echo_the_report_of_the_one_before() {
+    let start = Instant::now();
+    let (mut one, mut two) = (Member::new(1, start), Member::new(2, start));
+    two.sent.packets = 1;
+    let report = two.report(start);
+    let echoed = |one: &mut Member, sequence| {
+        let arrival = Arrival { at: start, sequence, timestamp: None };
+        one.reception.handle_packet(Ssrc(2), 9, arrival);
+        let report = one.report(start + ms(100));
+        match Compound::new(&report).next() {
+            Some(Ok(RtcpPacket::ReceiverReport { mut reports, .. })) => {
+                reports.next().map(|block| block.last_report)
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    one.hear(start, &report);
+    assert_ne!(echoed(&mut one, 9), Some(0));
+    one.reporter.handle_source_change();
+    assert_eq!(echoed(&mut one, 10), Some(0));
+}
