@@ -5,6 +5,9 @@
 
 mod carriers;
 mod corpus;
+mod generate;
 mod mutations;
+mod oracle;
+mod round_trip;
 mod streams;
 mod torture;
