@@ -183,7 +183,9 @@ impl StartLine {
             (Some((_, version)), _, _) if version != VERSION => broken(ParseError::Version),
             (_, Err(syntax), _) => broken(ParseError::RequestUri(syntax)),
             // RFC 3261 19.1.1: headers have no place here, and nobody must be led to act on them.
-            (_, Ok(Uri { headers, .. }), _) if !headers.is_empty() => broken(ParseError::RequestUri(Syntax::Uri)),
+            (_, Ok(Uri { headers, .. }), _) if !headers.is_empty() => {
+                broken(ParseError::RequestUri(Syntax::Uri))
+            }
             (_, Ok(uri), Some(method)) => Self::Request { method: method.clone(), uri },
         }
     }
