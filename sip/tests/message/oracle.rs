@@ -44,8 +44,10 @@ fn same_uri(ours: &Uri, theirs: &rsip::Uri) -> Result<(), String> {
     let scheme = theirs.scheme.as_ref().map(|scheme| scheme.to_string().to_ascii_lowercase());
     same("scheme", Some(ours.scheme.as_str().to_owned()), scheme)?;
     // It takes a user with a dot in it for a part of the host.
-    let user_host =
-        |user: Option<&str>, host| user.map_or_else(|| host.clone(), |user| format!("{user}@{host}"));
+    let user_host = |user: Option<&str>, host: String| match user {
+        Some(user) => format!("{user}@{host}"),
+        None => host,
+    };
     let ours_joined = user_host(ours.user.as_deref(), ours.host.to_string());
     same("user and host", ours_joined, user_host(theirs.user(), theirs.host().to_string()))?;
     same("port", ours.port, theirs.port().map(|port| *port.value()))?;
