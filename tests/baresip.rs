@@ -5,6 +5,8 @@ mod common;
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use common::baresip::Baresip;
 use common::namespace::{OWN_ADDRESS, with_own_network};
 use common::records::{count, directions, events_of, leg_quality, text};
@@ -43,12 +45,7 @@ fn record_keeps_the_caller_left_and_the_milliwatt_right() {
         assert_steady_tone(&heard, 1_004.0, MILLIWATT_DB);
 
         let call = server.ended_call();
-        // The recorder may report after the call's end.
-        let finished = wait::until("the finished recording", SOON, || {
-            events_of(&server.call(text(&call, "id")), "recording_finished").pop()
-        });
-        let file = server.data().join("recordings").join(text(&finished, "file"));
-        let channels = wav::read(&file);
+        let channels = recording(&server, &call);
         assert_eq!(channels.len(), 2, "caller and agent");
         assert_steady_tone(&channels[0], 1_000.0, SAID_DB);
         assert_steady_tone(&channels[1], 1_004.0, MILLIWATT_DB);
@@ -77,24 +74,34 @@ fn keys_that_are_pressed_stand_in_the_log() {
 }
 
 #[test]
-fn hold_stops_the_echo_and_resume_brings_it_back() {
-    with_own_network("hold_stops_the_echo_and_resume_brings_it_back", || {
+fn hold_silences_both_sides_and_resume_brings_them_back() {
+    with_own_network("hold_silences_both_sides_and_resume_brings_them_back", || {
         let server = start_server();
-        let mut phone = Baresip::start("PCMU", &tone::sine(1_000.0, SAID_DB, 4.0));
-        phone.dial("echo", server.sip(), Transport::Udp);
+        let mut phone = Baresip::start("PCMU", &tone::sine(1_000.0, SAID_DB, 20.0));
+        phone.dial("record", server.sip(), Transport::Udp);
         phone.wait_for_audio();
+        wait::last(Duration::from_secs(1));
         phone.command("hold", "");
         wait_for_media(&server, 2);
+        wait::last(Duration::from_secs(1));
         phone.command("resume", "");
         wait_for_media(&server, 3);
-        let heard = phone.received_audio(CALL_LIMIT);
-        let blocks = tone::tone_db_by_block(&heard, 1_000.0, 100);
-        assert!(
-            blocks.last().is_some_and(|last| *last > SAID_DB - 3.0),
-            "the end is heard again: {blocks:?}"
-        );
+        wait::last(Duration::from_secs(1));
+        phone.hang_up();
+        phone.wait_for("CALL_CLOSED", CALL_LIMIT);
 
-        assert_eq!(directions(&server.ended_call()), ["sendrecv", "recvonly", "sendrecv"]);
+        let call = server.ended_call();
+        assert_eq!(directions(&call), ["sendrecv", "recvonly", "sendrecv"]);
+        let said = recording(&server, &call).remove(0);
+        let blocks = tone::tone_db_by_block(&said, 1_000.0, BLOCK_MS);
+        let is_tone: Vec<bool> = blocks.iter().map(|level| (level - SAID_DB).abs() < 1.0).collect();
+        let runs = is_tone.chunk_by(|a, b| a == b).filter(|run| run.len() >= 5);
+        let tone_runs: Vec<bool> = runs.map(|run| run[0]).collect();
+        assert_eq!(tone_runs, [true, false, true], "tone, hold, tone: {blocks:?}");
+        // The server says nothing to a caller that holds it.
+        let spoken_ms = count(&leg_quality(&call), "sent") * 20;
+        let talked_ms = count(&call, "talk_ms");
+        assert!(spoken_ms + 800 < talked_ms, "{spoken_ms} ms sent in a call of {talked_ms} ms");
     });
 }
 
@@ -121,6 +128,16 @@ fn echo(codec: &str, transport: Transport) {
 
 fn start_server() -> Server {
     ServerSetup::default().listen(&format!("{OWN_ADDRESS}:0")).start()
+}
+
+/// The channels of the call's recording.
+#[track_caller]
+fn recording(server: &Server, call: &Value) -> Vec<Vec<f64>> {
+    // The recorder may report after the call's end.
+    let finished = wait::until("the finished recording", SOON, || {
+        events_of(&server.call(text(call, "id")), "recording_finished").pop()
+    });
+    wav::read(&server.data().join("recordings").join(text(&finished, "file")))
 }
 
 /// The signal is this tone at this level for at least three seconds and hardly anything else.

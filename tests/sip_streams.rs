@@ -91,11 +91,12 @@ fn a_peer_that_drips_one_message_for_ever_is_dropped() {
     let mut slow = TcpPeer::connect(server.sip());
     let mut caller = Caller::new("echo", server.sip(), slow.local(), Transport::Tcp);
     let message = caller.options();
-    let is_dropped = message.bytes().take(30).any(|byte| {
+    // A message has 64*T1, 32 s.
+    let is_dropped = message.bytes().take(45).any(|byte| {
         slow.send([byte]);
         slow.is_closed_within(Duration::from_secs(1))
     });
-    assert!(is_dropped, "30 bytes in 30 s and the connection is still open");
+    assert!(is_dropped, "45 bytes in 45 s and the connection is still open");
     let mut other = TcpPeer::connect(server.sip());
     other.send(caller.options());
     other.expect_status(200);

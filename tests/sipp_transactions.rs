@@ -29,7 +29,7 @@ fn cancel_while_it_rings_ends_the_call() {
 
 #[test]
 fn bye_in_an_early_dialog_ends_the_call() {
-    leaves_rows("early_bye", "ring", "remote_bye", 487);
+    leaves_rows("early_bye", "ring", "canceled", 487);
 }
 
 #[test]

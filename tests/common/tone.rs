@@ -15,8 +15,9 @@ pub(crate) fn tone_db(samples: &[f64], frequency_hz: f64) -> f64 {
     to_db(amplitude(samples, frequency_hz))
 }
 
-/// The strongest frequency between 100 and 3,900 Hz, to about a tenth of a hertz for a second of signal.
+/// The strongest frequency between 100 and 3,900 Hz in the first second, to about a tenth of a hertz.
 pub(crate) fn frequency_hz(samples: &[f64]) -> f64 {
+    let samples = &samples[..samples.len().min(RATE_HZ as usize)];
     let strongest = |candidates: &mut dyn Iterator<Item = f64>| {
         candidates
             .map(|hz| (hz, amplitude(samples, hz)))

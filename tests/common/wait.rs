@@ -18,5 +18,11 @@ pub(crate) fn until<T>(what: &str, within: Duration, mut look: impl FnMut() -> O
     }
 }
 
+/// Lets time pass that belongs to the test itself: how long a call or a hold is to last. Never a way to wait for
+/// something.
+pub(crate) fn last(duration: Duration) {
+    std::thread::sleep(duration);
+}
+
 /// Pause between two looks: short beside everything that is waited for, long beside a look.
 const GLANCE: Duration = Duration::from_millis(20);
