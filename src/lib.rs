@@ -6,6 +6,7 @@
 pub mod api;
 pub mod app;
 pub mod call;
+pub mod capture;
 pub mod cli;
 pub mod config;
 pub mod engine;

@@ -1,10 +1,12 @@
 //! The whole server: built from its configuration, every listener bound before anything is served, drained and stopped
 //! in order.
 
+mod phone;
 mod resolve;
 mod seed;
 mod serve;
 mod start;
 
+pub use phone::{Phone, PhoneConfig, PhoneError};
 pub use serve::serve;
 pub use start::{App, StartError};

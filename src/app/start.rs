@@ -15,6 +15,7 @@ use super::seed::random_words;
 use crate::api::Api;
 use crate::call::route::Routing;
 use crate::call::{CallPolicy, Codec};
+use crate::capture::Capture;
 use crate::config::{CodecName, Config};
 use crate::engine::ports::PortPool;
 use crate::engine::{Shard, ShardLinks, ShardStats};
@@ -119,8 +120,12 @@ impl App {
         let (handle, signaling_stats) = (signaling.handle(), signaling.stats());
         let events =
             senders.pop().ok_or_else(|| io::Error::other("no ring")).map_err(system("no event ring"))?;
-        let built = build_shards(&config, senders, recorder_ports, &handle, seeds[2]);
-        let links = SignalingLinks { shards: built.ports, events, resolver: queries };
+        let ways = senders.into_iter().zip(recorder_ports);
+        let ways =
+            ways.map(|(events, recorder)| ShardWays { events, recorder, capture: Capture::off() }).collect();
+        let built = build_shards(&config, ways, &handle, seeds[2]);
+        let links =
+            SignalingLinks { shards: built.ports, events, resolver: queries, capture: Capture::off() };
         let mut threads = Vec::with_capacity(shards + 1);
         let mut shard_stats = Vec::with_capacity(shards);
         for (index, shard) in built.shards.into_iter().enumerate() {
@@ -233,26 +238,35 @@ impl App {
     }
 }
 
-struct Built {
-    shards: Vec<Shard>,
-    ports: Vec<ShardPort>,
+/// Where one shard's events, recordings and packets go.
+pub(super) struct ShardWays {
+    pub(super) events: EventSender,
+    pub(super) recorder: RecorderPort,
+    pub(super) capture: Capture,
 }
 
-fn build_shards(
+/// Shards that do not run yet, and the signaling thread's ends of their rings.
+pub(super) struct Built {
+    pub(super) shards: Vec<Shard>,
+    pub(super) ports: Vec<ShardPort>,
+}
+
+/// One shard for each ring of events.
+pub(super) fn build_shards(
     config: &Config,
-    events: Vec<EventSender>,
-    recorders: Vec<RecorderPort>,
+    ways: Vec<ShardWays>,
     signaling: &SignalingHandle,
     seed: u64,
 ) -> Built {
     let range = config.rtp.ports;
-    let pools = PortPool::split(range.first(), range.last(), events.len());
+    let pools = PortPool::split(range.first(), range.last(), ways.len());
     let policy = call_policy(config);
     let mut built = Built { shards: Vec::new(), ports: Vec::new() };
-    for (index, ((events, recorder), ports)) in events.into_iter().zip(recorders).zip(pools).enumerate() {
+    for (index, (way, ports)) in ways.into_iter().zip(pools).enumerate() {
+        let ShardWays { events, recorder, capture } = way;
         let (requests, inbox) = RingBuffer::new(REQUEST_RING);
         let (outbox, answers) = RingBuffer::new(ANSWER_RING);
-        let links = ShardLinks { inbox, outbox, waker: signaling.waker(), events, recorder };
+        let links = ShardLinks { inbox, outbox, waker: signaling.waker(), events, recorder, capture };
         let seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(index as u64 + 1));
         built.shards.push(Shard::new(policy.clone(), links, ports, seed));
         built.ports.push(ShardPort { requests, answers });
@@ -320,7 +334,7 @@ const REQUEST_RING: usize = 8192;
 /// Answers of one slot: one per call at most, hang-ups of all calls at once included; more waits in the shard.
 const ANSWER_RING: usize = 4096;
 /// Names asked for at once; one per outgoing call or strange Contact.
-const MAX_NAME_QUERIES: usize = 64;
+pub(super) const MAX_NAME_QUERIES: usize = 64;
 /// After the BYEs of the last calls their answers are due within a few round trips.
 const BYE_TIME: Duration = Duration::from_secs(2);
 const IDLE_POLL: Duration = Duration::from_millis(50);

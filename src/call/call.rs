@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use caly_rtp::codec::Codec;
+use caly_rtp::dtmf::Digit;
 use caly_rtp::frame::{FRAME_SAMPLES, Frame};
 use caly_rtp::jitter::{JitterConfig, Release};
 use caly_rtp::latch::LatchPolicy;
@@ -374,16 +375,16 @@ impl Call {
                 Wish::HangUp => {
                     return self.end(now, HangupCause::LocalBye, Refusal::of(HangupCause::LocalBye));
                 }
-                Wish::SendDigits(digits) => {
-                    let Some(session) = &mut self.session else { return };
-                    // A full queue drops the keys; the destination sees them missing in the log.
-                    if session.queue_dtmf(&digits).is_ok() {
-                        for event in observe::sent_digits(&digits) {
-                            self.event(now, event);
-                        }
-                    }
-                }
+                Wish::SendDigits(digits) => self.send_digits(now, &digits),
             }
+        }
+    }
+
+    /// Keys that the session does not take (none agreed on, too many waiting) are missing in the log.
+    fn send_digits(&mut self, now: Instant, digits: &[Digit]) {
+        let is_queued = self.session.as_mut().is_some_and(|session| session.queue_dtmf(digits).is_ok());
+        for event in observe::sent_digits(digits).filter(|_| is_queued) {
+            self.event(now, event);
         }
     }
 

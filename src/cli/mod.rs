@@ -1,6 +1,7 @@
 //! The command line: grammar, dispatch, exit codes. Each command's body is a file of its own.
 
 mod args;
+mod call;
 mod calls;
 mod check;
 mod output;
@@ -19,7 +20,7 @@ pub use output::{Failure, FailureKind, Format, Output, Style};
 pub fn run(command: &Command, out: &mut Output<'_>) -> Result<(), Failure> {
     match command {
         Command::Serve(args) => serve::run(args, out),
-        Command::Call(_) => Err(Failure::refused("`call` is not in this build yet")),
+        Command::Call(args) => call::run(args, out),
         Command::Check(args) => check::run(args, out),
         Command::Calls(args) => calls::run(args, out),
     }

@@ -44,6 +44,8 @@ pub(super) struct Live {
     pub(super) not_before: Option<Instant>,
     /// When its sockets were last found empty.
     pub(super) drained_at: Instant,
+    /// When its RTCP socket was last found empty.
+    pub(super) rtcp_drained_at: Instant,
     /// Turns of its slot in which it was served.
     pub(super) turns: u64,
     /// Packets sent on its clock.

@@ -7,7 +7,7 @@ use super::wheel::{SLOTS, TICK};
 
 /// Watches the arrivals of one call against its ticks.
 #[derive(Clone, Debug)]
-pub struct Phase {
+pub(super) struct Phase {
     since: Instant,
     /// Packets by how long they waited, in steps of 2.5 ms.
     waits: [u16; STEPS],
@@ -15,12 +15,12 @@ pub struct Phase {
 
 impl Phase {
     /// Nothing seen yet.
-    pub fn new(now: Instant) -> Self {
+    pub(super) fn new(now: Instant) -> Self {
         Self { since: now, waits: [0; STEPS] }
     }
 
     /// A packet that arrived at `arrival` is served at the tick `due`.
-    pub fn record(&mut self, arrival: Instant, due: Instant) {
+    pub(super) fn record(&mut self, arrival: Instant, due: Instant) {
         let Some(waited) = due.checked_duration_since(arrival) else { return };
         let step = (waited.as_micros() % TICK.as_micros()) / STEP.as_micros();
         let count = &mut self.waits[step as usize % STEPS];
@@ -29,7 +29,7 @@ impl Phase {
 
     /// By how many slots of 5 ms the call should be served earlier, asked at each tick. `None` while the packets are
     /// well met, too few, or spread too widely to have a phase. Starts a new observation every 5 s.
-    pub fn advice(&mut self, now: Instant) -> Option<u8> {
+    pub(super) fn advice(&mut self, now: Instant) -> Option<u8> {
         if now.saturating_duration_since(self.since) < WINDOW {
             return None;
         }

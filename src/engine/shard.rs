@@ -23,6 +23,7 @@ use crate::call::exchange::{
 };
 use crate::call::log::{CallId, CallLog, Ended, Event};
 use crate::call::{Call, CallConfig, CallPolicy, End, Output};
+use crate::capture::{Capture, Way};
 use crate::recorder::{self, RecorderPort, RecordingOutcome};
 use crate::store::EventSender;
 
@@ -39,6 +40,8 @@ pub struct ShardLinks {
     pub events: EventSender,
     /// The way to the recorder.
     pub recorder: RecorderPort,
+    /// Where copies of the packets go.
+    pub capture: Capture,
 }
 
 /// What a shard shows to the rest of the server.
@@ -169,6 +172,7 @@ impl Shard {
             stats: &self.stats,
             pacing: &mut self.pacing,
             buffer: &mut self.buffer[..],
+            capture: &mut self.links.capture,
         };
         let outcome = catch_unwind(AssertUnwindSafe(|| io.tick(live, turn, wake)));
         match outcome {
@@ -262,6 +266,7 @@ impl Shard {
             last_due: None,
             not_before: None,
             drained_at: now,
+            rtcp_drained_at: now,
             turns: 0,
             ticks: 0,
             missed: 0,
@@ -499,6 +504,7 @@ struct TickIo<'a> {
     stats: &'a ShardStats,
     pacing: &'a mut PacingHistogram,
     buffer: &'a mut [u8],
+    capture: &'a mut Capture,
 }
 
 impl TickIo<'_> {
@@ -510,6 +516,8 @@ impl TickIo<'_> {
         self.stats.ticks_missed.fetch_add(u64::from(missed), Ordering::Relaxed);
         let outgoing = live.call.tick(self.clock.now(), missed, &mut live.tap);
         let (Some(outgoing), Some(sockets)) = (outgoing, &live.sockets) else { return };
+        let local = sockets.rtp.local();
+        self.capture.record(Way::udp(local, outgoing.destination), None, outgoing.datagram);
         let sent = match sockets.rtp.send(outgoing.datagram, outgoing.destination) {
             Ok(()) => &self.stats.sent,
             Err(_) => &self.stats.send_failed,
@@ -527,6 +535,8 @@ impl TickIo<'_> {
         for _ in 0..DATAGRAMS_PER_TICK {
             // An error here is an ICMP message about what was sent; the next call goes on.
             let Ok(Some(received)) = sockets.rtp.receive(self.buffer) else { break };
+            let (local, datagram) = (sockets.rtp.local(), &self.buffer[..received.len]);
+            self.capture.record(Way::udp(received.source, local), received.stamp, datagram);
             let arrival = wake.arrival(received.stamp, earliest);
             live.call.handle_rtp(arrival, received.source, &self.buffer[..received.len]);
             live.phase.record(arrival, turn.due);
@@ -539,10 +549,14 @@ impl TickIo<'_> {
         }
         for _ in 0..RTCP_DATAGRAMS_PER_POLL {
             let Ok(Some(received)) = sockets.rtcp.receive(self.buffer) else { break };
-            let arrival = wake.arrival(received.stamp, earliest);
+            let (local, datagram) = (sockets.rtcp.local(), &self.buffer[..received.len]);
+            self.capture.record(Way::udp(received.source, local), received.stamp, datagram);
+            let arrival = wake.arrival(received.stamp, live.rtcp_drained_at);
             live.call.handle_rtcp(arrival, received.source, &self.buffer[..received.len]);
         }
+        live.rtcp_drained_at = wake.now();
         if let Some(report) = live.call.poll_rtcp(wake.now()) {
+            self.capture.record(Way::udp(sockets.rtcp.local(), report.destination), None, report.datagram);
             // A lost report is made good by the next one.
             let _ = sockets.rtcp.send(report.datagram, report.destination);
         }

@@ -4,18 +4,18 @@
 use std::time::{Duration, Instant};
 
 /// The time between two turns of one slot: one frame.
-pub const TICK: Duration = Duration::from_millis(20);
+pub(super) const TICK: Duration = Duration::from_millis(20);
 /// Four wake-ups per frame: input waits 2.5 ms on average instead of 10, and wake-ups stay few.
-pub const SLOTS: usize = 4;
+pub(super) const SLOTS: usize = 4;
 
 /// One of the four slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Slot(pub u8);
+pub(super) struct Slot(pub(super) u8);
 
 impl Slot {
     /// The slot whose turn comes `steps` x 5 ms earlier.
     #[must_use]
-    pub fn earlier(self, steps: u8) -> Self {
+    pub(super) fn earlier(self, steps: u8) -> Self {
         Self((self.0 + SLOTS as u8 - steps % SLOTS as u8) % SLOTS as u8)
     }
 
@@ -26,7 +26,7 @@ impl Slot {
 
 /// The slots' due times and members.
 #[derive(Debug)]
-pub struct Wheel {
+pub(super) struct Wheel {
     slots: [Members; SLOTS],
 }
 
@@ -38,16 +38,16 @@ struct Members {
 
 /// A slot that is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Turn {
+pub(super) struct Turn {
     /// Which slot.
-    pub slot: Slot,
+    pub(super) slot: Slot,
     /// The tick that is served: the latest that is due.
-    pub due: Instant,
+    pub(super) due: Instant,
 }
 
 impl Wheel {
     /// A wheel whose first slot is due at `start`, the others 5 ms apart.
-    pub fn new(start: Instant) -> Self {
+    pub(super) fn new(start: Instant) -> Self {
         let slots = std::array::from_fn(|index| Members {
             due: start + TICK / SLOTS as u32 * index as u32,
             calls: Vec::new(),
@@ -56,20 +56,20 @@ impl Wheel {
     }
 
     /// The slot with the fewest calls.
-    pub fn emptiest(&self) -> Slot {
+    pub(super) fn emptiest(&self) -> Slot {
         let index = (0..SLOTS).min_by_key(|&index| self.slots[index].calls.len()).unwrap_or(0);
         Slot(index as u8)
     }
 
     /// Puts a call into a slot; returns the slot's next due time.
-    pub fn insert(&mut self, slot: Slot, call: usize) -> Instant {
+    pub(super) fn insert(&mut self, slot: Slot, call: usize) -> Instant {
         let members = &mut self.slots[slot.index()];
         members.calls.push(call);
         members.due
     }
 
     /// Takes a call out of its slot.
-    pub fn remove(&mut self, slot: Slot, call: usize) {
+    pub(super) fn remove(&mut self, slot: Slot, call: usize) {
         let calls = &mut self.slots[slot.index()].calls;
         if let Some(position) = calls.iter().position(|&member| member == call) {
             calls.swap_remove(position);
@@ -77,25 +77,25 @@ impl Wheel {
     }
 
     /// Whether one more call would make `slot` carry clearly more than its share.
-    pub fn is_crowded(&self, slot: Slot) -> bool {
+    pub(super) fn is_crowded(&self, slot: Slot) -> bool {
         let all: usize = self.slots.iter().map(|members| members.calls.len()).sum();
         self.slots[slot.index()].calls.len() >= all / SLOTS * 3 / 2 + 8
     }
 
     /// The n-th call of a slot.
-    pub fn member(&self, slot: Slot, n: usize) -> Option<usize> {
+    pub(super) fn member(&self, slot: Slot, n: usize) -> Option<usize> {
         self.slots[slot.index()].calls.get(n).copied()
     }
 
     /// When the next slot is due.
-    pub fn next_due(&self) -> Instant {
+    pub(super) fn next_due(&self) -> Instant {
         let [first, rest @ ..] = &self.slots;
         rest.iter().fold(first.due, |due, members| due.min(members.due))
     }
 
     /// The slot that is due longest, if any is. Ticks of it that are wholly past are passed over: its members see
     /// them as missed.
-    pub fn take_due(&mut self, now: Instant) -> Option<Turn> {
+    pub(super) fn take_due(&mut self, now: Instant) -> Option<Turn> {
         let index = (0..SLOTS).min_by_key(|&index| self.slots[index].due)?;
         let members = &mut self.slots[index];
         let late = now.checked_duration_since(members.due)?;

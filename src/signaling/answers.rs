@@ -7,8 +7,8 @@ use caly_sip::message::{Headers, NameAddr, StatusCode, Uri};
 
 use super::calls::{Leg, Stage};
 use super::events::{reinvite_reply, sdp, transport_name};
-use super::thread::Signaling;
-use super::{Control, Dial, SignalingLinks, contact};
+use super::thread::Worker;
+use super::{Control, Dial, contact};
 use crate::call::cause::HangupCause;
 use crate::call::exchange::{
     CallAnswer, CallInput, CallKey, MediaAddress, Offer, OpenCall, Refusal, ShardAnswer, ShardRequest,
@@ -22,8 +22,8 @@ pub(super) struct Dialing {
     invite: OutgoingInvite,
 }
 
-impl Signaling {
-    pub(super) fn handle_order(&mut self, order: Control, links: &mut SignalingLinks) {
+impl Worker {
+    pub(super) fn handle_order(&mut self, order: Control) {
         let now = Instant::now();
         match order {
             Control::Drain => {
@@ -32,29 +32,30 @@ impl Signaling {
             }
             Control::HangUpAll => {
                 for id in self.calls.active_sessions() {
-                    self.tell(now, id, CallInput::HangUp { cause: HangupCause::Shutdown }, links);
+                    self.tell(now, id, CallInput::HangUp { cause: HangupCause::Shutdown });
                 }
             }
             Control::Stop => self.stopping = Some(now + LINGER),
             Control::Resolved { id, addresses } => self.endpoint.handle_resolved(now, id, &addresses),
-            Control::Dial(dial) => self.dial(now, *dial, links),
+            Control::Dial(dial) => self.dial(now, *dial),
         }
     }
 
-    pub(super) fn handle_answers(&mut self, links: &mut SignalingLinks) {
-        for shard in 0..links.shards.len() {
-            while let Some(answer) = links.shards.get_mut(shard).and_then(|port| port.answers.pop().ok()) {
-                self.handle_answer(answer, links);
+    pub(super) fn handle_answers(&mut self) {
+        for shard in 0..self.links.shards.len() {
+            while let Some(answer) = self.links.shards.get_mut(shard).and_then(|port| port.answers.pop().ok())
+            {
+                self.handle_answer(answer);
             }
         }
     }
 
-    fn handle_answer(&mut self, answer: ShardAnswer, links: &mut SignalingLinks) {
+    fn handle_answer(&mut self, answer: ShardAnswer) {
         let now = Instant::now();
         let ShardAnswer { key, answer } = answer;
         if let Some(at) = self.dialing.iter().position(|(dialing, _)| *dialing == key) {
             let (_, dialing) = self.dialing.swap_remove(at);
-            return self.dialed(now, key, dialing, answer, links);
+            return self.dialed(now, key, dialing, answer);
         }
         // A call that was cancelled meanwhile: the shard has heard of it, its answer means nothing any more.
         let Some(id) = self.calls.session(key) else { return };
@@ -62,7 +63,7 @@ impl Signaling {
         if leg.stage == Stage::Over {
             return;
         }
-        let (stage, contact) = (leg.stage, leg.contact.clone());
+        let contact = leg.contact.clone();
         let done = match answer {
             CallAnswer::Ring => {
                 leg.stage = Stage::Ringing;
@@ -77,7 +78,7 @@ impl Signaling {
                 let reply = reinvite_reply(&refusal, self.local());
                 self.endpoint.reject_reinvite(now, id, reply)
             }
-            CallAnswer::End { cause, refusal } => return self.end(now, id, stage, cause, &refusal),
+            CallAnswer::End { cause, refusal } => return self.end(now, id, cause, &refusal),
             // Only calls that we place make an INVITE, and they do it once.
             CallAnswer::Invite { .. } => Ok(()),
         };
@@ -86,7 +87,8 @@ impl Signaling {
         }
     }
 
-    fn end(&mut self, now: Instant, id: SessionId, stage: Stage, cause: HangupCause, refusal: &Refusal) {
+    fn end(&mut self, now: Instant, id: SessionId, cause: HangupCause, refusal: &Refusal) {
+        let Some(stage) = self.calls.leg(id).map(|leg| leg.stage) else { return };
         self.calls.end(id);
         let done = match stage {
             Stage::Offered | Stage::Ringing => return self.refuse(now, id, refusal),
@@ -99,7 +101,7 @@ impl Signaling {
         }
     }
 
-    fn dial(&mut self, now: Instant, dial: Dial, links: &mut SignalingLinks) {
+    fn dial(&mut self, now: Instant, dial: Dial) {
         let key = self.calls.new_key();
         let shard = self.calls.emptiest_shard();
         let port = self.local().port();
@@ -139,22 +141,15 @@ impl Signaling {
             headers: Headers::new(),
             body: None,
         };
-        let Some(ring) = links.shards.get_mut(shard) else { return };
-        if ring.requests.push(ShardRequest::Open(open.boxed())).is_ok() {
+        let Some(ring) = self.links.shards.get_mut(shard) else { return };
+        if ring.requests.push(ShardRequest::Open(Box::new(open))).is_ok() {
             self.calls.place(shard);
             self.dialing.push((key, Dialing { shard, invite }));
         }
     }
 
     /// The shard has made the offer, or could not.
-    fn dialed(
-        &mut self,
-        now: Instant,
-        key: CallKey,
-        dialing: Dialing,
-        answer: CallAnswer,
-        links: &mut SignalingLinks,
-    ) {
+    fn dialed(&mut self, now: Instant, key: CallKey, dialing: Dialing, answer: CallAnswer) {
         let Dialing { shard, mut invite } = dialing;
         let contact = invite.contact.clone();
         let CallAnswer::Invite { sdp: offer } = answer else { return self.calls.unplace(shard) };
@@ -162,13 +157,13 @@ impl Signaling {
         match self.endpoint.invite(now, invite) {
             Ok(id) => {
                 self.calls.insert(id, Leg { key, shard, stage: Stage::Calling, contact });
-                self.hand_over_unplaced(id, links);
+                self.hand_over_unplaced(id);
             }
             Err(error) => {
                 self.calls.unplace(shard);
                 let reason = Some(error.to_string());
                 let input = CallInput::Ended { cause: HangupCause::Unreachable, status: None, reason };
-                if let Some(port) = links.shards.get_mut(shard) {
+                if let Some(port) = self.links.shards.get_mut(shard) {
                     // A full inbox leaves the call to its ring timeout.
                     let _ = port.requests.push(ShardRequest::Call { key, at: now, input });
                 }
@@ -176,8 +171,8 @@ impl Signaling {
         }
     }
 
-    pub(super) fn stop_shards(&mut self, links: &mut SignalingLinks) {
-        for (shard, port) in links.shards.iter_mut().enumerate() {
+    pub(super) fn stop_shards(&mut self) {
+        for (shard, port) in self.links.shards.iter_mut().enumerate() {
             if port.requests.push(ShardRequest::Stop).is_err() {
                 tracing::error!(shard, "the shard's inbox is full; it cannot be stopped");
             }

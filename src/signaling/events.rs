@@ -12,27 +12,27 @@ use caly_sip::transport::{Flow, Transport};
 
 use super::calls::{Fate, Leg, Stage};
 use super::contact;
-use super::thread::Signaling;
+use super::thread::Worker;
 use super::{NameQuery, SignalingLinks};
 use crate::call::cause::HangupCause;
 use crate::call::exchange::{CallInput, Offer, OpenCall, Refusal, ShardRequest};
 use crate::call::log::{CallDirection, CallId, CallLog, Ended, Event, Opened, SipMessage, UnixMicros, Way};
 use crate::call::route::Source;
 
-impl Signaling {
-    pub(super) fn handle_event(&mut self, event: SipEvent, links: &mut SignalingLinks) {
+impl Worker {
+    pub(super) fn handle_event(&mut self, event: SipEvent) {
         let now = Instant::now();
         match event {
-            SipEvent::Invite { id, flow, request } => self.admit(now, id, flow, &request, links),
+            SipEvent::Invite { id, flow, request } => self.admit(now, id, flow, &request),
             SipEvent::Acknowledged { id, body } => {
-                self.tell(now, id, CallInput::Acknowledged { answer: body.map(|body| body.bytes) }, links);
+                self.tell(now, id, CallInput::Acknowledged { answer: body.map(|body| body.bytes) });
             }
-            SipEvent::AckTimeout { id } => self.dialog_ended(now, id, HangupCause::AckTimeout, None, links),
-            SipEvent::Cancelled { id } => self.dialog_ended(now, id, HangupCause::Canceled, None, links),
-            SipEvent::Lost { id } => self.dialog_ended(now, id, HangupCause::Unreachable, None, links),
-            SipEvent::Bye { id, reason } => self.dialog_ended(now, id, HangupCause::RemoteBye, reason, links),
+            SipEvent::AckTimeout { id } => self.dialog_ended(now, id, HangupCause::AckTimeout, None),
+            SipEvent::Cancelled { id } => self.dialog_ended(now, id, HangupCause::Canceled, None),
+            SipEvent::Lost { id } => self.dialog_ended(now, id, HangupCause::Unreachable, None),
+            SipEvent::Bye { id, reason } => self.dialog_ended(now, id, HangupCause::RemoteBye, reason),
             SipEvent::Reinvite { id, body } => {
-                self.tell(now, id, CallInput::Reoffer { offer: body.map(|body| body.bytes) }, links);
+                self.tell(now, id, CallInput::Reoffer { offer: body.map(|body| body.bytes) });
             }
             SipEvent::ReinviteCancelled { .. } => {}
             SipEvent::ReinviteAccepted { id, .. } => {
@@ -41,46 +41,31 @@ impl Signaling {
             }
             SipEvent::ReinviteRejected { .. } => {}
             SipEvent::Provisional { id, response } => {
-                self.tell(now, id, CallInput::Progress { status: response.status.as_u16() }, links);
+                self.tell(now, id, CallInput::Progress { status: response.status.as_u16() });
             }
-            SipEvent::Answered { id, response } => self.answered(now, id, response, links),
-            SipEvent::Rejected { id, failure } => self.rejected(now, id, &failure, links),
-            SipEvent::Terminated { id } => self.terminated(id, links),
-            SipEvent::Resolve { query, host } => self.resolve(query, host, links),
-            SipEvent::Sip(trace) => self.trace(now, trace, links),
+            SipEvent::Answered { id, response } => self.answered(now, id, response),
+            SipEvent::Rejected { id, failure } => self.rejected(now, id, &failure),
+            SipEvent::Terminated { id } => self.terminated(id),
+            SipEvent::Resolve { query, host } => self.resolve(query, host),
+            SipEvent::Sip(trace) => self.trace(now, trace),
         }
     }
 
-    fn admit(
-        &mut self,
-        now: Instant,
-        id: SessionId,
-        flow: Flow,
-        request: &Request,
-        links: &mut SignalingLinks,
-    ) {
+    fn admit(&mut self, now: Instant, id: SessionId, flow: Flow, request: &Request) {
         if !self.rate.admit(now, flow.remote.ip()) {
             self.stats.rate_limited.fetch_add(1, Ordering::Relaxed);
             self.unplaced.retain(|(session, ..)| *session != id);
             return self.refuse(now, id, &Refusal::of(HangupCause::CallLimit));
         }
         let mut opened = opened(flow, request);
-        match self.place(now, id, flow, request, &mut opened, links) {
-            Ok(()) => {}
-            Err(cause) => self.refuse_with_row(now, id, opened, cause, links),
+        if let Err(cause) = self.place(now, id, Invite { flow, request, opened: &mut opened }) {
+            self.refuse_with_row(now, id, opened, cause);
         }
     }
 
     /// Finds the call's destination and its shard, and asks the shard.
-    fn place(
-        &mut self,
-        now: Instant,
-        id: SessionId,
-        flow: Flow,
-        request: &Request,
-        opened: &mut Opened,
-        links: &mut SignalingLinks,
-    ) -> Result<(), HangupCause> {
+    fn place(&mut self, now: Instant, id: SessionId, invite: Invite<'_>) -> Result<(), HangupCause> {
+        let Invite { flow, request, opened } = invite;
         let address = flow.remote.ip();
         // Packets of unknown sources do not get here; trunks may only vanish with a new configuration.
         let source = self.config.routing.source(address).ok_or(HangupCause::NotFound)?;
@@ -118,21 +103,21 @@ impl Signaling {
             media_sources,
             record: routed.record || is_recorded,
         };
-        let Some(port) = links.shards.get_mut(shard) else { return Err(HangupCause::Overloaded) };
-        port.requests.push(ShardRequest::Open(open.boxed())).map_err(|_| HangupCause::Overloaded)?;
+        let Some(port) = self.links.shards.get_mut(shard) else { return Err(HangupCause::Overloaded) };
+        port.requests.push(ShardRequest::Open(Box::new(open))).map_err(|_| HangupCause::Overloaded)?;
         self.calls.place(shard);
         self.calls.insert(id, Leg { key, shard, stage: Stage::Offered, contact: ours.contact });
         self.calls.await_answer(now, key);
-        self.hand_over_unplaced(id, links);
+        self.hand_over_unplaced(id);
         Ok(())
     }
 
     /// The messages that came before the call had a shard: the INVITE and its 100.
-    pub(super) fn hand_over_unplaced(&mut self, id: SessionId, links: &mut SignalingLinks) {
+    pub(super) fn hand_over_unplaced(&mut self, id: SessionId) {
         let unplaced = std::mem::take(&mut self.unplaced);
         for (session, at, message) in unplaced {
             if session == id {
-                self.tell(at, id, CallInput::Sip(message), links);
+                self.tell(at, id, CallInput::Sip(message));
             } else {
                 self.unplaced.push((session, at, message));
             }
@@ -140,27 +125,20 @@ impl Signaling {
     }
 
     /// A call that reaches no shard still leaves a row, written from here.
-    fn refuse_with_row(
-        &mut self,
-        now: Instant,
-        id: SessionId,
-        opened: Opened,
-        cause: HangupCause,
-        links: &mut SignalingLinks,
-    ) {
+    fn refuse_with_row(&mut self, now: Instant, id: SessionId, opened: Opened, cause: HangupCause) {
         let refusal = Refusal::of(cause);
         let mut log = CallLog::new(self.new_call_id(opened.started_at));
-        append(&mut log, links, now, now, Event::Opened(opened));
+        append(&mut log, &mut self.links, now, now, Event::Opened(opened));
         let unplaced = std::mem::take(&mut self.unplaced);
         for (session, at, message) in unplaced {
             if session == id {
-                append(&mut log, links, now, at, Event::Sip(message));
+                append(&mut log, &mut self.links, now, at, Event::Sip(message));
             } else {
                 self.unplaced.push((session, at, message));
             }
         }
         let ended = Ended { cause, status: Some(refusal.status), reason: None, talk_ms: 0 };
-        append(&mut log, links, now, now, Event::Ended(ended));
+        append(&mut log, &mut self.links, now, now, Event::Ended(ended));
         self.calls.insert_refused(id, log, now);
         self.refuse(now, id, &refusal);
     }
@@ -175,9 +153,9 @@ impl Signaling {
 
     /// Hands something to the call's shard. A full inbox loses a ladder line, never a BYE: those that matter are tried
     /// again by the shard's own deadlines.
-    pub(super) fn tell(&mut self, at: Instant, id: SessionId, input: CallInput, links: &mut SignalingLinks) {
+    pub(super) fn tell(&mut self, at: Instant, id: SessionId, input: CallInput) {
         let Some(leg) = self.calls.leg(id) else { return };
-        let Some(port) = links.shards.get_mut(leg.shard) else { return };
+        let Some(port) = self.links.shards.get_mut(leg.shard) else { return };
         let is_detail = matches!(input, CallInput::Sip(_));
         if is_detail && port.requests.slots() < RESERVED_FOR_CALLS {
             return;
@@ -187,23 +165,16 @@ impl Signaling {
         }
     }
 
-    fn dialog_ended(
-        &mut self,
-        now: Instant,
-        id: SessionId,
-        cause: HangupCause,
-        reason: Option<String>,
-        links: &mut SignalingLinks,
-    ) {
+    fn dialog_ended(&mut self, now: Instant, id: SessionId, cause: HangupCause, reason: Option<String>) {
         let status = match cause {
             HangupCause::Canceled => Some(487),
             _ => None,
         };
-        self.tell(now, id, CallInput::Ended { cause, status, reason }, links);
+        self.tell(now, id, CallInput::Ended { cause, status, reason });
         self.calls.end(id);
     }
 
-    fn answered(&mut self, now: Instant, id: SessionId, response: Response, links: &mut SignalingLinks) {
+    fn answered(&mut self, now: Instant, id: SessionId, response: Response) {
         if let Some(leg) = self.calls.leg(id) {
             leg.stage = Stage::Answered;
         }
@@ -211,10 +182,10 @@ impl Signaling {
             tracing::debug!(%error, "an answer could not be acknowledged");
         }
         let answer = (!response.body.is_empty()).then_some(response.body);
-        self.tell(now, id, CallInput::Answered { answer }, links);
+        self.tell(now, id, CallInput::Answered { answer });
     }
 
-    fn rejected(&mut self, now: Instant, id: SessionId, failure: &Failure, links: &mut SignalingLinks) {
+    fn rejected(&mut self, now: Instant, id: SessionId, failure: &Failure) {
         let (cause, status) = match failure {
             Failure::Response(response) => (cause_of(response.status), Some(response.status.as_u16())),
             Failure::Timeout | Failure::Transport | Failure::Unresolved => (HangupCause::Unreachable, None),
@@ -227,13 +198,13 @@ impl Signaling {
             Failure::Unresolved => Some("the host name has no address".to_owned()),
             Failure::Cancelled => None,
         };
-        self.tell(now, id, CallInput::Ended { cause, status, reason }, links);
+        self.tell(now, id, CallInput::Ended { cause, status, reason });
         self.calls.end(id);
     }
 
-    fn terminated(&mut self, id: SessionId, links: &mut SignalingLinks) {
+    fn terminated(&mut self, id: SessionId) {
         if let Some(Fate::Leg(leg)) = self.calls.remove(id)
-            && let Some(port) = links.shards.get_mut(leg.shard)
+            && let Some(port) = self.links.shards.get_mut(leg.shard)
         {
             // A shard that does not hear it forgets the call by itself after a while.
             let _ = port.requests.push(ShardRequest::Forget { key: leg.key });
@@ -241,25 +212,27 @@ impl Signaling {
         self.unplaced.retain(|(session, ..)| *session != id);
     }
 
-    fn resolve(&mut self, id: QueryId, host: String, links: &mut SignalingLinks) {
-        if links.resolver.try_send(NameQuery { id, host }).is_err() {
+    fn resolve(&mut self, id: QueryId, host: String) {
+        if self.links.resolver.try_send(NameQuery { id, host }).is_err() {
             self.endpoint.handle_resolved(Instant::now(), id, &[]);
         }
     }
 
-    fn trace(&mut self, now: Instant, trace: SipTrace, links: &mut SignalingLinks) {
+    fn trace(&mut self, now: Instant, trace: SipTrace) {
         let id = trace.id;
         let message = sip_message(trace);
         match self.calls.fate(id) {
-            Some(Fate::Leg(_)) => self.tell(now, id, CallInput::Sip(message), links),
-            Some(Fate::Refused { log, started }) => append(log, links, *started, now, Event::Sip(message)),
+            Some(Fate::Leg(_)) => self.tell(now, id, CallInput::Sip(message)),
+            Some(Fate::Refused { log, started }) => {
+                append(log, &mut self.links, *started, now, Event::Sip(message))
+            }
             None if self.unplaced.len() < MAX_UNPLACED => self.unplaced.push((id, now, message)),
             None => {}
         }
     }
 
     /// Shards that did not answer in time: the caller gets 503 instead of silence.
-    pub(super) fn check_shards(&mut self, now: Instant, links: &mut SignalingLinks) {
+    pub(super) fn check_shards(&mut self, now: Instant) {
         while let Some(id) = self.calls.poll_unanswered(now) {
             self.stats.shard_timeouts.fetch_add(1, Ordering::Relaxed);
             let refusal = Refusal::of(HangupCause::Overloaded);
@@ -268,7 +241,7 @@ impl Signaling {
                 status: Some(refusal.status),
                 reason: None,
             };
-            self.tell(now, id, ended, links);
+            self.tell(now, id, ended);
             self.calls.end(id);
             self.refuse(now, id, &refusal);
         }
@@ -291,6 +264,13 @@ impl Signaling {
     }
 }
 
+/// A new INVITE and what its row will say.
+struct Invite<'a> {
+    flow: Flow,
+    request: &'a Request,
+    opened: &'a mut Opened,
+}
+
 fn append(log: &mut CallLog, links: &mut SignalingLinks, started: Instant, at: Instant, event: Event) {
     let room = links.events.room();
     log.push(at.saturating_duration_since(started).into(), event, room, |record| links.events.append(record));
@@ -298,14 +278,19 @@ fn append(log: &mut CallLog, links: &mut SignalingLinks, started: Instant, at: I
 
 fn opened(flow: Flow, request: &Request) -> Opened {
     let text = |name| request.headers.first(&name).unwrap_or_default().to_owned();
+    let uri = |name| match request.headers.addresses(&name).as_deref() {
+        Ok([address]) => address.uri.to_string(),
+        // Validated messages have one address in both; should that change, the text says more than nothing.
+        Ok(_) | Err(_) => text(name),
+    };
     Opened {
         started_at: SystemTime::now().into(),
         direction: CallDirection::Inbound,
         trunk: None,
         peer: flow.remote,
         transport: transport_name(flow.transport).to_owned(),
-        from: text(HeaderName::From),
-        to: text(HeaderName::To),
+        from: uri(HeaderName::From),
+        to: uri(HeaderName::To),
         number: request.uri.subscriber().unwrap_or_default(),
         sip_call_id: text(HeaderName::CallId),
         destination: None,

@@ -24,6 +24,7 @@ use crate::call::destination::{Destination, TestDestination};
 use crate::call::exchange::{ShardAnswer, ShardRequest};
 use crate::call::log::CallId;
 use crate::call::route::Routing;
+use crate::capture::Capture;
 use crate::store::EventSender;
 
 pub use thread::Signaling;
@@ -193,6 +194,8 @@ pub struct SignalingLinks {
     pub events: EventSender,
     /// Where names are resolved.
     pub resolver: tokio::sync::mpsc::Sender<NameQuery>,
+    /// Where copies of the messages go.
+    pub capture: Capture,
 }
 
 /// Orders that may wait; they come at human speed, answers to name queries one per outgoing call.

@@ -12,6 +12,8 @@ use caly_sip::transport::{Flow, Transport};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
 
+use crate::capture::{Capture, Way};
+
 /// Everything that speaks SIP over TCP.
 #[derive(Debug)]
 pub(super) struct Connections {
@@ -75,7 +77,8 @@ impl Connections {
                 continue;
             }
             let local = stream.local_addr().unwrap_or(self.local);
-            self.insert(now, registry, stream, Flow { transport: Transport::Tcp, local, remote: peer }, true);
+            let flow = Flow { transport: Transport::Tcp, local, remote: peer };
+            self.insert(registry, Connection::new(now, stream, flow, true));
         }
     }
 
@@ -90,7 +93,13 @@ impl Connections {
     }
 
     /// Reads what one connection holds.
-    pub(super) fn read(&mut self, now: Instant, token: Token, registry: &Registry) -> Vec<Arrival> {
+    pub(super) fn read(
+        &mut self,
+        now: Instant,
+        token: Token,
+        registry: &Registry,
+        capture: &mut Capture,
+    ) -> Vec<Arrival> {
         let mut arrivals = Vec::new();
         let Some(connection) = self.connections.get_mut(&token) else { return arrivals };
         connection.active_at = now;
@@ -99,7 +108,11 @@ impl Connections {
         while is_open && reads < READS_PER_TURN {
             match connection.stream.read(&mut self.buffer[..]) {
                 Ok(0) => is_open = false,
-                Ok(len) => is_open = connection.frame(now, &self.buffer[..len], &mut arrivals),
+                Ok(len) => {
+                    let (flow, bytes) = (connection.flow, &self.buffer[..len]);
+                    capture.record(Way::tcp(flow.remote, flow.local), None, bytes);
+                    is_open = connection.frame(now, bytes, &mut arrivals);
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => is_open = false,
@@ -203,31 +216,20 @@ impl Connections {
         let stream = TcpStream::connect(peer)?;
         let local = stream.local_addr().unwrap_or(self.local);
         let flow = Flow { transport: Transport::Tcp, local, remote: peer };
-        self.insert(now, registry, stream, flow, false)
+        self.insert(registry, Connection::new(now, stream, flow, false))
             .ok_or_else(|| io::Error::other("cannot watch the connection"))
     }
 
-    fn insert(
-        &mut self,
-        now: Instant,
-        registry: &Registry,
-        mut stream: TcpStream,
-        flow: Flow,
-        is_connected: bool,
-    ) -> Option<Token> {
+    fn insert(&mut self, registry: &Registry, mut connection: Connection) -> Option<Token> {
         let token = Token(self.next_token);
         self.next_token += 1;
-        if let Err(error) = registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE) {
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if let Err(error) = registry.register(&mut connection.stream, token, interest) {
             tracing::warn!(%error, "a TCP connection cannot be watched");
             return None;
         }
-        // Small messages must not wait for more; failing to say so only costs time.
-        let _ = stream.set_nodelay(true);
-        let framer = StreamFramer::new();
-        let connection =
-            Connection { stream, flow, framer, unsent: Vec::new(), is_connected, active_at: now };
+        self.by_peer.insert(connection.flow.remote, token);
         self.connections.insert(token, connection);
-        self.by_peer.insert(flow.remote, token);
         Some(token)
     }
 
@@ -244,6 +246,12 @@ impl Connections {
 }
 
 impl Connection {
+    fn new(now: Instant, stream: TcpStream, flow: Flow, is_connected: bool) -> Self {
+        // Small messages must not wait for more; failing to say so only costs time.
+        let _ = stream.set_nodelay(true);
+        Self { stream, flow, framer: StreamFramer::new(), unsent: Vec::new(), is_connected, active_at: now }
+    }
+
     /// Frames what was read; false if the stream cannot be followed any more.
     fn frame(&mut self, now: Instant, bytes: &[u8], arrivals: &mut Vec<Arrival>) -> bool {
         self.framer.push(now, bytes);

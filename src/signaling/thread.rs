@@ -16,31 +16,45 @@ use caly_sip::transport::{Flow, Transport};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 
+use super::answers::Dialing;
 use super::calls::Calls;
 use super::tcp::{Arrival, Connections};
 use super::{Control, SignalingConfig, SignalingHandle, SignalingLinks, SignalingStats};
 use crate::call::admission::InviteRate;
-use crate::call::exchange::{CallKey, OpenCall};
+use crate::call::exchange::CallKey;
 use crate::call::log::SipMessage;
+use crate::capture::Way;
 use crate::engine::sockets::{DatagramSocket, Purpose};
 
 /// The signaling thread, bound but not yet running.
 #[derive(Debug)]
 pub struct Signaling {
+    config: SignalingConfig,
+    stats: Arc<SignalingStats>,
+    handle: SignalingHandle,
+    orders: Receiver<Control>,
+    poll: Poll,
+    udp: DatagramSocket,
+    tcp: Connections,
+}
+
+/// The running thread: sockets, endpoint, calls and the ways to everybody else.
+#[derive(Debug)]
+pub(super) struct Worker {
     pub(super) config: SignalingConfig,
     pub(super) endpoint: Endpoint,
     pub(super) calls: Calls,
+    pub(super) links: SignalingLinks,
     pub(super) rate: InviteRate,
     pub(super) stats: Arc<SignalingStats>,
     pub(super) is_draining: bool,
     pub(super) random: u64,
     /// Calls that we place and whose INVITE waits for the shard's offer.
-    pub(super) dialing: Vec<(CallKey, super::answers::Dialing)>,
+    pub(super) dialing: Vec<(CallKey, Dialing)>,
     /// Messages of sessions that are not placed yet: the INVITE that opens them.
     pub(super) unplaced: Vec<(SessionId, Instant, SipMessage)>,
-    /// Requests that wait because a shard's inbox was full, oldest first.
+    /// Stopping; the last transactions have until then.
     pub(super) stopping: Option<Instant>,
-    handle: SignalingHandle,
     orders: Receiver<Control>,
     poll: Poll,
     udp: DatagramSocket,
@@ -60,27 +74,7 @@ impl Signaling {
         poll.registry().register(&mut SourceFd(&udp.as_raw_fd()), UDP, Interest::READABLE)?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let (handle, orders) = SignalingHandle::new(waker);
-        let endpoint_config =
-            EndpointConfig { user_agent: config.user_agent.clone(), ..EndpointConfig::default() };
-        Ok(Self {
-            endpoint: Endpoint::new(endpoint_config, config.seed[0]),
-            calls: Calls::new(1),
-            rate: InviteRate::new(config.invites_per_second),
-            stats: Arc::default(),
-            is_draining: false,
-            random: config.seed[1],
-            dialing: Vec::new(),
-            unplaced: Vec::new(),
-            stopping: None,
-            config,
-            handle,
-            orders,
-            poll,
-            udp,
-            tcp,
-            buffer: Box::new([0; DATAGRAM_BYTES]),
-            swept_at: Instant::now(),
-        })
+        Ok(Self { config, stats: Arc::default(), handle, orders, poll, udp, tcp })
     }
 
     /// The SIP address with its real port.
@@ -102,12 +96,44 @@ impl Signaling {
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn spawn(mut self, mut links: SignalingLinks) -> io::Result<JoinHandle<()>> {
-        self.calls = Calls::new(links.shards.len());
-        thread::Builder::new().name("caly-signaling".to_owned()).spawn(move || self.run(&mut links))
+    pub fn spawn(self, links: SignalingLinks) -> io::Result<JoinHandle<()>> {
+        let mut worker = Worker::new(self, links);
+        thread::Builder::new().name("caly-signaling".to_owned()).spawn(move || worker.run())
+    }
+}
+
+impl Worker {
+    fn new(bound: Signaling, links: SignalingLinks) -> Self {
+        let Signaling { config, stats, orders, poll, udp, tcp, handle: _ } = bound;
+        let endpoint_config =
+            EndpointConfig { user_agent: config.user_agent.clone(), ..EndpointConfig::default() };
+        Self {
+            endpoint: Endpoint::new(endpoint_config, config.seed[0]),
+            calls: Calls::new(links.shards.len()),
+            rate: InviteRate::new(config.invites_per_second),
+            random: config.seed[1],
+            config,
+            links,
+            stats,
+            is_draining: false,
+            dialing: Vec::new(),
+            unplaced: Vec::new(),
+            stopping: None,
+            orders,
+            poll,
+            udp,
+            tcp,
+            buffer: Box::new([0; DATAGRAM_BYTES]),
+            swept_at: Instant::now(),
+        }
     }
 
-    fn run(&mut self, links: &mut SignalingLinks) {
+    /// The SIP address with its real port.
+    pub(super) fn local(&self) -> SocketAddr {
+        self.udp.local()
+    }
+
+    fn run(&mut self) {
         let mut events = Events::with_capacity(EVENTS);
         let mut has_more = false;
         loop {
@@ -119,17 +145,17 @@ impl Signaling {
             }
             has_more = self.serve_sockets(&events);
             while let Ok(order) = self.orders.try_recv() {
-                self.handle_order(order, links);
+                self.handle_order(order);
             }
-            self.handle_answers(links);
+            self.handle_answers();
             let now = Instant::now();
             self.endpoint.handle_timeout(now);
-            self.check_shards(now, links);
+            self.check_shards(now);
             self.sweep(now);
-            self.drain_endpoint(links);
+            self.drain_endpoint();
             self.stats.calls.store(self.calls.active() + self.dialing.len(), Ordering::Relaxed);
             if self.is_done(now) {
-                return self.stop_shards(links);
+                return self.stop_shards();
             }
         }
     }
@@ -162,7 +188,9 @@ impl Signaling {
                 self.stats.foreign.fetch_add(1, Ordering::Relaxed);
                 continue;
             }
-            self.endpoint.handle_datagram(Instant::now(), flow, &self.buffer[..received.len]);
+            let datagram = &self.buffer[..received.len];
+            self.links.capture.record(Way::udp(flow.remote, flow.local), None, datagram);
+            self.endpoint.handle_datagram(Instant::now(), flow, datagram);
         }
         true
     }
@@ -186,7 +214,7 @@ impl Signaling {
         if !is_readable {
             return;
         }
-        for arrival in self.tcp.read(now, token, self.poll.registry()) {
+        for arrival in self.tcp.read(now, token, self.poll.registry(), &mut self.links.capture) {
             match arrival {
                 Arrival::Framed(flow, Framed::Message(message)) => {
                     self.endpoint.handle_message(now, flow, Ok(message))
@@ -201,12 +229,12 @@ impl Signaling {
     }
 
     /// Events and messages to send, until the endpoint has neither.
-    pub(super) fn drain_endpoint(&mut self, links: &mut SignalingLinks) {
+    pub(super) fn drain_endpoint(&mut self) {
         loop {
             let mut is_idle = true;
             while let Some(event) = self.endpoint.poll_event() {
                 is_idle = false;
-                self.handle_event(event, links);
+                self.handle_event(event);
             }
             while let Some(transmit) = self.endpoint.poll_transmit() {
                 is_idle = false;
@@ -221,6 +249,12 @@ impl Signaling {
     fn send(&mut self, transmit: &Transmit) {
         let now = Instant::now();
         let target = transmit.target;
+        let local = target.local.unwrap_or(self.udp.local());
+        let way = match target.transport {
+            Transport::Udp => Way::udp(local, target.remote),
+            Transport::Tcp | Transport::Tls => Way::tcp(local, target.remote),
+        };
+        self.links.capture.record(way, None, &transmit.bytes);
         match target.transport {
             Transport::Udp => {
                 let sent = match target.local {
@@ -272,13 +306,6 @@ impl Signaling {
     /// Stopping, and the last transactions are through or their time is over.
     fn is_done(&self, now: Instant) -> bool {
         self.stopping.is_some_and(|until| now >= until || self.calls.is_empty())
-    }
-}
-
-impl OpenCall {
-    /// Boxed, since it is far larger than every other request.
-    pub(super) fn boxed(self) -> Box<Self> {
-        Box::new(self)
     }
 }
 

@@ -53,7 +53,7 @@ pub struct EventReceiver {
 
 impl EventReceiver {
     /// The oldest record that waits.
-    pub(super) fn next(&mut self) -> Option<Record> {
+    pub(crate) fn next(&mut self) -> Option<Record> {
         self.records.pop().ok()
     }
 

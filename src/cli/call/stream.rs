@@ -1,0 +1,123 @@
+//! The audio of a capture: its largest G.711 stream, laid out by RTP timestamps.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+use caly_rtp::codec::Codec;
+use caly_rtp::packet::{Packet, PayloadType, Ssrc};
+use etherparse::{LaxSlicedPacket, TransportSlice};
+use pcap_file::DataLink;
+use pcap_file::pcap::PcapReader;
+use pcap_file::pcapng::{Block, PcapNgReader};
+
+use crate::cli::Failure;
+
+/// Reads a pcap or pcapng file.
+pub(super) fn read_capture(path: &Path) -> Result<Vec<i16>, Failure> {
+    let name = path.display();
+    let fault = |error: &dyn std::fmt::Display| Failure::refused(format!("{name}: {error}"));
+    let mut streams = Streams::default();
+    let open = || File::open(path).map(BufReader::new).map_err(|error| fault(&error));
+    match PcapReader::new(open()?) {
+        Ok(mut reader) => {
+            let link = reader.header().datalink;
+            // A capture that was cut off in the middle of a packet ends there.
+            while let Some(Ok(packet)) = reader.next_packet() {
+                streams.take(link, &packet.data);
+            }
+        }
+        Err(_) => {
+            let reader = PcapNgReader::new(open()?);
+            let mut reader = reader.map_err(|_| fault(&"neither a pcap nor a pcapng file"))?;
+            let mut link = DataLink::ETHERNET;
+            while let Some(Ok(block)) = reader.next_block() {
+                match block {
+                    Block::InterfaceDescription(interface) => link = interface.linktype,
+                    Block::EnhancedPacket(packet) => streams.take(link, &packet.data),
+                    _ => {}
+                }
+            }
+        }
+    }
+    streams.largest().ok_or_else(|| {
+        fault(&"no RTP with PCMU or PCMA (payload type 0 or 8) in it")
+            .advise("capture with: dumpcap -i any -w call.pcap udp")
+    })
+}
+
+/// Every stream of a capture.
+#[derive(Debug, Default)]
+struct Streams(HashMap<Ssrc, Stream>);
+
+#[derive(Debug)]
+struct Stream {
+    codec: Codec,
+    first: Option<u32>,
+    samples: Vec<i16>,
+    packets: usize,
+}
+
+impl Streams {
+    fn take(&mut self, link: DataLink, frame: &[u8]) {
+        let Some(datagram) = udp_payload(link, frame) else { return };
+        let Ok(packet) = Packet::parse(datagram) else { return };
+        let codec = match packet.payload_type {
+            PayloadType(0) => Codec::Pcmu,
+            PayloadType(8) => Codec::Pcma,
+            PayloadType(_) => return,
+        };
+        if packet.payload.is_empty() || (self.0.len() >= MAX_STREAMS && !self.0.contains_key(&packet.ssrc)) {
+            return;
+        }
+        let stream = self.0.entry(packet.ssrc).or_insert_with(|| Stream::new(codec));
+        if stream.codec == codec {
+            stream.take(&packet);
+        }
+    }
+
+    fn largest(self) -> Option<Vec<i16>> {
+        self.0.into_values().max_by_key(|stream| stream.packets).map(|stream| stream.samples)
+    }
+}
+
+impl Stream {
+    fn new(codec: Codec) -> Self {
+        Self { codec, first: None, samples: Vec::new(), packets: 0 }
+    }
+
+    fn take(&mut self, packet: &Packet<'_>) {
+        let first = *self.first.get_or_insert(packet.timestamp.0);
+        // What was sent before the first packet wraps round to far beyond the limit.
+        let start = packet.timestamp.0.wrapping_sub(first) as usize;
+        let end = start + packet.payload.len();
+        if end > MAX_SAMPLES {
+            return;
+        }
+        if self.samples.len() < end {
+            self.samples.resize(end, 0);
+        }
+        self.codec.decode(packet.payload, &mut self.samples[start..end]);
+        self.packets += 1;
+    }
+}
+
+fn udp_payload(link: DataLink, frame: &[u8]) -> Option<&[u8]> {
+    let sliced = match link {
+        DataLink::ETHERNET => LaxSlicedPacket::from_ethernet(frame).ok()?,
+        DataLink::RAW | DataLink::IPV4 | DataLink::IPV6 => LaxSlicedPacket::from_ip(frame).ok()?,
+        DataLink::LINUX_SLL => LaxSlicedPacket::from_ip(frame.get(16..)?).ok()?,
+        DataLink::LINUX_SLL2 => LaxSlicedPacket::from_ip(frame.get(20..)?).ok()?,
+        _ => return None,
+    };
+    match sliced.transport? {
+        TransportSlice::Udp(udp) => Some(udp.payload()),
+        _ => None,
+    }
+}
+
+/// More would be a trunk's capture, not a call's.
+const MAX_STREAMS: usize = 256;
+/// An hour.
+const MAX_SAMPLES: usize = 3600 * 8000;
