@@ -24,7 +24,11 @@ pub(crate) enum Exchange {
     /// The peer's re-INVITE lies with the application.
     Received(PendingInvite),
     /// Our re-INVITE waits for its final response.
-    Sent(Offer),
+    Sent {
+        offer: Offer,
+        /// Its transaction, once it was sent.
+        client: Option<ClientId>,
+    },
 }
 
 /// What a peer's re-INVITE meets (RFC 3261 14.2).
@@ -45,7 +49,7 @@ impl Exchange {
     pub(crate) fn admits(&self) -> Admission {
         match self {
             Self::Idle => Admission::Open,
-            Self::AwaitingAck(_) | Self::Acknowledging { .. } | Self::Sent(_) => Admission::Pending,
+            Self::AwaitingAck(_) | Self::Acknowledging { .. } | Self::Sent { .. } => Admission::Pending,
             Self::Received(_) => Admission::Busy,
         }
     }
@@ -57,7 +61,7 @@ impl Exchange {
             Self::AwaitingAck(_) => "waiting for the ACK",
             Self::Acknowledging { .. } => "waiting for acknowledge",
             Self::Received(_) => "answering a re-INVITE",
-            Self::Sent(_) => "sending a re-INVITE",
+            Self::Sent { .. } => "sending a re-INVITE",
         }
     }
 }

@@ -114,9 +114,10 @@ impl Established {
     pub(crate) fn awaits_ack(&self, sequence: u32) -> bool {
         match &self.exchange {
             Exchange::AwaitingAck(answer) => answer.sequence == sequence,
-            Exchange::Idle | Exchange::Acknowledging { .. } | Exchange::Received(_) | Exchange::Sent(_) => {
-                false
-            }
+            Exchange::Idle
+            | Exchange::Acknowledging { .. }
+            | Exchange::Received(_)
+            | Exchange::Sent { .. } => false,
         }
     }
 

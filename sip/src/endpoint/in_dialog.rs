@@ -42,6 +42,7 @@ impl Endpoint {
             Some(State::Established(established)) => {
                 let is_wanted = established.hangup.is_none();
                 self.terminate_received(now, id);
+                self.abandon_reinvite(now, id);
                 if is_wanted {
                     let reason = arrival.request.headers.first(&HeaderName::Reason).map(str::to_owned);
                     self.outputs.event(Event::Bye { id, reason });
@@ -116,6 +117,24 @@ impl Endpoint {
         }
     }
 
+    /// Our re-INVITE has left.
+    pub(crate) fn reinvite_launched(&mut self, id: SessionId, client: ClientId) {
+        if let Some(State::Established(established)) = self.sessions.get_mut(&id).map(|s| &mut s.state)
+            && let Exchange::Sent { client: sent, .. } = &mut established.exchange
+        {
+            *sent = Some(client);
+        }
+    }
+
+    /// The session ends while our re-INVITE has no final response, which may never come.
+    fn abandon_reinvite(&mut self, now: Instant, id: SessionId) {
+        if let Some(State::Established(established)) = self.sessions.get(&id).map(|s| &s.state)
+            && let Exchange::Sent { client: Some(client), .. } = established.exchange
+        {
+            self.clients.abandon(&mut self.schedule, now, client);
+        }
+    }
+
     /// RFC 3261 14.1: 491 is tried again, 481 and silence end the dialog, anything else leaves it as it was.
     pub(crate) fn reinvite_failed(&mut self, now: Instant, id: SessionId, failure: &Failure) {
         let status = match failure {
@@ -127,7 +146,7 @@ impl Endpoint {
         let Some(State::Established(established)) = self.sessions.get_mut(&id).map(|s| &mut s.state) else {
             return;
         };
-        let Exchange::Sent(offer) = &established.exchange else { return };
+        let Exchange::Sent { offer, .. } = &established.exchange else { return };
         if status == StatusCode::REQUEST_PENDING && offer.refusals < MAX_REFUSALS {
             established.retry = Some(Offer { body: offer.body.clone(), refusals: offer.refusals + 1 });
             established.exchange = Exchange::Idle;
@@ -159,7 +178,7 @@ impl Endpoint {
             Exchange::AwaitingAck(_)
             | Exchange::Acknowledging { .. }
             | Exchange::Received(_)
-            | Exchange::Sent(_) => {
+            | Exchange::Sent { .. } => {
                 let wait = glare_wait(!established.dialog.is_uas, random);
                 self.arm_session(id, SessionTimer::RetryReinvite, now + wait);
             }
@@ -206,6 +225,7 @@ impl Endpoint {
     /// Sends the BYE of an established session; only its response is still to come.
     pub(crate) fn send_bye(&mut self, now: Instant, id: SessionId, reason: Option<String>) {
         self.disarm_session(id);
+        self.abandon_reinvite(now, id);
         let mut way = None;
         self.transition(id, |state| match state {
             State::Established(Established { mut dialog, .. }) => {
@@ -245,7 +265,7 @@ impl Endpoint {
         let (mut request, uri) = established.dialog.request(Method::Invite);
         let dialog = established.dialog.clone();
         let body = offer.body.clone();
-        established.exchange = Exchange::Sent(offer);
+        established.exchange = Exchange::Sent { offer, client: None };
         self.complete_request(&mut request, body);
         self.dispatch_in_dialog(now, &dialog, (request, uri), Purpose::Reinvite(id));
     }

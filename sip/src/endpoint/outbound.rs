@@ -139,7 +139,11 @@ impl Endpoint {
                 let client = self.clients.open(&mut self.schedule, now, outbound, transmit);
                 self.call_launched(id, client);
             }
-            Purpose::Reinvite(_) | Purpose::Cancel(_) | Purpose::Bye(_) | Purpose::StrayBye(_) => {
+            Purpose::Reinvite(id) => {
+                let client = self.clients.open(&mut self.schedule, now, outbound, transmit);
+                self.reinvite_launched(id, client);
+            }
+            Purpose::Cancel(_) | Purpose::Bye(_) | Purpose::StrayBye(_) => {
                 self.clients.open(&mut self.schedule, now, outbound, transmit);
             }
         }

@@ -11,6 +11,9 @@ pub(crate) enum ClientInvite {
     Calling { interval: Duration },
     /// A provisional response came; the callee may take as long as it likes.
     Proceeding,
+    /// Nobody waits for the outcome any more. A final response is still taken in and acknowledged, for as long as a
+    /// first response may take; RFC 3261 leaves such an INVITE in Proceeding for ever.
+    Abandoned,
     /// A response of 300 or above came and was acknowledged; its repeats are acknowledged again.
     Completed,
     /// A 2xx came; further ones, from this or other branches, belong to the core.
@@ -38,17 +41,19 @@ impl ClientInvite {
                 step.arm(Timer::A, interval);
                 (Self::Calling { interval }, ClientAction::Retransmit)
             }
-            (Self::Calling { .. }, ClientInput::Timer(_)) => (Self::Terminated, ClientAction::TimedOut),
+            (Self::Calling { .. } | Self::Abandoned, ClientInput::Timer(_)) => {
+                (Self::Terminated, ClientAction::TimedOut)
+            }
             (Self::Calling { .. } | Self::Proceeding, Provisional) => {
                 step.stop_all();
                 (Self::Proceeding, ClientAction::Deliver)
             }
-            (Self::Calling { .. } | Self::Proceeding, Success) => {
+            (Self::Calling { .. } | Self::Proceeding | Self::Abandoned, Success) => {
                 step.stop_all();
                 step.arm(Timer::M, step.values.patience());
                 (Self::Accepted, ClientAction::Deliver)
             }
-            (Self::Calling { .. } | Self::Proceeding, Failure) => {
+            (Self::Calling { .. } | Self::Proceeding | Self::Abandoned, Failure) => {
                 step.stop_all();
                 (Self::complete(step), ClientAction::DeliverAndAck)
             }
@@ -60,6 +65,7 @@ impl ClientInvite {
             }
             // The final response may come over another connection (RFC 3261 18.2.2).
             (Self::Proceeding, ClientInput::Timer(_) | TransportError)
+            | (Self::Abandoned, Provisional | TransportError)
             | (Self::Completed, Provisional | Success)
             | (Self::Accepted, Provisional | Failure | TransportError)
             | (Self::Terminated, Provisional | Success | Failure | TransportError | ClientInput::Timer(_)) => {
@@ -68,6 +74,18 @@ impl ClientInvite {
         };
         *self = next;
         action
+    }
+
+    /// The session that the INVITE belongs to is over.
+    pub(crate) fn abandon(&mut self, mut step: Step<'_>) {
+        match self {
+            Self::Calling { .. } | Self::Proceeding => {
+                step.stop_all();
+                step.arm(Timer::B, step.values.patience());
+                *self = Self::Abandoned;
+            }
+            Self::Abandoned | Self::Completed | Self::Accepted | Self::Terminated => {}
+        }
     }
 
     /// Timer D is zero on reliable transports.

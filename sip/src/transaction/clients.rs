@@ -91,7 +91,9 @@ impl ClientTransaction {
     /// Whether the final response has come.
     pub(crate) fn is_answered(&self) -> bool {
         match self.machine {
-            Machine::Invite(ClientInvite::Calling { .. } | ClientInvite::Proceeding) => false,
+            Machine::Invite(
+                ClientInvite::Calling { .. } | ClientInvite::Proceeding | ClientInvite::Abandoned,
+            ) => false,
             Machine::Other(Client::Trying { .. } | Client::Proceeding) => false,
             Machine::Invite(ClientInvite::Completed | ClientInvite::Accepted | ClientInvite::Terminated) => {
                 true
@@ -203,6 +205,20 @@ impl Clients {
         self.keys.remove(&transaction.key);
         self.remotes.remove(&(transaction.sent.target.remote, id));
         Some(transaction)
+    }
+
+    /// Lets an INVITE whose session is over come to its end.
+    pub(crate) fn abandon(&mut self, schedule: &mut Schedule, now: Instant, id: ClientId) {
+        let Some(transaction) = self.transactions.get_mut(&id) else { return };
+        let is_reliable = transaction.sent.target.transport.is_reliable();
+        match &mut transaction.machine {
+            Machine::Invite(machine) => {
+                machine.abandon(schedule.step(now, is_reliable, &mut transaction.armed));
+            }
+            Machine::Other(_) => {}
+        }
+        let next = transaction.armed.next();
+        schedule.queue.reschedule(Owner::Client(id), &mut transaction.registered, next);
     }
 
     /// Ends a transaction whatever its state (RFC 3261 9.1: no final response within 64*T1 of a CANCEL).

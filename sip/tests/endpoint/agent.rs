@@ -1,5 +1,6 @@
 //! One endpoint in virtual time, and a peer made of text.
 
+use std::collections::{BTreeSet, HashSet};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,10 @@ pub(crate) struct Agent {
     pub(crate) sent: Vec<(Duration, Transmit)>,
     pub(crate) events: Vec<Event>,
     pub(crate) ladder: Vec<SipTrace>,
+    /// Sessions that have terminated: no event may name them again.
+    ended: HashSet<SessionId>,
+    /// Sessions that any event has named.
+    pub(crate) known: BTreeSet<SessionId>,
     pub(crate) flow: Flow,
 }
 
@@ -35,6 +40,8 @@ impl Agent {
             sent: Vec::new(),
             events: Vec::new(),
             ladder: Vec::new(),
+            ended: HashSet::new(),
+            known: BTreeSet::new(),
             flow: Flow { transport: Transport::Udp, local: address(LOCAL), remote: address(PEER) },
         }
     }
@@ -84,11 +91,23 @@ impl Agent {
         let since = self.now - self.epoch;
         self.sent.extend(std::iter::from_fn(|| self.endpoint.poll_transmit()).map(|t| (since, t)));
         while let Some(event) = self.endpoint.poll_event() {
+            if let Some(id) = id_of(&event) {
+                assert!(!self.ended.contains(&id), "after its end: {event:?}");
+                self.known.insert(id);
+            }
+            if let Event::Terminated { id } = event {
+                self.ended.insert(id);
+            }
             match event {
                 Event::Sip(trace) => self.ladder.push(trace),
                 event => self.events.push(event),
             }
         }
+    }
+
+    /// Sessions that have not terminated.
+    pub(crate) fn alive(&self) -> Vec<SessionId> {
+        self.known.iter().copied().filter(|id| !self.ended.contains(id)).collect()
     }
 
     /// Takes all that was sent so far.
@@ -323,7 +342,29 @@ pub(crate) fn branch_of(headers: &Headers) -> String {
     headers.essentials().unwrap().via.branch().unwrap().to_owned()
 }
 
-fn name_of(event: &Event) -> &'static str {
+/// The session that an event names.
+pub(crate) fn id_of(event: &Event) -> Option<SessionId> {
+    match event {
+        Event::Invite { id, .. }
+        | Event::Acknowledged { id, .. }
+        | Event::AckTimeout { id }
+        | Event::Cancelled { id }
+        | Event::Bye { id, .. }
+        | Event::Reinvite { id, .. }
+        | Event::ReinviteCancelled { id }
+        | Event::ReinviteAccepted { id, .. }
+        | Event::ReinviteRejected { id, .. }
+        | Event::Provisional { id, .. }
+        | Event::Answered { id, .. }
+        | Event::Rejected { id, .. }
+        | Event::Lost { id }
+        | Event::Terminated { id } => Some(*id),
+        Event::Sip(trace) => Some(trace.id),
+        Event::Resolve { .. } => None,
+    }
+}
+
+pub(crate) fn name_of(event: &Event) -> &'static str {
     match event {
         Event::Invite { .. } => "Invite",
         Event::Acknowledged { .. } => "Acknowledged",

@@ -8,7 +8,10 @@ mod byes;
 mod cancelling;
 mod client_timers;
 mod forking;
+mod fuzz;
 mod limits;
+mod network;
+mod pair;
 
 mod providers;
 mod refusals;

@@ -279,3 +279,38 @@ fn the_callee_of_our_call_reinvites() {
     agent.receive(&from_callee(&invite, "ACK", 1, "z9hG4bKack"));
     assert_eq!(agent.take_event_names(), ["Reinvite", "Acknowledged"]);
 }
+
+/// A re-INVITE that rings when the session ends may never get its final response; it is waited for 64*T1 and no longer.
+#[test]
+fn a_reinvite_without_a_final_response_does_not_outlive_its_session_for_long() {
+    for is_ours in [true, false] {
+        let mut agent = Agent::new();
+        let (id, tag) = agent.answered();
+        let ours = reinvite(&mut agent, id);
+        agent.receive(&reply(&ours, 180, ""));
+        agent.advance(Duration::from_secs(50));
+        if is_ours {
+            agent.endpoint.bye(agent.now, id, None).unwrap();
+        } else {
+            agent.receive(&in_dialog("BYE", 2, &tag, "z9hG4bKbye"));
+        }
+        agent.drain();
+        agent.receive(&reply(&ours, 180, ""));
+        agent.settle();
+        agent.assert_empty();
+    }
+}
+
+/// RFC 3261 17.1.1.3: after the end its refusal is still acknowledged.
+#[test]
+fn a_reinvite_refused_after_the_end_is_still_acknowledged() {
+    let mut agent = Agent::new();
+    let (id, tag) = agent.answered();
+    let ours = reinvite(&mut agent, id);
+    agent.receive(&reply(&ours, 180, ""));
+    agent.receive(&in_dialog("BYE", 2, &tag, "z9hG4bKbye"));
+    agent.take_sent();
+    agent.receive(&reply(&ours, 487, ""));
+    assert_eq!(agent.take_request().method, Method::Ack);
+    assert_eq!(agent.take_event_names(), ["Bye", "Terminated"]);
+}
