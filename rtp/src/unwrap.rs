@@ -155,8 +155,8 @@ struct Suspect {
 }
 
 fn units_in(duration: Duration, clock_rate: u32) -> u64 {
-    let units = duration.as_micros() * u128::from(clock_rate) / 1_000_000;
-    u64::try_from(units).unwrap_or(u64::MAX)
+    let us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+    us.saturating_mul(clock_rate.into()) / 1_000_000
 }
 
 /// A forward jump of more packets is a restart: RFC 3550 A.1 recommends 3000, a minute of 20 ms packets.

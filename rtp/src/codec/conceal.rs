@@ -176,17 +176,23 @@ fn find_pitch(history: &[i16], rate: &Rate) -> usize {
         *scaled = sample >> shift;
     }
     let scaled = &scaled[..recent.len()];
-    let (_, template) = scaled.split_at(longest);
-    let likeness = |lag: usize| {
-        let lagged = &scaled[longest - lag..scaled.len() - lag];
-        let energy = product_sum(lagged, lagged).max(1);
-        f64::from(product_sum(template, lagged)) / f64::from(energy).sqrt()
-    };
+    // Every second lag, then the neighbours of the best: voices have no peak that is narrower.
+    let every_second = best_lag(scaled, longest, (shortest..=longest).step_by(2));
+    let neighbours = every_second.saturating_sub(1).max(shortest)..=(every_second + 1).min(longest);
+    best_lag(scaled, longest, neighbours)
+}
+
+/// The lag at which what comes after the first `longest` samples is most like what was before it, by normalised
+/// cross-correlation.
+fn best_lag(samples: &[i16], longest: usize, lags: impl Iterator<Item = usize>) -> usize {
+    let template = &samples[longest..];
     let mut best = (longest, f64::MIN);
-    for lag in shortest..=longest {
-        let value = likeness(lag);
-        if value > best.1 {
-            best = (lag, value);
+    for lag in lags {
+        let lagged = &samples[longest - lag..samples.len() - lag];
+        let energy = product_sum(lagged, lagged).max(1);
+        let likeness = f64::from(product_sum(template, lagged)) / f64::from(energy).sqrt();
+        if likeness > best.1 {
+            best = (lag, likeness);
         }
     }
     best.0

@@ -2,9 +2,11 @@
 
 use std::time::Instant;
 
+use arrayvec::ArrayVec;
+
 use super::Codec;
 use super::conceal::Concealer;
-use crate::frame::{Frame, FrameKind, MAX_FRAME_SAMPLES, MediaTime};
+use crate::frame::{Frame, FrameKind, MAX_FRAME_PAYLOAD_BYTES, MAX_FRAME_SAMPLES, MediaTime};
 use crate::jitter::{Content, JitterBuffer, Paced, Slot};
 
 /// Decodes one stream. It keeps the history that concealment needs, so a stream has one decoder for its life.
@@ -47,8 +49,7 @@ impl FrameDecoder {
             Paced::Empty if has_begun && self.concealer.is_audible() => self.conceal(self.next_media_time),
             Paced::Empty => return None,
         };
-        let peak = frame.samples.iter().map(|sample| sample.unsigned_abs()).max().unwrap_or(0);
-        buffer.note_quiet(peak < QUIET_PEAK);
+        buffer.note_quiet(is_quiet(&frame.samples));
         Some(frame)
     }
 
@@ -60,7 +61,6 @@ impl FrameDecoder {
             Content::Partial { payload, missing_before } => (payload, missing_before),
         };
         let mut frame = self.silent_frame(media_time);
-        frame.kind = FrameKind::Voice;
         let received = missing_before..missing_before.saturating_add(payload.len());
         if let Some(place) = frame.payload.get_mut(received.clone()) {
             place.copy_from_slice(payload);
@@ -94,11 +94,11 @@ impl FrameDecoder {
     fn silent_frame(&mut self, media_time: MediaTime) -> Frame {
         let count = self.codec.frame_samples().min(MAX_FRAME_SAMPLES);
         self.next_media_time = MediaTime(media_time.0.saturating_add(count as u64));
-        let mut frame = Frame { media_time, ..Frame::default() };
-        frame.samples.extend(std::iter::repeat_n(0, count));
-        let room = frame.payload.capacity();
-        frame.payload.extend(std::iter::repeat_n(self.codec.silence_byte(), count).take(room));
-        frame
+        let mut samples = ArrayVec::from([0; MAX_FRAME_SAMPLES]);
+        samples.truncate(count);
+        let mut payload = ArrayVec::from([self.codec.silence_byte(); MAX_FRAME_PAYLOAD_BYTES]);
+        payload.truncate(count);
+        Frame { media_time, kind: FrameKind::Voice, samples, payload }
     }
 }
 
@@ -110,5 +110,12 @@ enum Join {
     Cut,
 }
 
+fn is_quiet(samples: &[i16]) -> bool {
+    // Without an early end, so that many samples are compared at once.
+    let (lowest, highest) =
+        samples.iter().fold((0_i16, 0_i16), |(low, high), sample| (low.min(*sample), high.max(*sample)));
+    -QUIET_PEAK < lowest && highest < QUIET_PEAK
+}
+
 /// Peak of a frame that counts as quiet: 40 dB below full scale, well above the noise of a telephone line, below speech.
-const QUIET_PEAK: u16 = 328;
+const QUIET_PEAK: i16 = 328;

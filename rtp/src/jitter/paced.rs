@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use arrayvec::ArrayVec;
 
-use super::{JitterBuffer, Paced, Slot, content_of};
+use super::{Content, JitterBuffer, Paced, Slot, content_of};
 use crate::frame::FRAME;
 
 impl JitterBuffer {
@@ -71,6 +71,12 @@ impl JitterBuffer {
     }
 
     fn release_at(&mut self, position: u64, is_slip: bool) -> Paced<'_> {
+        if self.is_pause_at(position) {
+            // What follows a pause begins a frame of its own: it need not keep step with what was before.
+            self.missing_frames += 1;
+            self.position = None;
+            return Paced::Empty;
+        }
         let until = position.saturating_add(self.frame_units);
         self.position = Some(until);
         self.filled = self.store.assemble(position, &mut self.released);
@@ -87,22 +93,22 @@ impl JitterBuffer {
         if is_slip { Paced::SlipRemoved(slot) } else { Paced::Frame(slot) }
     }
 
-    /// There is no audio for this tick: lost, a pause of the peer, or late. In the last case nothing tells yet, so it is
+    /// True if the next packet is there, follows on the last one, and begins later than now.
+    fn is_pause_at(&self, position: u64) -> bool {
+        let next = self.store.packets().find(|packet| packet.end() > position);
+        next.is_some_and(|next| next.timestamp > position && self.gap_before(next.sequence) == 0)
+    }
+
+    /// There is no audio for this tick: it is lost, or late. Where nothing after it has come, nothing tells yet, and it is
     /// concealed until concealment has faded out.
     fn release_nothing(&mut self, position: u64) -> Paced<'_> {
-        let lost = Paced::Frame(Slot { timestamp: position, content: super::Content::Lost });
-        match self.store.front() {
-            Some(front) if self.gap_before(front.sequence) > 0 => lost,
-            Some(_) => Paced::Empty,
-            None if self.steering.starved_ticks < MAX_STARVED_TICKS && !self.is_pause_known => {
-                self.steering.starved_ticks += 1;
-                lost
-            }
-            None => {
-                self.position = None;
-                Paced::Empty
-            }
+        let is_dry = self.store.front().is_none();
+        if is_dry && (self.is_pause_known || self.steering.starved_ticks == MAX_STARVED_TICKS) {
+            self.position = None;
+            return Paced::Empty;
         }
+        self.steering.starved_ticks += u64::from(is_dry);
+        Paced::Frame(Slot { timestamp: position, content: Content::Lost })
     }
 
     /// Accounts for the packets of which something lies before `until`, and lets go of those that end there.
@@ -268,8 +274,8 @@ const REMOVE_ABOVE_US: i64 = 37_000;
 /// So much before the edge a quiet frame is taken instead of waiting for a loud one: 40 s of drift at 100 ppm.
 const QUIET_MARGIN_US: i64 = 4_000;
 
-/// Only a stall makes it so deep; frame by frame it would take too long to get back.
-const SKIP_ABOVE_US: i64 = 60_000;
+/// Only a stall makes it so deep that one slip would not do.
+const SKIP_ABOVE_US: i64 = REMOVE_ABOVE_US + 20_000;
 
 /// Where a skip aims: up to 20 ms more than this remain, the middle of the band.
 const SKIP_TO_US: i64 = 10_000;

@@ -1,8 +1,9 @@
 //! When a stream's packets arrive, as a line through their arrival times: what "early" and "late" are measured against.
 //!
 //! Each packet's transit is its arrival minus its timestamp, both counted from the first packet. The line is the median
-//! transit of the last second: a burst after a stall does not move it, a lasting change of the network's delay does after
-//! half a second, and the drift of the sender's clock moves it as it should.
+//! transit of the last second: a stall does not move it, a lasting change of the network's delay does after half a second, and
+//! the drift of the sender's clock moves it as it should. Packets that arrive together, as they do after a stall, count as one,
+//! by the transit of the fastest: the others tell how long the stall was, not how long the way is.
 
 use std::time::{Duration, Instant};
 
@@ -45,14 +46,24 @@ impl Transit {
         }
         let fresh = Anchor { arrival, timestamp, newest_arrival: arrival };
         let anchor = self.anchor.get_or_insert(fresh);
+        let since_last = arrival.saturating_duration_since(anchor.newest_arrival);
         anchor.newest_arrival = anchor.newest_arrival.max(arrival);
         let transit = signed_us(arrival, anchor.arrival).saturating_sub(units_to_us(
             timestamp,
             anchor.timestamp,
             self.clock_rate,
         ));
-        let transit = i32::try_from(transit).unwrap_or(if transit < 0 { i32::MIN } else { i32::MAX });
-        self.forget_down_to(self.window_for(units) - 1);
+        let mut transit = i32::try_from(transit).unwrap_or(if transit < 0 { i32::MIN } else { i32::MAX });
+        if since_last < TOGETHER
+            && let Some(last) = self.recent.pop()
+        {
+            self.unsort(last);
+            transit = transit.min(last);
+        }
+        while self.recent.len() >= self.window_for(units) {
+            let oldest = self.recent.remove(0);
+            self.unsort(oldest);
+        }
         self.recent.push(transit);
         self.sorted.insert(self.sorted.partition_point(|other| *other < transit), transit);
     }
@@ -79,12 +90,9 @@ impl Transit {
         (packets as usize).clamp(MIN_WINDOW_PACKETS, WINDOW_PACKETS)
     }
 
-    fn forget_down_to(&mut self, count: usize) {
-        while self.recent.len() > count {
-            let oldest = self.recent.remove(0);
-            let place = self.sorted.partition_point(|other| *other < oldest);
-            self.sorted.pop_at(place);
-        }
+    fn unsort(&mut self, transit: i32) {
+        let place = self.sorted.partition_point(|other| *other < transit);
+        self.sorted.pop_at(place);
     }
 }
 
@@ -110,6 +118,9 @@ const WINDOW_PACKETS: usize = 64;
 
 /// A median of fewer would jump about.
 const MIN_WINDOW_PACKETS: usize = 16;
+
+/// Closer than the shortest packets are sent.
+const TOGETHER: Duration = Duration::from_millis(2);
 
 /// After so long a pause the old arrivals say little: senders reset their clocks while they pause.
 const FORGET_AFTER: Duration = Duration::from_millis(1_500);

@@ -2,7 +2,7 @@
 
 use caly_rtp::jitter::Release;
 
-use crate::simulation::{Outcome, Peer, Receiver, SECOND_US, Tick, count, excess_ms};
+use crate::simulation::{Outcome, Peer, Random, Receiver, SECOND_US, Tick, count, excess_ms, with_jitter};
 
 #[test]
 fn ten_minutes_of_100_ppm_stay_within_two_frames_of_the_target_by_three_slips() {
@@ -29,6 +29,18 @@ fn every_target_is_kept() {
     for target_ms in [20, 40, 100, 200] {
         ten_minutes(100.0, target_ms);
         ten_minutes(-100.0, target_ms);
+    }
+}
+
+#[test]
+fn drift_under_jitter_slips_hardly_more_often() {
+    for drift_ppm in [100.0, -100.0] {
+        let packets = Peer { drift_ppm, ..Peer::default() }.talks(5_000, 600_000);
+        let mut receiver = Receiver::new(80, Release::Paced, with_jitter(packets, 20.0, &mut Random(17)));
+        receiver.ticks(0, 599 * SECOND_US);
+        let counters = receiver.buffer.counters();
+        assert!((2..=6).contains(&(counters.slips_removed + counters.slips_inserted)), "{counters:?}");
+        assert!(counters.lost < 10 && counters.skipped == 0, "{counters:?}");
     }
 }
 

@@ -169,6 +169,43 @@ fn a_pause_of_the_peer_is_no_loss() {
 }
 
 #[test]
+fn after_a_pause_of_any_length_frames_and_packets_keep_step() {
+    for pause_ms in [5, 23, 50, 130, 1_111] {
+        let mut packets = Peer::default().talks(5_000, 6_000);
+        for (index, packet) in packets.iter_mut().enumerate().skip(150) {
+            let overtaken_us = if index % 10 == 0 { 60_900 } else { 0 };
+            packet.arrival_us += pause_ms * 1_000 + overtaken_us;
+            packet.timestamp = packet.timestamp.wrapping_add(pause_ms as u32 * 8);
+        }
+        packets.truncate(295);
+        let mut receiver = Receiver::new(60, Release::Paced, in_order_of_arrival(packets));
+        let ticks = receiver.ticks(0, 8 * SECOND_US);
+        let counters = receiver.buffer.counters();
+        assert_eq!((counters.late, counters.lost), (0, 0), "{pause_ms} ms: {counters:?}");
+        assert_eq!(
+            (count(&ticks, Outcome::Partial), count(&ticks, Outcome::Whole)),
+            (0, 295),
+            "{pause_ms} ms"
+        );
+    }
+}
+
+#[test]
+fn who_talks_before_we_listen_or_long_after_is_heard_at_the_target_from_the_first_frame() {
+    for (start_us, first_tick_us) in [(5_000, 1_000_000), (5_000, 200_000), (5_000, 60_000), (7_000_000, 0)] {
+        let peer = Peer::default();
+        let mut receiver = Receiver::new(60, Release::Paced, peer.talks(start_us, 10_000));
+        let ticks = receiver.ticks(first_tick_us, 9 * SECOND_US);
+        let first = ticks.iter().find(|tick| tick.outcome != Outcome::Empty).unwrap();
+        assert!(first.at_us <= first_tick_us.max(start_us + 60_000) + 21_000, "begins at {} us", first.at_us);
+        for tick in ticks.iter().filter(|tick| tick.outcome != Outcome::Empty) {
+            assert_eq!(tick.outcome, Outcome::Whole);
+            assert!((0.0..=40.0).contains(&excess_ms(tick, &peer, start_us, 60).unwrap()), "{tick:?}");
+        }
+    }
+}
+
+#[test]
 fn a_peer_that_pauses_without_moving_its_timestamps_is_heard_again() {
     for pause_ms in [200, 500, 1_200, 5_000] {
         let peer = Peer::default();

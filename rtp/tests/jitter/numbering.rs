@@ -1,10 +1,14 @@
 //! Sequence numbers wrap and restart, timestamps jump, sources change: the stream goes on.
 
+use std::time::Duration;
+
 use caly_rtp::codec::Codec;
 use caly_rtp::codec::decoder::FrameDecoder;
-use caly_rtp::jitter::Release;
+use caly_rtp::jitter::{JitterBuffer, JitterConfig, Release};
 
-use crate::simulation::{Outcome, Peer, Random, Receiver, SECOND_US, Sent, count, in_order_of_arrival};
+use crate::simulation::{
+    Outcome, Peer, Random, Receiver, SECOND_US, Sent, at_us, count, in_order_of_arrival,
+};
 
 #[test]
 fn reordering_across_both_wraps_loses_nothing() {
@@ -77,7 +81,11 @@ fn numbers_without_any_sense_do_no_harm() {
                 arrival_us: step * 5_000 + (random.next() % 9_000) as i64,
                 ssrc: 7 + u32::from(random.next().is_multiple_of(50)),
                 sequence: if wild { random.next() as u16 } else { step as u16 },
-                timestamp: if random.next().is_multiple_of(4) { random.next() as u32 } else { step as u32 * 40 },
+                timestamp: if random.next().is_multiple_of(4) {
+                    random.next() as u32
+                } else {
+                    step as u32 * 40
+                },
                 payload: vec![0x55; (random.next() % 700) as usize],
             };
             receiver.insert(&sent);
@@ -87,6 +95,35 @@ fn numbers_without_any_sense_do_no_harm() {
             // A million lost frames are never released one by one.
             let slots = std::iter::from_fn(|| receiver.in_order(step * 5_000)).take(100).count();
             assert!(slots < 100);
+        }
+    }
+}
+
+#[test]
+fn numbers_at_the_ends_of_their_range_do_no_harm() {
+    let mut random = Random(5);
+    for release in [Release::Paced, Release::InOrder] {
+        let config = JitterConfig { target: Duration::MAX, clock_rate: u32::MAX };
+        let mut buffer = JitterBuffer::new(config, release);
+        for step in 0..20_000 {
+            let mut wild = |range: u64| {
+                let ends = [0, u64::MAX - range, 1 << 63, step];
+                ends[(random.next() % 4) as usize] + random.next() % range
+            };
+            let (sequence, timestamp) = (wild(300), wild(50_000));
+            let arrival = at_us((random.next() % 50_000_000) as i64);
+            let payload = [0; 2_000];
+            buffer.insert(arrival, sequence, timestamp, &payload[..(random.next() % 2_000) as usize]);
+            buffer.next_paced(at_us((random.next() % 50_000_000) as i64));
+            let mut released = 0;
+            while released < 100 && buffer.next_in_order(at_us((random.next() % 50_000_000) as i64)).is_some()
+            {
+                released += 1;
+            }
+            if step % 1_000 == 0 {
+                buffer.reset();
+                buffer.set_release(if step % 2_000 == 0 { Release::InOrder } else { Release::Paced });
+            }
         }
     }
 }
