@@ -63,3 +63,16 @@ pub const MAX_FRAME_SAMPLES: usize = 320;
 
 /// Bytes of the longest payload in a frame: 20 ms at 64 kbit/s, the rate of G.711 and G.722.
 pub const MAX_FRAME_PAYLOAD_BYTES: usize = 160;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn media_time_is_a_duration_at_its_clock_rate() {
+        assert_eq!(MediaTime(160).as_duration(8_000), FRAME);
+        assert_eq!(MediaTime(48_001).as_duration(48_000), Duration::from_nanos(1_000_020_833));
+        assert_eq!(MediaTime(u64::MAX).as_duration(8_000).as_secs(), u64::MAX / 8_000);
+        assert_eq!(MediaTime::from_unwrapped(ORIGIN - 160), MediaTime(0));
+    }
+}

@@ -119,3 +119,6 @@ fn is_quiet(samples: &[i16]) -> bool {
 
 /// Peak of a frame that counts as quiet: 40 dB below full scale, well above the noise of a telephone line, below speech.
 const QUIET_PEAK: i16 = 328;
+
+#[cfg(test)]
+mod tests;

@@ -95,3 +95,20 @@ impl Codec {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_codec_is_found_by_what_descriptions_call_it() {
+        for codec in [Codec::Pcmu, Codec::Pcma] {
+            assert_eq!(Codec::from_encoding(codec.encoding_name(), 8_000), Some(codec));
+            assert_eq!(Codec::from_encoding(&codec.encoding_name().to_lowercase(), 8_000), Some(codec));
+            assert_eq!(Codec::from_encoding(codec.encoding_name(), 16_000), None);
+            assert_eq!(codec.static_payload_type().and_then(Codec::from_static_payload_type), Some(codec));
+        }
+        assert_eq!(Codec::from_static_payload_type(PayloadType(9)), None);
+        assert_eq!(Codec::from_encoding("G722", 8_000), None);
+    }
+}

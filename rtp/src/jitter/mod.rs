@@ -364,3 +364,24 @@ const CAPACITY: Duration = Duration::from_millis(400);
 /// Telephone band and full band: the clock rates of RTP audio.
 const MIN_CLOCK_RATE: u32 = 8_000;
 const MAX_CLOCK_RATE: u32 = 48_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_deepest_buffer_of_g711_takes_six_and_a_half_kilobytes() {
+        let config = JitterConfig { target: MAX_TARGET, clock_rate: 8_000 };
+        let buffer = JitterBuffer::new(config, Release::Paced);
+        let bytes = size_of_val(&buffer) + buffer.store.heap_bytes() + buffer.released.len();
+        assert!(bytes <= 6_500, "{bytes} bytes");
+    }
+
+    #[test]
+    fn a_packet_is_new_or_reordered_once_and_then_a_duplicate() {
+        let mut seen = Seen::default();
+        let ages = [100, 102, 101, 102, 101, 200, 137, 136].map(|sequence| seen.note(sequence));
+        use Age::{Duplicate, Newest, Reordered, TooOld};
+        assert_eq!(ages, [Newest, Newest, Reordered, Duplicate, Duplicate, Newest, Reordered, TooOld]);
+    }
+}

@@ -101,6 +101,12 @@ impl Store {
         self.packets.iter()
     }
 
+    /// What it takes outside of itself.
+    #[cfg(test)]
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.bytes.len() + self.packets.capacity() * size_of::<Stored>()
+    }
+
     fn has_room_for(&self, packet: &Stored) -> bool {
         let (Some(front), Some(back)) = (self.packets.front(), self.packets.back()) else { return true };
         let start = front.timestamp.min(packet.timestamp);

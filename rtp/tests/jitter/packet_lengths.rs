@@ -1,8 +1,10 @@
 //! Whatever packet length the peer chose, 20 ms come out at each tick.
 
+use std::time::Duration;
+
 use caly_rtp::codec::Codec;
 use caly_rtp::codec::decoder::FrameDecoder;
-use caly_rtp::jitter::Release;
+use caly_rtp::jitter::{Content, JitterBuffer, JitterConfig, Paced, Release};
 
 use crate::simulation::{Outcome, Peer, Receiver, SECOND_US, Sent, at_us, count, excess_ms};
 
@@ -83,4 +85,24 @@ fn a_peer_may_change_its_packet_length() {
     assert_eq!(count(&ticks, Outcome::Whole), 4 * 99);
     let counters = receiver.buffer.counters();
     assert_eq!((counters.lost, counters.late, counters.slips_removed, counters.slips_inserted), (0, 0, 0, 0));
+}
+
+#[test]
+fn other_clock_rates_have_frames_of_20_ms_as_well() {
+    for clock_rate in [8_000, 16_000, 48_000] {
+        let units = clock_rate / 50;
+        let config = JitterConfig { target: Duration::from_millis(60), clock_rate };
+        let mut buffer = JitterBuffer::new(config, Release::Paced);
+        let payload = vec![0x42; units as usize];
+        let mut whole = 0;
+        for index in 0..500 {
+            let arrival_us = index as i64 * 20_000;
+            buffer.insert(at_us(arrival_us), index, index * u64::from(units), &payload);
+            if let Paced::Frame(slot) = buffer.next_paced(at_us(arrival_us + 3_000)) {
+                assert_eq!(slot.content, Content::Payload(&payload));
+                whole += 1;
+            }
+        }
+        assert_eq!((whole, buffer.counters().lost), (497, 0), "{clock_rate} Hz");
+    }
 }
