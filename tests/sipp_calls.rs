@@ -58,6 +58,41 @@ fn hold_is_mirrored_in_all_its_forms_and_the_call_resumes() {
 }
 
 #[test]
+fn the_codec_may_change_during_the_call() {
+    for transport in Transport::BOTH {
+        let server = Server::start();
+        Sipp::new("codec_change", "tone").over(transport).echoing().run(&server);
+        let codecs = events_of(&server.ended_call(), "media");
+        assert_eq!((&codecs[0]["codec"], &codecs[1]["codec"]), (&"PCMU".into(), &"PCMA".into()));
+    }
+}
+
+#[test]
+fn a_reinvite_may_leave_the_offer_to_the_server() {
+    for transport in Transport::BOTH {
+        let server = Server::start();
+        Sipp::new("late_offer_reinvite", "tone").over(transport).echoing().run(&server);
+        assert_eq!(events_of(&server.ended_call(), "ended")[0]["cause"], "remote_bye");
+    }
+}
+
+#[test]
+fn media_that_is_not_wanted_gets_port_0() {
+    let server = Server::start();
+    Sipp::new("audio_and_video", "echo").run(&server);
+}
+
+#[test]
+fn a_late_offer_without_a_usable_answer_is_hung_up_on() {
+    let server = Server::start();
+    for scenario in ["late_offer_refused", "late_offer_unanswered"] {
+        Sipp::new(scenario, "echo").run(&server);
+    }
+    let rows = server.ended_calls(2);
+    assert!(rows.iter().all(|row| row["cause"] == "not_acceptable"), "{rows:?}");
+}
+
+#[test]
 fn a_call_through_two_proxies_keeps_its_route() {
     let server = Server::start();
     Sipp::new("twilio_shaped", "echo").echoing().run(&server);

@@ -20,8 +20,10 @@ fn offers_without_common_media_get_488_with_a_warning() {
 #[test]
 fn what_nobody_understands_is_named_back() {
     let server = Server::start();
+    const SCENARIOS: [&str; 5] =
+        ["unknown_method", "unknown_extension", "unknown_body", "unknown_encoding", "unknown_scheme"];
     for transport in Transport::BOTH {
-        for scenario in ["unknown_method", "unknown_extension", "unknown_body", "unknown_encoding"] {
+        for scenario in SCENARIOS {
             Sipp::new(scenario, "echo").over(transport).run(&server);
         }
     }
@@ -43,6 +45,28 @@ fn a_broken_request_gets_400() {
         Sipp::new("broken_request", "echo").over(transport).run(&server);
     }
     assert!(server.calls().is_empty(), "no call came of it");
+}
+
+#[test]
+fn a_broken_offer_gets_400() {
+    let server = Server::start();
+    for transport in Transport::BOTH {
+        Sipp::new("broken_sdp", "echo").over(transport).run(&server);
+    }
+    let rows = server.ended_calls(2);
+    assert!(rows.iter().all(|row| row["status"] == 400), "{rows:?}");
+}
+
+#[test]
+fn a_refusal_inside_a_call_leaves_it_alone() {
+    let server = Server::start();
+    for transport in Transport::BOTH {
+        for scenario in ["refused_reinvite", "unknown_method_in_dialog", "cancel_too_late"] {
+            Sipp::new(scenario, "echo").over(transport).run(&server);
+        }
+    }
+    let rows = server.ended_calls(6);
+    assert!(rows.iter().all(|row| row["status"] == 200 && row["cause"] == "remote_bye"), "{rows:?}");
 }
 
 #[test]
