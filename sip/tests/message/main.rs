@@ -6,6 +6,7 @@
 mod carriers;
 mod corpus;
 mod generate;
+mod limits;
 mod mutations;
 mod oracle;
 mod round_trip;

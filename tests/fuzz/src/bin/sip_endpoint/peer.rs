@@ -55,9 +55,14 @@ pub(crate) fn request(ask: &Ask, sent: &[Message]) -> Vec<u8> {
          From: {from}\r\nTo: {to}\r\nCall-ID: {call_id}\r\nCSeq: {number} {method}\r\n\
          Contact: <sip:alice@192.0.2.9:5060>\r\n{extra}{body}",
         branch = ask.branch,
-        number = ask.number,
+        number = sequence(ask.number),
     );
     text.into_bytes()
+}
+
+/// Small numbers, and the ones after which there is none.
+fn sequence(number: u8) -> u32 {
+    if number < 250 { number.into() } else { u32::MAX - u32::from(255 - number) }
 }
 
 fn outside(call: u8) -> (String, String, String) {
