@@ -94,15 +94,27 @@ impl Call {
             Step::Talk { skipped, octet } => {
                 self.sequence = self.sequence.wrapping_add(1 + u16::from(skipped));
                 self.timestamp = self.timestamp.wrapping_add(160 * (1 + u32::from(skipped)));
-                self.packet(0, self.sequence, self.timestamp, 7, &[octet; 160]);
+                self.packet(&Packet {
+                    timestamp: RtpTime(self.timestamp),
+                    payload: &[octet; 160],
+                    ..self.next()
+                });
             }
             Step::Packet { marker, payload_type, sequence, timestamp, ssrc, payload } => {
-                let format = payload_type | if marker { 0x80 } else { 0 };
-                self.packet(format, sequence, timestamp, ssrc.into(), &payload);
+                self.packet(&Packet {
+                    marker,
+                    payload_type: PayloadType(payload_type & 0x7f),
+                    sequence: SeqNo(sequence),
+                    timestamp: RtpTime(timestamp),
+                    ssrc: Ssrc(ssrc.into()),
+                    payload: &payload,
+                });
             }
             Step::Event { timestamp, payload } => {
                 self.sequence = self.sequence.wrapping_add(1);
-                self.packet(101, self.sequence, timestamp.into(), 7, &payload);
+                let timestamp = RtpTime(timestamp.into());
+                let payload_type = PayloadType(101);
+                self.packet(&Packet { payload_type, timestamp, payload: &payload, ..self.next() });
             }
             Step::Rtp { source, datagram } => self.session.handle_rtp(self.now, address(source), &datagram),
             Step::Rtcp { source, datagram } => self.session.handle_rtcp(self.now, address(source), &datagram),
@@ -124,16 +136,20 @@ impl Call {
         }
     }
 
-    fn packet(&mut self, format: u8, sequence: u16, timestamp: u32, ssrc: u32, payload: &[u8]) {
-        let packet = Packet {
-            marker: format & 0x80 != 0,
-            payload_type: PayloadType(format & 0x7f),
-            sequence: SeqNo(sequence),
-            timestamp: RtpTime(timestamp),
-            ssrc: Ssrc(ssrc),
-            payload,
-        };
-        let mut datagram = vec![0; payload.len() + 12];
+    /// The talker's packet at this point, still empty.
+    fn next(&self) -> Packet<'static> {
+        Packet {
+            marker: false,
+            payload_type: PayloadType(0),
+            sequence: SeqNo(self.sequence),
+            timestamp: RtpTime(self.timestamp),
+            ssrc: Ssrc(7),
+            payload: &[],
+        }
+    }
+
+    fn packet(&mut self, packet: &Packet<'_>) {
+        let mut datagram = vec![0; packet.payload.len() + 12];
         packet.write_to(&mut datagram).expect("it has room");
         self.session.handle_rtp(self.now, address(0), &datagram);
     }
