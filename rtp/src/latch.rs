@@ -2,8 +2,9 @@
 //!
 //! The first packet from an expected address fixes the source: inside the trunk's media networks, or at the address in the
 //! peer's SDP. A peer behind a NAT announces an address that never sends; its real source is taken once
-//! [`PACKETS_TO_TRUST`] packets of one SSRC with consecutive sequence numbers have come from it. From then on nothing but a
-//! new negotiation moves the source.
+//! [`PACKETS_TO_TRUST`] packets of one SSRC with consecutive sequence numbers have come from it - unless the trunk names its
+//! media networks: then nobody outside of them and of the SDP is listened to. From then on nothing but a new negotiation
+//! moves the source.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -61,6 +62,10 @@ impl Latch {
             State::Fixed(_) => Verdict::Foreign,
             State::Open(trial) => {
                 let is_expected = is_expected(&self.policy, self.announced, source);
+                // A trunk that names its media networks vouches for them; then nobody else is tried.
+                if !is_expected && !self.policy.networks.is_empty() {
+                    return Verdict::Foreign;
+                }
                 let was_left = trial.left == Some(source) && self.announced != Some(source);
                 if is_expected && !was_left || trial.is_passed(source, ssrc, sequence) {
                     self.state = State::Fixed(source);
@@ -207,6 +212,18 @@ mod tests {
         assert!(policy("10.0.0.1", 200).contains("10.0.0.1".parse().unwrap()));
         assert!(!policy("10.0.0.1", 200).contains("10.0.0.2".parse().unwrap()));
         assert!(policy("2001:db8::", 0).contains("::1".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_trunk_that_names_its_networks_is_never_latched_from_outside() {
+        let announced = Some("10.0.0.5:4000".parse().unwrap());
+        let mut latch = Latch::new(policy("168.86.128.0", 18), announced);
+        let stranger = "203.0.113.7:9000".parse().unwrap();
+        for sequence in 0..100 {
+            assert_eq!(latch.handle_packet(stranger, Ssrc(1), SeqNo(sequence)), Verdict::Foreign);
+        }
+        let gateway = "168.86.150.1:12692".parse().unwrap();
+        assert_eq!(latch.handle_packet(gateway, Ssrc(2), SeqNo(9)), Verdict::Latched);
     }
 
     #[test]

@@ -71,9 +71,9 @@ impl Negotiation {
         Self { negotiator: Negotiator::new(capabilities, local, seed), local: bound.local }
     }
 
-    /// Our offer, as SDP.
+    /// Our offer, as SDP: of a call that we place, or where the peer's INVITE made none.
     pub(super) fn offer(&mut self) -> Vec<u8> {
-        self.negotiator.offer().to_string().into_bytes()
+        self.negotiator.late_offer().to_string().into_bytes()
     }
 
     /// Answers the peer's offer.

@@ -39,6 +39,9 @@ fn configure(args: &ServeArgs) -> Result<Config, Failure> {
     if let Some(data) = &args.data {
         config.data.dir.clone_from(data);
     }
+    if let Some(conflict) = config.port_conflicts().first() {
+        return Err(Failure::refused(conflict.to_string()).advise("give each its own port"));
+    }
     Ok(config)
 }
 
