@@ -1,4 +1,5 @@
 //! What every command owes to scripts and to people: help, exit codes, one line for an error, JSON when asked.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helping functions too")]
 
 use std::process::{Command, Output};
 
