@@ -76,7 +76,9 @@ impl NextHop {
             Transports::Only(transport) => (transport, None),
             Transports::Prefer(Transport::Udp) if is_large => (Transport::Tcp, Some(Transport::Udp)),
             Transports::Prefer(Transport::Udp) => (Transport::Udp, None),
-            Transports::Prefer(reliable) => (reliable, Some(Transport::Udp)),
+            Transports::Prefer(Transport::Tcp) => (Transport::Tcp, Some(Transport::Udp)),
+            // What came under TLS is never sent in the clear.
+            Transports::Prefer(Transport::Tls) => (Transport::Tls, None),
         };
         let address =
             |transport: Transport| SocketAddr::new(ip, self.port.unwrap_or(transport.default_port()));

@@ -285,8 +285,9 @@ impl Endpoint {
         let (target, response) = (invite.target.clone(), invite.accepted(body, &contact));
         established.dialog.refresh_target(target);
         established.exchange = Exchange::Idle;
-        self.respond(now, server, response);
-        self.await_ack(now, id, server, sequence);
+        if let Some(answer) = self.respond(now, server, response) {
+            self.await_ack(now, id, answer, sequence);
+        }
         Ok(())
     }
 

@@ -14,6 +14,7 @@ use crate::dialog::session::State;
 use crate::message::{HeaderName, Request};
 use crate::transaction::ClientId;
 use crate::transaction::key::SentBy;
+use crate::transport::Transport;
 
 /// Why a request is sent: who hears of its end.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -72,7 +73,7 @@ impl Endpoint {
     pub(crate) fn dispatch(&mut self, now: Instant, mut outbound: Outbound) {
         match outbound.next_hop.host.address() {
             Some(ip) => {
-                outbound.hops = outbound.next_hop.hops(&[ip], outbound.request.to_bytes().len() + VIA_BYTES);
+                outbound.hops = outbound.next_hop.hops(&[ip], outbound.size_bytes());
                 self.launch(now, outbound);
             }
             None => self.ask(now, outbound),
@@ -102,7 +103,7 @@ impl Endpoint {
         if addresses.is_empty() {
             return self.unreachable(now, outbound.purpose, Failure::Unresolved);
         }
-        outbound.hops = outbound.next_hop.hops(addresses, outbound.request.to_bytes().len() + VIA_BYTES);
+        outbound.hops = outbound.next_hop.hops(addresses, outbound.size_bytes());
         self.launch(now, outbound);
     }
 
@@ -177,6 +178,17 @@ impl Outbound {
         Self { request, purpose, next_hop, sent_by, local, branch: String::new(), hops: VecDeque::new() }
     }
 
+    /// How large the request will be with our Via.
+    fn size_bytes(&self) -> usize {
+        let request = &self.request;
+        let start = request.method.as_str().len() + request.uri.to_string().len() + " SIP/2.0\r\n".len() + 1;
+        let via =
+            self.sent_by.via(Transport::Udp, SAMPLE_BRANCH).to_string().len() + "Via".len() + LINE_BYTES;
+        let lines = request.headers.iter().map(|h| h.name.as_str().len() + h.value.len() + LINE_BYTES);
+        let length = "Content-Length: 1234\r\n\r\n".len();
+        start + via + lines.sum::<usize>() + length + request.body.len()
+    }
+
     /// Puts our Via on top, in the place of one for an earlier address.
     fn put_via(&mut self, hop: Hop) {
         let via = self.sent_by.via(hop.transport, &self.branch).to_string();
@@ -195,6 +207,8 @@ pub(crate) enum Repeat {
 /// Longest wait for addresses. Resolvers give up after 5-10 s themselves.
 const RESOLVE_PATIENCE: Duration = Duration::from_secs(10);
 
-/// What our Via adds to a request before its size is compared with the limit of RFC 3261 18.1.1; the longest is that
-/// of an IPv6 address.
-const VIA_BYTES: usize = 110;
+/// The colon, space and line end of a header line.
+const LINE_BYTES: usize = 4;
+
+/// As long as every branch of ours.
+const SAMPLE_BRANCH: &str = "z9hG4bK0123456789abcdef";

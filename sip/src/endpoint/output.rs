@@ -45,9 +45,9 @@ impl Endpoint {
         self.outputs.transmits.push_back(transmit);
     }
 
-    /// Sends a response through its transaction.
-    pub(crate) fn respond(&mut self, now: Instant, server: ServerId, response: Response) {
-        let Some(transaction) = self.servers.transaction(server) else { return };
+    /// Sends a response through its transaction and returns what was sent.
+    pub(crate) fn respond(&mut self, now: Instant, server: ServerId, response: Response) -> Option<Transmit> {
+        let transaction = self.servers.transaction(server)?;
         let class = StatusClass::from(response.status);
         let transmit = Transmit {
             target: transaction.path.target,
@@ -55,10 +55,12 @@ impl Endpoint {
             session: Some(transaction.session),
             bytes: self.signed(response).to_bytes().into(),
         };
-        if let Some(transmit) = self.servers.respond(&mut self.schedule, now, server, (class, transmit)) {
-            self.send(transmit, Repeat::First);
+        let sent = self.servers.respond(&mut self.schedule, now, server, (class, transmit));
+        if let Some(transmit) = &sent {
+            self.send(transmit.clone(), Repeat::First);
         }
         self.servers.take_terminated(server);
+        sent
     }
 
     /// Adds who we are, if that is configured.

@@ -9,6 +9,7 @@ use super::outbound::Repeat;
 use super::receive::Arrival;
 use super::refuse::Refusal;
 use super::reply::Echo;
+use super::transmit::Transmit;
 use crate::dialog::exchange::{Exchange, UnackedAnswer};
 use crate::dialog::invite_uas::PendingInvite;
 use crate::dialog::session::{Established, Session, SessionTimer, State};
@@ -237,8 +238,9 @@ impl Endpoint {
                 state
             }
         });
-        self.respond(now, server, response);
-        self.await_ack(now, id, server, sequence);
+        if let Some(answer) = self.respond(now, server, response) {
+            self.await_ack(now, id, answer, sequence);
+        }
         Ok(())
     }
 
@@ -257,12 +259,12 @@ impl Endpoint {
     }
 
     /// Keeps the 2xx just sent to repeat it until its ACK comes (RFC 3261 13.3.1.4).
-    pub(crate) fn await_ack(&mut self, now: Instant, id: SessionId, server: ServerId, sequence: u32) {
+    pub(crate) fn await_ack(&mut self, now: Instant, id: SessionId, answer: Transmit, sequence: u32) {
         let values = self.schedule.values;
-        let sent = self.servers.transaction(server).and_then(|t| t.last.clone());
-        let state = self.sessions.get_mut(&id).map(|s| &mut s.state);
-        let (Some(transmit), Some(State::Established(established))) = (sent, state) else { return };
-        established.exchange = Exchange::AwaitingAck(UnackedAnswer::new(transmit, sequence, &values));
+        let Some(State::Established(established)) = self.sessions.get_mut(&id).map(|s| &mut s.state) else {
+            return;
+        };
+        established.exchange = Exchange::AwaitingAck(UnackedAnswer::new(answer, sequence, &values));
         self.arm_session(id, SessionTimer::RepeatAnswer, now + values.t1);
         self.arm_session(id, SessionTimer::AckPatience, now + values.patience());
     }

@@ -127,7 +127,9 @@ impl Servers {
         match self.step(schedule, now, id, ServerInput::Respond(class)) {
             ServerAction::Send => {
                 let transaction = self.transactions.get_mut(&id)?;
-                transaction.last = Some(transmit.clone());
+                // Repeats of an INVITE answered 2xx are absorbed, so it would only be kept for nothing.
+                let is_kept = !transaction.key.is_invite() || class != StatusClass::Success;
+                transaction.last = is_kept.then(|| transmit.clone());
                 Some(transmit)
             }
             ServerAction::Absorb
