@@ -107,3 +107,49 @@ const MAX_UDP_REQUEST_BYTES: usize = 1300;
 
 /// Addresses tried for one name. Each costs up to 32 s of silence, so more would outlast any caller's patience.
 const MAX_ADDRESSES: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::{Hint, NextHop};
+    use crate::message::Uri;
+    use crate::transport::Transport;
+
+    /// Transport and address of each hop to 192.0.2.9.
+    fn hops(uri: &str, hint: Hint, bytes: usize) -> Vec<(Transport, String)> {
+        let uri: Uri = uri.parse().unwrap();
+        let hops = NextHop::new(&uri, None, hint).unwrap().hops(&["192.0.2.9".parse().unwrap()], bytes);
+        hops.iter().map(|hop| (hop.transport, hop.remote.to_string())).collect()
+    }
+
+    fn over(transport: Transport, connection: &str) -> Hint {
+        Hint { transport, connection: connection.parse().ok() }
+    }
+
+    #[test]
+    fn the_size_decides_only_where_nothing_names_a_transport() {
+        use Transport::{Tcp, Udp};
+        let to = |port: u16| format!("192.0.2.9:{port}");
+        assert_eq!(hops("sip:192.0.2.9", Hint::default(), 1_299), [(Udp, to(5060))]);
+        assert_eq!(hops("sip:192.0.2.9:5070", Hint::default(), 1_300), [(Tcp, to(5070)), (Udp, to(5070))]);
+        assert_eq!(hops("sip:192.0.2.9;transport=udp", Hint::default(), 9_000), [(Udp, to(5060))]);
+    }
+
+    #[test]
+    fn a_dialog_over_tcp_stays_there_and_one_over_tls_never_leaves_it() {
+        use Transport::{Tcp, Tls, Udp};
+        let to = |port: u16| format!("192.0.2.9:{port}");
+        let tcp = over(Tcp, "192.0.2.9:40000");
+        assert_eq!(hops("sip:192.0.2.9", tcp, 500), [(Tcp, to(40000)), (Tcp, to(5060)), (Udp, to(5060))]);
+        let tls = over(Tls, "192.0.2.9:40000");
+        assert_eq!(hops("sip:192.0.2.9", tls, 500), [(Tls, to(40000)), (Tls, to(5061))]);
+        let elsewhere = over(Tcp, "192.0.2.10:40000");
+        assert_eq!(hops("sip:192.0.2.9;transport=tcp", elsewhere, 500), [(Tcp, to(5060))]);
+    }
+
+    #[test]
+    fn what_is_no_sip_uri_has_no_next_hop() {
+        for uri in ["tel:+15550100001", "urn:service:sos", "sip:192.0.2.9;transport=sctp"] {
+            assert!(NextHop::new(&uri.parse().unwrap(), None, Hint::default()).is_none(), "{uri}");
+        }
+    }
+}

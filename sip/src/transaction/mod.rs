@@ -128,3 +128,6 @@ pub(crate) enum ServerAction {
     /// The ACK never came.
     TimedOut,
 }
+
+#[cfg(test)]
+mod tests;
