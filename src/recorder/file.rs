@@ -5,7 +5,6 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Component, Path, PathBuf};
 
-use super::tap::BLOCK_SAMPLES;
 use super::wav::{self, BLOCK_BYTES, HEADER_BYTES};
 use super::window::WriteBlocks;
 
@@ -53,11 +52,10 @@ impl OpenFile {
 }
 
 impl WriteBlocks for OpenFile {
-    fn write_blocks(&mut self, first: u32, samples: &[i16]) -> io::Result<()> {
-        let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
-        self.file.write_all_at(&bytes, offset_of(first))?;
-        let blocks = u32::try_from(samples.len() / (2 * BLOCK_SAMPLES)).unwrap_or(0);
-        self.blocks = self.blocks.max(first.saturating_add(blocks));
+    fn write_blocks(&mut self, first: u32, blocks: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(blocks, offset_of(first))?;
+        let end = u64::from(first) + blocks.len() as u64 / BLOCK_BYTES;
+        self.blocks = self.blocks.max(u32::try_from(end).unwrap_or(u32::MAX));
         Ok(())
     }
 }

@@ -11,7 +11,7 @@ use super::wav::MAX_BLOCKS;
 pub(super) struct Window {
     base: u32,
     end: u32,
-    samples: Vec<i16>,
+    bytes: Vec<u8>,
     is_silent: bool,
     late: u64,
 }
@@ -21,8 +21,7 @@ impl Window {
         Self { is_silent: true, ..Self::default() }
     }
 
-    /// Puts one block into place. What must leave the window for it goes to `write`, as the index of its first block and
-    /// interleaved samples; a stretch in which nothing was ever placed is not written.
+    /// Puts one block into place. What must leave the window for it goes to `write`; a stretch in which nothing was ever placed is not written.
     pub(super) fn place(&mut self, block: &Block, write: &mut impl WriteBlocks) -> io::Result<()> {
         if block.index >= MAX_BLOCKS {
             return Err(io::Error::new(
@@ -38,18 +37,17 @@ impl Window {
             self.write_up_to(block.index - HOLD_BACK_BLOCKS, write)?;
         }
         self.end = self.end.max(block.index + 1);
-        let length = frames(self.end - self.base) * CHANNELS;
-        if self.samples.len() < length {
-            self.samples.resize(length, 0);
+        let length = bytes(self.end - self.base);
+        if self.bytes.len() < length {
+            self.bytes.resize(length, 0);
         }
-        let first = frames(block.index - self.base) * CHANNELS;
-        let side = match block.channel {
-            Channel::Caller => 0,
-            Channel::Agent => 1,
-        };
-        let places = self.samples[first..].iter_mut().skip(side).step_by(CHANNELS);
-        for (place, sample) in places.zip(block.samples) {
-            *place = sample;
+        let frames = self.bytes[bytes(block.index - self.base)..].chunks_exact_mut(FRAME_BYTES);
+        for (frame, sample) in frames.zip(block.samples) {
+            let [low, high] = sample.to_le_bytes();
+            match block.channel {
+                Channel::Caller => (frame[0], frame[1]) = (low, high),
+                Channel::Agent => (frame[2], frame[3]) = (low, high),
+            }
         }
         self.is_silent = false;
         Ok(())
@@ -80,13 +78,13 @@ impl Window {
     }
 
     fn write_up_to(&mut self, to: u32, write: &mut impl WriteBlocks) -> io::Result<()> {
-        let leaving = (frames(to.saturating_sub(self.base)) * CHANNELS).min(self.samples.len());
+        let leaving = bytes(to.saturating_sub(self.base)).min(self.bytes.len());
         if leaving > 0 && !self.is_silent {
-            write.write_blocks(self.base, &self.samples[..leaving])?;
+            write.write_blocks(self.base, &self.bytes[..leaving])?;
         }
-        self.samples.drain(..leaving);
+        self.bytes.drain(..leaving);
         self.base = self.base.max(to);
-        if self.samples.is_empty() {
+        if self.bytes.is_empty() {
             self.is_silent = true;
         }
         Ok(())
@@ -95,15 +93,17 @@ impl Window {
 
 /// Where finished stretches go.
 pub(super) trait WriteBlocks {
-    /// Writes interleaved samples from block `first` on.
-    fn write_blocks(&mut self, first: u32, samples: &[i16]) -> io::Result<()>;
+    /// Writes whole blocks as they stand in the file, from block `first` on.
+    fn write_blocks(&mut self, first: u32, blocks: &[u8]) -> io::Result<()>;
 }
 
-fn frames(blocks: u32) -> usize {
-    usize::try_from(blocks).unwrap_or(usize::MAX).saturating_mul(BLOCK_SAMPLES)
+/// The size of `blocks` blocks of both channels.
+fn bytes(blocks: u32) -> usize {
+    usize::try_from(blocks).unwrap_or(usize::MAX).saturating_mul(BLOCK_SAMPLES * FRAME_BYTES)
 }
 
-const CHANNELS: usize = 2;
+/// One sample of each channel, 16 bits, little endian, the caller's first.
+const FRAME_BYTES: usize = 4;
 
 /// Half a second: the jitter buffer (at most 200 ms), the gap it waits for and a stall of the machine.
 const HOLD_BACK_BLOCKS: u32 = 25;
@@ -122,25 +122,26 @@ mod tests {
 
     #[derive(Default)]
     struct Written {
-        samples: BTreeMap<usize, i16>,
+        bytes: BTreeMap<usize, u8>,
         writes: Vec<(u32, usize)>,
     }
 
     impl WriteBlocks for Written {
-        fn write_blocks(&mut self, first: u32, samples: &[i16]) -> io::Result<()> {
-            let start = frames(first) * CHANNELS;
-            for (offset, sample) in samples.iter().enumerate() {
-                assert!(self.samples.insert(start + offset, *sample).is_none(), "written twice");
+        fn write_blocks(&mut self, first: u32, blocks: &[u8]) -> io::Result<()> {
+            for (offset, byte) in blocks.iter().enumerate() {
+                assert!(self.bytes.insert(bytes(first) + offset, *byte).is_none(), "written twice");
             }
-            self.writes.push((first, samples.len() / BLOCK_SAMPLES / CHANNELS));
+            self.writes.push((first, blocks.len() / bytes(1)));
             Ok(())
         }
     }
 
     impl Written {
+        /// The first sample of a block.
         fn at(&self, index: u32, channel: Channel) -> i16 {
-            let side = if channel == Channel::Caller { 0 } else { 1 };
-            self.samples.get(&(frames(index) * CHANNELS + side)).copied().unwrap_or(0)
+            let side = if channel == Channel::Caller { 0 } else { 2 };
+            let byte = |offset| self.bytes.get(&(bytes(index) + side + offset)).copied().unwrap_or(0);
+            i16::from_le_bytes([byte(0), byte(1)])
         }
     }
 
@@ -192,11 +193,11 @@ mod tests {
         let (mut window, mut written) = (Window::new(), Written::default());
         window.place(&block(Channel::Agent, 3, 1), &mut written).unwrap();
         window.place(&block(Channel::Agent, 180_000, 2), &mut written).unwrap();
-        assert!(window.samples.len() <= frames(WINDOW_BLOCKS) * CHANNELS);
+        assert!(window.bytes.len() <= bytes(WINDOW_BLOCKS));
         window.write_all(&mut written).unwrap();
         assert_eq!(window.end(), 180_001);
         assert_eq!((written.at(3, Channel::Agent), written.at(180_000, Channel::Agent)), (1, 2));
-        assert!(written.samples.len() < 100 * BLOCK_SAMPLES);
+        assert!(written.bytes.len() < bytes(60));
     }
 
     #[test]

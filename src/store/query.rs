@@ -14,13 +14,14 @@ use super::error::StoreError;
 use super::row::{CallRow, event_type, int};
 use super::spool;
 use crate::call::cause::HangupCause;
-use crate::call::log::{CallTime, Record, UnixMicros};
+use crate::call::log::{CallId, CallTime, Record, UnixMicros};
 
 /// A data directory opened for reading.
 #[derive(Debug)]
 pub struct StoreReader {
     data: DataDir,
     connection: SqliteConnection,
+    has_snapshot: bool,
 }
 
 /// Which calls to list. What is `None` does not matter.
@@ -103,7 +104,7 @@ impl StoreReader {
         if found < known {
             return Err(StoreError::Older { file, found, known });
         }
-        Ok(Self { data, connection })
+        Ok(Self { data, connection, has_snapshot: false })
     }
 
     /// The newest calls that `filter` lets through.
@@ -111,28 +112,18 @@ impl StoreReader {
     /// # Errors
     /// When the database or the spool cannot be read.
     pub async fn list(&mut self, filter: &CallFilter) -> Result<CallList, StoreError> {
-        // The spool comes first: what is committed and deleted meanwhile is then seen twice, not missed.
-        let waiting = self.spooled(|_| true)?;
-        let waiting_calls: Vec<&String> = waiting.keys().collect();
-        let (mut rows, seqs) = self.rows_with_seqs(&waiting_calls).await?;
-        let mut events_in_spool = 0;
-        for (id, records) in &waiting {
-            events_in_spool += add(records, rows.get_mut(id), seqs.get(id).copied());
-        }
-        for (id, records) in &waiting {
-            if let (false, Some(first)) = (rows.contains_key(id), records.first()) {
-                let mut row = CallRow::new(first.call);
-                events_in_spool += add(records, Some(&mut row), None);
-                rows.insert(id.clone(), row);
-            }
-        }
-        for row in self.listed(filter).await? {
+        let waiting = self.waiting(|_| true, Waiting::rows).await?;
+        let listed = self.listed(filter).await;
+        self.end_snapshot().await?;
+        let mut rows: BTreeMap<String, CallRow> =
+            waiting.calls.into_iter().map(|(id, call)| (id, call.row)).collect();
+        for row in listed? {
             rows.entry(row.id.clone()).or_insert(row);
         }
         let mut calls: Vec<CallRow> = rows.into_values().filter(|row| filter.admits(row)).collect();
         calls.sort_by(|one, other| (other.started_at, &other.id).cmp(&(one.started_at, &one.id)));
         calls.truncate(usize::try_from(filter.limit).unwrap_or(usize::MAX));
-        Ok(CallList { calls, events_in_spool })
+        Ok(CallList { calls, events_in_spool: waiting.events })
     }
 
     /// The call that `id`, or any part of it, names.
@@ -141,27 +132,10 @@ impl StoreReader {
     /// When the database or the spool cannot be read.
     pub async fn find(&mut self, id: &str) -> Result<Lookup, StoreError> {
         let part = id.trim().to_ascii_lowercase();
-        let waiting = self.spooled(|call| call.contains(&part))?;
-        let mut ids = self.matching_ids(&part).await?;
-        ids.extend(waiting.keys().cloned());
-        ids.sort();
-        ids.dedup();
-        let [id] = ids.as_slice() else {
-            return Ok(if ids.is_empty() { Lookup::Absent } else { Lookup::Several(ids) });
-        };
-        let (mut rows, _) = self.rows_with_seqs(&[id]).await?;
-        let mut events = self.events_of(id).await?;
-        let mut row = rows.remove(id);
-        let mut events_in_spool = 0;
-        for record in waiting.get(id).into_iter().flatten() {
-            if events.last().is_none_or(|last| last.seq < record.seq) {
-                row.get_or_insert_with(|| CallRow::new(record.call)).apply(record.at, &record.event);
-                events.push(self.stored(record)?);
-                events_in_spool += 1;
-            }
-        }
-        let Some(row) = row else { return Ok(Lookup::Absent) };
-        Ok(Lookup::Found(Box::new(CallLog { row, events, events_in_spool })))
+        let waiting = self.waiting(|call| call.contains(&part), Waiting::rows_and_records).await?;
+        let found = self.found(&part, waiting).await;
+        self.end_snapshot().await?;
+        found
     }
 
     /// Where everything lies.
@@ -178,22 +152,96 @@ impl StoreReader {
         self.connection.close().await.map_err(|error| StoreError::of(&file, error))
     }
 
-    /// The records in the spool of calls that `wanted` names, by call.
-    fn spooled(&self, wanted: impl Fn(&str) -> bool) -> Result<BTreeMap<String, Vec<Record>>, StoreError> {
-        let dir = self.data.spool();
-        let mut calls: BTreeMap<String, Vec<Record>> = BTreeMap::new();
-        let collect = |record: Record| {
-            let id = record.call.to_string();
-            if wanted(&id) {
-                calls.entry(id).or_default().push(record);
+    /// What waits in the spool for the calls that `wanted` names, on top of what the database has of them. Begins a
+    /// snapshot of the database that the answer fits to.
+    async fn waiting(
+        &mut self,
+        wanted: impl Fn(&str) -> bool,
+        begin: impl Fn() -> Waiting,
+    ) -> Result<Waiting, StoreError> {
+        let mut attempt = 1;
+        loop {
+            // Segments are listed before the snapshot begins: one that is gone by then is in the database.
+            let dir = self.data.spool();
+            let unreadable = |source| StoreError::Folder { path: dir.clone(), source };
+            let segments = spool::look(&dir).map_err(unreadable)?;
+            self.begin_snapshot().await?;
+            let mut waiting = begin();
+            let mut vanished = false;
+            for segment in segments {
+                let Some(mut records) = segment.map_err(unreadable)? else {
+                    vanished = true;
+                    continue;
+                };
+                records.retain(|record| wanted(&record.call.to_string()));
+                self.add_to(&mut waiting, records).await?;
             }
-        };
-        spool::read_all(&dir, collect).map_err(|source| StoreError::Folder { path: dir.clone(), source })?;
-        for records in calls.values_mut() {
-            records.sort_by_key(|record| record.seq);
-            records.dedup_by_key(|record| record.seq);
+            if !vanished || attempt == MAX_ATTEMPTS {
+                return Ok(waiting);
+            }
+            // The database got a segment's records after the snapshot had begun.
+            attempt += 1;
+            self.end_snapshot().await?;
         }
-        Ok(calls)
+    }
+
+    async fn add_to(&mut self, waiting: &mut Waiting, records: Vec<Record>) -> Result<(), StoreError> {
+        let mut unknown: Vec<(String, CallId)> = records
+            .iter()
+            .map(|record| (record.call.to_string(), record.call))
+            .filter(|(id, _)| !waiting.calls.contains_key(id))
+            .collect();
+        unknown.sort();
+        unknown.dedup();
+        let ids: Vec<&String> = unknown.iter().map(|(id, _)| id).collect();
+        let (mut rows, seqs) = self.rows_with_seqs(&ids).await?;
+        for (id, call) in unknown {
+            let row = rows.remove(&id).unwrap_or_else(|| CallRow::new(call));
+            let highest = seqs.get(&id).copied().unwrap_or(-1);
+            waiting.calls.insert(id, WaitingCall { row, highest, records: Vec::new() });
+        }
+        waiting.forget_records_of_many();
+        for record in records {
+            waiting.add(record);
+        }
+        Ok(())
+    }
+
+    async fn found(&mut self, part: &str, mut waiting: Waiting) -> Result<Lookup, StoreError> {
+        let mut ids = self.matching_ids(part).await?;
+        ids.extend(waiting.calls.keys().cloned());
+        ids.sort();
+        ids.dedup();
+        let [id] = ids.as_slice() else {
+            return Ok(if ids.is_empty() { Lookup::Absent } else { Lookup::Several(ids) });
+        };
+        let mut events = self.events_of(id).await?;
+        let (row, records) = match waiting.calls.remove(id) {
+            Some(call) => (Some(call.row), call.records),
+            None => (self.rows_with_seqs(&[id]).await?.0.remove(id), Vec::new()),
+        };
+        let events_in_spool = waiting.events;
+        for record in records {
+            events.push(self.stored(&record)?);
+        }
+        Ok(row
+            .map_or(Lookup::Absent, |row| Lookup::Found(Box::new(CallLog { row, events, events_in_spool }))))
+    }
+
+    async fn begin_snapshot(&mut self) -> Result<(), StoreError> {
+        if self.has_snapshot {
+            // The question before this one failed on its way.
+            self.end_snapshot().await?;
+        }
+        sqlx::query("BEGIN").execute(&mut self.connection).await.map_err(self.failed())?;
+        self.has_snapshot = true;
+        Ok(())
+    }
+
+    async fn end_snapshot(&mut self) -> Result<(), StoreError> {
+        self.has_snapshot = false;
+        sqlx::query("COMMIT").execute(&mut self.connection).await.map_err(self.failed())?;
+        Ok(())
     }
 
     /// Rows of these calls, and the highest number that the database has of each.
@@ -319,17 +367,51 @@ impl CallFilter {
     }
 }
 
-/// Applies those of `records` that the database does not have, and counts them.
-fn add(records: &[Record], row: Option<&mut CallRow>, highest: Option<i64>) -> u64 {
-    let Some(row) = row else { return 0 };
-    let mut added = 0;
-    for record in records {
-        if highest.is_none_or(|highest| int(record.seq) > highest) {
-            row.apply(record.at, &record.event);
-            added += 1;
+/// Calls with events in the spool.
+#[derive(Debug)]
+struct Waiting {
+    calls: HashMap<String, WaitingCall>,
+    events: u64,
+    keeps_records: bool,
+}
+
+#[derive(Debug)]
+struct WaitingCall {
+    row: CallRow,
+    highest: i64,
+    records: Vec<Record>,
+}
+
+impl Waiting {
+    /// Only what the events tell: a spool can hold millions of them.
+    fn rows() -> Self {
+        Self { calls: HashMap::new(), events: 0, keeps_records: false }
+    }
+
+    /// The events too, as long as they are of one call.
+    fn rows_and_records() -> Self {
+        Self { keeps_records: true, ..Self::rows() }
+    }
+
+    fn forget_records_of_many(&mut self) {
+        if self.calls.len() > 1 {
+            self.keeps_records = false;
+            self.calls.values_mut().for_each(|call| call.records = Vec::new());
         }
     }
-    added
+
+    /// Applies a record that neither the database nor an earlier segment had.
+    fn add(&mut self, record: Record) {
+        let Some(call) = self.calls.get_mut(&record.call.to_string()) else { return };
+        if int(record.seq) > call.highest {
+            call.highest = int(record.seq);
+            call.row.apply(record.at, &record.event);
+            self.events += 1;
+            if self.keeps_records {
+                call.records.push(record);
+            }
+        }
+    }
 }
 
 fn push_ids(query: &mut QueryBuilder<Sqlite>, ids: &[&String]) {
@@ -343,3 +425,7 @@ fn push_ids(query: &mut QueryBuilder<Sqlite>, ids: &[&String]) {
 
 /// Well below the number of variables that a statement may have.
 const IDS_PER_STATEMENT: usize = 256;
+
+/// How often an answer is begun again because the server moved a segment into the database meanwhile. After that the
+/// answer may be a moment old.
+const MAX_ATTEMPTS: u32 = 5;

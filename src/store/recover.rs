@@ -41,12 +41,10 @@ impl Store {
         let repaired: HashMap<String, u64> =
             repaired.into_iter().map(|repaired| (repaired.file, repaired.duration_ms)).collect();
         let file = self.data.database();
-        loop {
-            let lost = self.close_some(&repaired).await.map_err(|error| StoreError::of(&file, error))?;
-            if lost == 0 {
-                break;
-            }
-            recovered.closed_calls += lost;
+        while let Some(closed) =
+            self.close_some(&repaired).await.map_err(|error| StoreError::of(&file, error))?
+        {
+            recovered.closed_calls += closed;
         }
         Ok(recovered)
     }
@@ -69,8 +67,8 @@ impl Store {
         }
     }
 
-    /// Completes some of the calls that need it. Returns how many; 0 when all are complete.
-    async fn close_some(&mut self, repaired: &HashMap<String, u64>) -> Result<u64, sqlx::Error> {
+    /// Completes some of the calls that need it and tells how many got an end; `None` when all are complete.
+    async fn close_some(&mut self, repaired: &HashMap<String, u64>) -> Result<Option<u64>, sqlx::Error> {
         let rows: Vec<CallRow> = sqlx::query_as(
             "SELECT * FROM calls WHERE ended_at IS NULL \
              OR (recording_file IS NOT NULL AND recording_ms IS NULL AND recording_error IS NULL) LIMIT 256",
@@ -83,11 +81,12 @@ impl Store {
             let log = log_end(&mut self.connection, &row.id).await?;
             records.extend(completion(row, &log, recording));
         }
-        let closed = rows.iter().filter(|row| row.ended_at.is_none()).count();
+        if records.is_empty() {
+            return Ok(None);
+        }
+        let closed = records.iter().filter(|record| matches!(record.event, Event::Ended(_))).count();
         apply(&mut self.connection, &records).await?;
-        // A row that cannot be completed (its id is none of ours) must not be found for ever.
-        let progress = if records.is_empty() { 0 } else { closed.max(1) };
-        Ok(progress.try_into().unwrap_or(u64::MAX))
+        Ok(Some(closed.try_into().unwrap_or(u64::MAX)))
     }
 
     fn recording_found(&self, file: &str, repaired: &HashMap<String, u64>) -> Found {

@@ -81,7 +81,7 @@ mod tests {
         events[1].body["start_line"] = serde_json::json!(format!("INVITE sip:{}", "9".repeat(200)));
         events.swap(1, 2);
         let lines = lines(&events);
-        assert!(lines[1].contains("999… -|  CSeq"), "{}", lines[1]);
+        assert!(lines[1].contains("999… --|  CSeq"), "{}", lines[1]);
         assert!(lines.iter().all(|line| line.chars().count() < 120), "{lines:#?}");
     }
 

@@ -20,7 +20,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use backlog::Backlog;
-pub(crate) use reader::{Batch, SpoolReader, read_all};
+pub(crate) use reader::{Batch, SpoolReader, look};
 pub use ring::{EventReceiver, EventSender, event_ring};
 pub use stats::SpoolStats;
 

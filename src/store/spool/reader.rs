@@ -90,16 +90,19 @@ impl SpoolReader {
     }
 }
 
-/// Hands every record in `dir` to `each`, oldest first, and changes nothing. Segments that vanish meanwhile have been
-/// committed to the database.
-pub(crate) fn read_all(dir: &Path, mut each: impl FnMut(Record)) -> io::Result<()> {
-    for segment in segment::list(dir)? {
-        let Some(bytes) = read_from(&segment::path(dir, segment.number), 0)? else { continue };
-        let mut batch = Batch::default();
-        take_records(&bytes, true, usize::MAX, &mut batch);
-        batch.records.into_iter().for_each(&mut each);
-    }
-    Ok(())
+/// The records in `dir`, a segment's at a time, oldest first; nothing is changed. `None` stands for a segment that
+/// vanished meanwhile: the database has its records now.
+pub(crate) fn look(dir: &Path) -> io::Result<impl Iterator<Item = io::Result<Option<Vec<Record>>>>> {
+    let segments = segment::list(dir)?;
+    let dir = dir.to_path_buf();
+    Ok(segments.into_iter().map(move |segment| {
+        let bytes = read_from(&segment::path(&dir, segment.number), 0)?;
+        Ok(bytes.map(|bytes| {
+            let mut batch = Batch::default();
+            take_records(&bytes, true, usize::MAX, &mut batch);
+            batch.records
+        }))
+    }))
 }
 
 /// Takes up to `max_records` records off the front of `bytes`; what cannot be read is stepped over, but for a frame at
@@ -207,10 +210,13 @@ mod tests {
         let dir = Folder::new("reader-look");
         let records = records(4);
         fs::write(segment::path(dir.path(), 7), framed(&records)).unwrap();
-        let mut seen = Vec::new();
-        read_all(dir.path(), |record| seen.push(record)).unwrap();
+        let seen: Vec<Record> =
+            look(dir.path()).unwrap().flat_map(|segment| segment.unwrap().unwrap()).collect();
         assert_eq!(seen, records);
         assert!(segment::path(dir.path(), 7).exists());
-        read_all(&dir.path().join("absent"), |_| panic!("there is no spool")).unwrap();
+        let listed = look(dir.path()).unwrap();
+        fs::remove_file(segment::path(dir.path(), 7)).unwrap();
+        assert!(listed.map(Result::unwrap).eq([None]));
+        assert_eq!(look(&dir.path().join("absent")).unwrap().count(), 0);
     }
 }
