@@ -1,3 +1,5 @@
+//! Packets read and written, and what is not one.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! What is pushed is pulled once; who is flushed stays silent; the cursor knows the sample.
+
 use super::*;
 
 const FIRST: UtteranceId = UtteranceId(1);

@@ -1,3 +1,5 @@
+//! Wraps, reordering, pauses, stalls and restarts, packet by packet.
+
 use super::*;
 use crate::packet::PayloadType;
 

@@ -1,3 +1,5 @@
+//! The pitch that is found, the joins, the fade, and samples of any kind in pieces of any length.
+
 use std::f64::consts::TAU;
 
 use super::*;

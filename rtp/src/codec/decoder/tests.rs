@@ -1,3 +1,5 @@
+//! Frames as consumers get them: samples, payload, kind and time.
+
 use std::time::Duration;
 
 use super::*;
