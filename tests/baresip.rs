@@ -53,6 +53,27 @@ fn record_keeps_the_caller_left_and_the_milliwatt_right() {
 }
 
 #[test]
+fn a_recorded_echo_is_the_same_on_both_sides() {
+    with_own_network("a_recorded_echo_is_the_same_on_both_sides", || {
+        let server = ServerSetup::default()
+            .listen(&format!("{OWN_ADDRESS}:0"))
+            .config("[[route]]\nnumber = \"+15550100001\"\ndestination = \"echo\"\nrecord = true")
+            .start();
+        let mut phone = Baresip::start("PCMU", &tone::sweep(400.0, 2_800.0, SAID_DB, 4.0));
+        phone.dial("+15550100001", server.sip(), Transport::Udp);
+        phone.received_audio(CALL_LIMIT);
+
+        let call = server.ended_call();
+        let channels = recording(&server, &call);
+        let (caller, agent) = (&channels[0], &channels[1]);
+        let recorded_ms = (caller.len() / 8) as u64;
+        assert!(recorded_ms.abs_diff(count(&call, "talk_ms")) < 200, "{recorded_ms} ms of {call}");
+        // The left side is what the call heard at each tick, so that the echo stands beside it, not after it.
+        assert_steady_sameness(caller, agent);
+    });
+}
+
+#[test]
 fn keys_that_are_pressed_stand_in_the_log() {
     with_own_network("keys_that_are_pressed_stand_in_the_log", || {
         let server = start_server();
@@ -124,6 +145,17 @@ fn echo(codec: &str, transport: Transport) {
         count(&leg, "received") >= 190 && count(&leg, "sent") >= 190,
         "four seconds are 200 packets each way: {leg}"
     );
+}
+
+/// Both sides hold the caller's words, and the same at the same time.
+#[track_caller]
+fn assert_steady_sameness(caller: &[f64], agent: &[f64]) {
+    assert_eq!(caller.len(), agent.len());
+    let levels: Vec<f64> = agent.chunks_exact(BLOCK).map(tone::level_db).collect();
+    let said = levels.iter().filter(|level| (**level - SAID_DB).abs() < 1.0).count();
+    assert!(said >= 30, "four seconds were said: {levels:?}");
+    let residue: Vec<f64> = caller.iter().zip(agent).map(|(a, b)| a - b).collect();
+    assert!(tone::level_db(&residue) < -60.0, "{} dB are something else", tone::level_db(&residue));
 }
 
 fn start_server() -> Server {

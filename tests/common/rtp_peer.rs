@@ -13,7 +13,16 @@ pub(crate) struct RtpPeer {
     local: SocketAddr,
     stop: Arc<AtomicBool>,
     socket: UdpSocket,
-    thread: Option<JoinHandle<Vec<RtpArrived>>>,
+    thread: Option<JoinHandle<Exchanged>>,
+}
+
+/// What went both ways.
+#[derive(Debug, Default)]
+pub(crate) struct Exchanged {
+    /// When each packet was sent; packet n holds the n-th 20 ms of the audio.
+    pub(crate) sent: Vec<Instant>,
+    /// What came, in the order of arrival.
+    pub(crate) arrived: Vec<RtpArrived>,
 }
 
 /// One packet that arrived.
@@ -44,15 +53,25 @@ impl RtpPeer {
 
     /// Begins to send a tone to `remote` and to keep what comes.
     pub(crate) fn start(&mut self, remote: SocketAddr, frequency_hz: f64, level_db: f64) {
+        // One second holds a whole number of periods of every whole frequency, so that it can be repeated.
+        self.play(remote, &tone::sine(frequency_hz, level_db, 1.0));
+    }
+
+    /// Begins to send `audio` to `remote`, again and again, and to keep what comes.
+    pub(crate) fn play(&mut self, remote: SocketAddr, audio: &[f64]) {
         let socket = self.socket.try_clone().expect("a socket can be shared");
         let stop = Arc::clone(&self.stop);
-        // One second holds a whole number of periods of every whole frequency, so that it can be repeated.
-        let second: Vec<u8> = tone::sine(frequency_hz, level_db, 1.0).into_iter().map(mu_law).collect();
-        self.thread = Some(std::thread::spawn(move || stream(&socket, remote, &second, &stop)));
+        let audio: Vec<u8> = audio.iter().map(|&sample| mu_law(sample)).collect();
+        self.thread = Some(std::thread::spawn(move || stream(&socket, remote, &audio, &stop)));
     }
 
     /// Ends the stream and returns every packet that came, in the order of arrival.
-    pub(crate) fn stop(mut self) -> Vec<RtpArrived> {
+    pub(crate) fn stop(self) -> Vec<RtpArrived> {
+        self.stop_both().arrived
+    }
+
+    /// Ends the stream and tells of both directions.
+    pub(crate) fn stop_both(mut self) -> Exchanged {
         self.stop.store(true, Ordering::Relaxed);
         let thread = self.thread.take().expect("the stream was started");
         thread.join().expect("the stream's thread does not panic")
@@ -73,16 +92,17 @@ pub(crate) fn decode(packets: &[RtpArrived]) -> Vec<f64> {
     packets.iter().flat_map(|packet| packet.payload.iter().map(|&byte| from_mu_law(byte))).collect()
 }
 
-fn stream(socket: &UdpSocket, remote: SocketAddr, second: &[u8], stop: &AtomicBool) -> Vec<RtpArrived> {
-    let mut arrived = Vec::new();
+fn stream(socket: &UdpSocket, remote: SocketAddr, audio: &[u8], stop: &AtomicBool) -> Exchanged {
+    let mut exchanged = Exchanged::default();
     let start = Instant::now();
     let mut buffer = [0; 2048];
-    for (sequence, payload) in (0_u16..).zip(second.chunks_exact(160).cycle()) {
+    for (sequence, payload) in (0_u16..).zip(audio.chunks_exact(160).cycle()) {
         let mut packet = vec![0x80, 0];
         packet.extend_from_slice(&sequence.to_be_bytes());
         packet.extend_from_slice(&(u32::from(sequence) * 160).to_be_bytes());
         packet.extend_from_slice(&SSRC.to_be_bytes());
         packet.extend_from_slice(payload);
+        exchanged.sent.push(Instant::now());
         // Gone when the call is over; the test looks at what came back.
         let _ = socket.send_to(&packet, remote);
         let next = start + Duration::from_millis(20) * (u32::from(sequence) + 1);
@@ -93,14 +113,14 @@ fn stream(socket: &UdpSocket, remote: SocketAddr, second: &[u8], stop: &AtomicBo
             }
             socket.set_read_timeout(Some(left.max(Duration::from_millis(1)))).expect("a time-out can be set");
             if let Ok(length) = socket.recv(&mut buffer) {
-                arrived.extend(parse(&buffer[..length]));
+                exchanged.arrived.extend(parse(&buffer[..length]));
             }
         }
         if stop.load(Ordering::Relaxed) {
             break;
         }
     }
-    arrived
+    exchanged
 }
 
 fn parse(packet: &[u8]) -> Option<RtpArrived> {

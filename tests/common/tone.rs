@@ -53,6 +53,17 @@ pub(crate) fn sine(frequency_hz: f64, level_db: f64, seconds: f64) -> Vec<f64> {
     (0..total).map(|n| peak * (TAU * frequency_hz * f64::from(n) / f64::from(RATE_HZ)).sin()).collect()
 }
 
+/// `seconds` of a sine whose frequency glides: it is like itself at no other time.
+pub(crate) fn sweep(from_hz: f64, to_hz: f64, level_db: f64, seconds: f64) -> Vec<f64> {
+    let peak = 10_f64.powf(level_db / 20.0);
+    let total = (seconds * f64::from(RATE_HZ)) as u32;
+    let phase = |n: u32| {
+        let at = f64::from(n) / f64::from(RATE_HZ);
+        TAU * (from_hz * at + (to_hz - from_hz) * at * at / (2.0 * seconds))
+    };
+    (0..total).map(|n| peak * phase(n).sin()).collect()
+}
+
 fn rms(samples: &[f64]) -> f64 {
     (samples.iter().map(|sample| sample * sample).sum::<f64>() / count(samples)).sqrt()
 }
