@@ -11,6 +11,7 @@ pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod recorder;
+pub mod seed;
 pub mod signaling;
 pub mod store;
 pub mod telemetry;

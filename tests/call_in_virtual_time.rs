@@ -9,6 +9,7 @@ use caly::call::destination::TestDestination;
 use caly::call::exchange::{BoundMedia, CallAnswer, CallInput, Offer};
 use caly::call::log::{Event, MediaAgreed};
 use caly::call::{Call, CallConfig, CallPolicy, Codec, End, NoTap, Output};
+use caly::seed::Seeds;
 use caly_rtp::packet::{Packet, PayloadType, RtpTime, SeqNo, Ssrc};
 
 const TICK: Duration = Duration::from_millis(20);
@@ -45,7 +46,7 @@ impl Bench {
             destination: destination.build(),
             media,
             media_sources: Vec::new(),
-            seed: 7,
+            seeds: Seeds::new([7, 7]),
         };
         let call = Call::new(config, policy);
         let (events, answers, ends) = (Vec::new(), Vec::new(), Vec::new());

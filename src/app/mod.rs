@@ -3,7 +3,6 @@
 
 mod phone;
 mod resolve;
-mod seed;
 mod serve;
 mod start;
 

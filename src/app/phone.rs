@@ -10,7 +10,6 @@ use caly_sip::message::{Host, Uri};
 use tokio::task;
 
 use super::resolve;
-use super::seed::random_words;
 use super::start::{Built, MAX_NAME_QUERIES, ShardWays, build_shards};
 use crate::call::destination::Destination;
 use crate::call::log::{CallId, Record, UnixMicros};
@@ -18,6 +17,7 @@ use crate::call::route::Routing;
 use crate::capture::{Capture, CaptureWriter, Captured};
 use crate::config::{Config, PortRange, Trunk};
 use crate::recorder::{Recorder, RecorderHandle};
+use crate::seed::{self, Seeds};
 use crate::signaling::{
     Control, Destinations, Dial, Signaling, SignalingConfig, SignalingHandle, SignalingLinks,
 };
@@ -72,9 +72,9 @@ impl Phone {
     /// When the target has no address, or a socket, thread or file cannot be had.
     pub async fn start(config: PhoneConfig<'_>) -> Result<Self, PhoneError> {
         let local = local_address(config.target).await?;
-        let seeds: [u64; 3] = random_words().map_err(system("no randomness from the kernel"))?;
-        let signaling = Signaling::bind(signaling_config(local, [seeds[0], seeds[1]]))
-            .map_err(system("no SIP socket"))?;
+        let mut seeds = seed::from_kernel().map_err(system("no randomness from the kernel"))?;
+        let signaling =
+            Signaling::bind(signaling_config(local, &mut seeds)).map_err(system("no SIP socket"))?;
         let handle = signaling.handle();
         let (capture, mut captures) = match config.capture {
             Some(path) => {
@@ -88,14 +88,14 @@ impl Phone {
             Recorder::start(config.recordings, 1).map_err(system("the recorder cannot be started"))?;
         let (shard_events, from_shard) = event_ring();
         let (signaling_events, from_signaling) = event_ring();
-        let server = Config { rtp: rtp_config(seeds[2]), ..Config::default() };
+        let server = Config { rtp: rtp_config(seeds.next_u64()), ..Config::default() };
         let shard_ways = recorders.pop().map(|recorder| ShardWays {
             events: shard_events,
             recorder,
             capture: captures.pop().unwrap_or_else(Capture::off),
         });
         let Built { shards, ports } =
-            build_shards(&server, shard_ways.into_iter().collect(), &handle, seeds[2]);
+            build_shards(&server, shard_ways.into_iter().collect(), &handle, &mut seeds);
         let (queries, questions) = tokio::sync::mpsc::channel(MAX_NAME_QUERIES);
         let resolver = resolve::start(questions, handle.clone());
         let links = SignalingLinks {
@@ -128,11 +128,8 @@ impl Phone {
         destination: Box<dyn Destination>,
         record: bool,
     ) -> Result<CallId, PhoneError> {
-        let random: [u64; 2] = random_words().map_err(system("no randomness from the kernel"))?;
-        let mut bytes = [0; 10];
-        bytes[..8].copy_from_slice(&random[0].to_le_bytes());
-        bytes[8..].copy_from_slice(&random[1].to_le_bytes()[..2]);
-        let call = CallId::new(UnixMicros::from(std::time::SystemTime::now()), bytes);
+        let mut seeds = seed::from_kernel().map_err(system("no randomness from the kernel"))?;
+        let call = CallId::random(UnixMicros::from(std::time::SystemTime::now()), &mut seeds);
         let dial = Dial {
             call,
             target: target.clone(),
@@ -202,7 +199,7 @@ async fn local_address(target: &Uri) -> Result<IpAddr, PhoneError> {
 }
 
 /// Whoever is called may answer from any address; nobody is let in.
-fn signaling_config(local: IpAddr, seed: [u64; 2]) -> SignalingConfig {
+fn signaling_config(local: IpAddr, seeds: &mut Seeds) -> SignalingConfig {
     let everybody =
         Trunk { name: "called".to_owned(), signaling: EVERYBODY.into(), media: Vec::new(), advertise: None };
     SignalingConfig {
@@ -213,7 +210,7 @@ fn signaling_config(local: IpAddr, seed: [u64; 2]) -> SignalingConfig {
         destinations: Destinations::default(),
         max_calls: 1,
         invites_per_second: 1,
-        seed,
+        seeds: Seeds::new(seeds.next_key()),
     }
 }
 

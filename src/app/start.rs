@@ -11,7 +11,6 @@ use rtrb::RingBuffer;
 use tokio::task;
 
 use super::resolve;
-use super::seed::random_words;
 use crate::api::Api;
 use crate::call::route::Routing;
 use crate::call::{CallPolicy, Codec};
@@ -20,6 +19,7 @@ use crate::config::{CodecName, Config};
 use crate::engine::ports::PortPool;
 use crate::engine::{Shard, ShardLinks, ShardStats};
 use crate::recorder::{Recorder, RecorderHandle, RecorderPort};
+use crate::seed::{self, Seeds};
 use crate::signaling::{
     Control, Destinations, ShardPort, Signaling, SignalingConfig, SignalingHandle, SignalingLinks,
     SignalingStats,
@@ -92,8 +92,8 @@ impl App {
     /// # Errors
     /// When something cannot be had; nothing keeps running then.
     pub async fn start(config: Config, destinations: Destinations) -> Result<Self, StartError> {
-        let seeds: [u64; 4] = random_words().map_err(system("no randomness from the kernel"))?;
-        let signaling = bind_signaling(&config, destinations, [seeds[0], seeds[1]])?;
+        let mut seeds = seed::from_kernel().map_err(system("no randomness from the kernel"))?;
+        let signaling = bind_signaling(&config, destinations, &mut seeds)?;
         let listen = config.http.listen;
         let api = Api::start(listen).await.map_err(|error| StartError::Listen {
             what: "HTTP",
@@ -123,7 +123,7 @@ impl App {
         let ways = senders.into_iter().zip(recorder_ports);
         let ways =
             ways.map(|(events, recorder)| ShardWays { events, recorder, capture: Capture::off() }).collect();
-        let built = build_shards(&config, ways, &handle, seeds[2]);
+        let built = build_shards(&config, ways, &handle, &mut seeds);
         let links =
             SignalingLinks { shards: built.ports, events, resolver: queries, capture: Capture::off() };
         let mut threads = Vec::with_capacity(shards + 1);
@@ -256,19 +256,19 @@ pub(super) fn build_shards(
     config: &Config,
     ways: Vec<ShardWays>,
     signaling: &SignalingHandle,
-    seed: u64,
+    seeds: &mut Seeds,
 ) -> Built {
     let range = config.rtp.ports;
     let pools = PortPool::split(range.first(), range.last(), ways.len());
     let policy = call_policy(config);
     let mut built = Built { shards: Vec::new(), ports: Vec::new() };
-    for (index, (way, ports)) in ways.into_iter().zip(pools).enumerate() {
+    for (way, ports) in ways.into_iter().zip(pools) {
         let ShardWays { events, recorder, capture } = way;
         let (requests, inbox) = RingBuffer::new(REQUEST_RING);
         let (outbox, answers) = RingBuffer::new(ANSWER_RING);
         let links = ShardLinks { inbox, outbox, waker: signaling.waker(), events, recorder, capture };
-        let seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(index as u64 + 1));
-        built.shards.push(Shard::new(policy.clone(), links, ports, seed));
+        let shard_seeds = Seeds::new(seeds.next_key());
+        built.shards.push(Shard::new(policy.clone(), links, ports, shard_seeds));
         built.ports.push(ShardPort { requests, answers });
     }
     built
@@ -277,7 +277,7 @@ pub(super) fn build_shards(
 fn bind_signaling(
     config: &Config,
     destinations: Destinations,
-    seed: [u64; 2],
+    seeds: &mut Seeds,
 ) -> Result<Signaling, StartError> {
     let listen = config.sip.listen;
     let routing = Routing::new(config.trunks.clone(), config.routes.clone(), own_addresses());
@@ -289,7 +289,7 @@ fn bind_signaling(
         destinations,
         max_calls: config.limits.calls,
         invites_per_second: config.limits.invites_per_second_per_source,
-        seed,
+        seeds: Seeds::new(seeds.next_key()),
     };
     Signaling::bind(signaling).map_err(|error| StartError::Listen { what: "SIP", address: listen, error })
 }

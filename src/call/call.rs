@@ -21,6 +21,7 @@ use super::log::{CallTime, Event, LegQuality};
 use super::negotiate::{Agreement, MediaError, Negotiation};
 use super::observe;
 use super::recording::{CallerTimeline, MediaTap};
+use crate::seed::Seeds;
 
 /// What every call of a server has in common.
 #[derive(Clone, Debug)]
@@ -49,7 +50,7 @@ pub struct CallConfig {
     /// Networks that the peer's RTP comes from, if known.
     pub media_sources: Vec<IpNet>,
     /// Everything random in the call comes from here.
-    pub seed: u64,
+    pub seeds: Seeds,
 }
 
 /// What a call wants from its shell.
@@ -87,7 +88,7 @@ pub struct Call {
     media_sources: Vec<IpNet>,
     negotiation: Option<Negotiation>,
     session: Option<Session>,
-    seed: u64,
+    seeds: Seeds,
     /// Ticks since media began: the block of a recording.
     tick: u32,
     /// Since when nothing but silence was sent.
@@ -113,7 +114,8 @@ enum State {
 impl Call {
     /// A call that has not begun.
     pub fn new(config: CallConfig, policy: CallPolicy) -> Self {
-        let negotiation = config.media.map(|bound| Negotiation::new(&policy.codecs, bound, config.seed));
+        let mut seeds = config.seeds;
+        let negotiation = config.media.map(|bound| Negotiation::new(&policy.codecs, bound, seeds.next_u64()));
         Self {
             started: config.at,
             state: State::New,
@@ -123,7 +125,7 @@ impl Call {
             media_sources: config.media_sources,
             negotiation,
             session: None,
-            seed: config.seed,
+            seeds,
             tick: 0,
             silent_ticks: 0,
             caller_timeline: CallerTimeline::new(),
@@ -318,9 +320,9 @@ impl Call {
                     latch: LatchPolicy { networks },
                     jitter: JitterConfig { target: self.policy.jitter, clock_rate: 8000 },
                     release: self.destination.release(),
-                    cname: format!("{:016x}", self.seed),
+                    cname: format!("{:016x}", self.seeds.next_u64()),
                 };
-                self.session = Some(Session::new(config, self.seed, now));
+                self.session = Some(Session::new(config, self.seeds.next_u64(), now));
             }
         }
     }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::cause::HangupCause;
+use crate::seed::Seeds;
 
 /// Names one call for ever: time-ordered (UUID version 7), made where the INVITE arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -20,6 +21,15 @@ use super::cause::HangupCause;
 pub struct CallId(Uuid);
 
 impl CallId {
+    /// A new id for a call that began at `at`.
+    pub fn random(at: UnixMicros, seeds: &mut Seeds) -> Self {
+        let mut random = [0; 10];
+        let [first, second] = seeds.next_key().map(u64::to_le_bytes);
+        random[..8].copy_from_slice(&first);
+        random[8..].copy_from_slice(&second[..2]);
+        Self::new(at, random)
+    }
+
     /// The id of a call that began at `at`; `random` makes it unique within that millisecond.
     pub fn new(at: UnixMicros, random: [u8; 10]) -> Self {
         let millis = u64::try_from(at.0 / 1000).unwrap_or(0);

@@ -25,6 +25,7 @@ use crate::call::log::{CallId, CallLog, Ended, Event};
 use crate::call::{Call, CallConfig, CallPolicy, End, Output};
 use crate::capture::{Capture, Way};
 use crate::recorder::{self, RecorderPort, RecordingOutcome};
+use crate::seed::Seeds;
 use crate::store::EventSender;
 
 /// The shard's ends of everything that leads to other threads.
@@ -68,7 +69,7 @@ pub struct Shard {
     policy: CallPolicy,
     links: ShardLinks,
     ports: PortPool,
-    seed: u64,
+    seeds: Seeds,
     stats: Arc<ShardStats>,
     wheel: Wheel,
     calls: Vec<Option<Entry>>,
@@ -86,15 +87,15 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// A shard over its part of the ports. `seed` feeds SSRCs and the like.
-    pub fn new(policy: CallPolicy, links: ShardLinks, ports: PortPool, seed: u64) -> Self {
+    /// A shard over its part of the ports. `seeds` feeds SSRCs and the like.
+    pub fn new(policy: CallPolicy, links: ShardLinks, ports: PortPool, seeds: Seeds) -> Self {
         let clock = Clock::new();
         Self {
             clock,
             policy,
             links,
             ports,
-            seed,
+            seeds,
             stats: Arc::default(),
             wheel: Wheel::new(clock.now()),
             calls: Vec::new(),
@@ -256,7 +257,7 @@ impl Shard {
             destination: open.destination,
             media: bound,
             media_sources: open.media_sources,
-            seed: self.next_seed(),
+            seeds: Seeds::new(self.seeds.next_key()),
         };
         let live = Live {
             call: Call::new(config, self.policy.clone()),
@@ -486,15 +487,6 @@ impl Shard {
     /// Stopped, and every recording has reported, or has had its time.
     fn is_done(&self, now: Instant) -> bool {
         self.stopping.is_some_and(|until| now >= until || self.recordings.is_empty())
-    }
-
-    fn next_seed(&mut self) -> u64 {
-        // SplitMix64: a full-period walk whose outputs look independent.
-        self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.seed;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
     }
 }
 

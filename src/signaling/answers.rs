@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use caly_sip::endpoint::{OutgoingInvite, Reply, SessionId};
+use caly_sip::endpoint::{Body, OutgoingInvite, Reply, SessionId};
 use caly_sip::message::{Headers, NameAddr, StatusCode, Uri};
 
 use super::calls::{Leg, Stage};
-use super::events::{reinvite_reply, sdp, transport_name};
+use super::events::{reply_of, transport_name};
 use super::thread::Worker;
 use super::{Control, Dial, contact};
 use crate::call::cause::HangupCause;
@@ -71,11 +71,13 @@ impl Worker {
             }
             CallAnswer::Accept { sdp: body } => {
                 leg.stage = Stage::Answered;
-                self.endpoint.accept(now, id, sdp(body), contact)
+                self.endpoint.accept(now, id, Body::sdp(body), contact)
             }
-            CallAnswer::AcceptReoffer { sdp: body } => self.endpoint.accept_reinvite(now, id, sdp(body)),
+            CallAnswer::AcceptReoffer { sdp: body } => {
+                self.endpoint.accept_reinvite(now, id, Body::sdp(body))
+            }
             CallAnswer::RefuseReoffer(refusal) => {
-                let reply = reinvite_reply(&refusal, self.local());
+                let reply = reply_of(&refusal, self.local());
                 self.endpoint.reject_reinvite(now, id, reply)
             }
             CallAnswer::End { cause, refusal } => return self.end(now, id, cause, &refusal),
@@ -153,7 +155,7 @@ impl Worker {
         let Dialing { shard, mut invite } = dialing;
         let contact = invite.contact.clone();
         let CallAnswer::Invite { sdp: offer } = answer else { return self.calls.unplace(shard) };
-        invite.body = Some(sdp(offer));
+        invite.body = Some(Body::sdp(offer));
         match self.endpoint.invite(now, invite) {
             Ok(id) => {
                 self.calls.insert(id, Leg { key, shard, stage: Stage::Calling, contact });

@@ -4,9 +4,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime};
 
-use caly_sip::endpoint::{
-    Body, Event as SipEvent, Failure, QueryId, Reply, SessionId, SipDirection, SipTrace,
-};
+use caly_sip::endpoint::{Event as SipEvent, Failure, QueryId, Reply, SessionId, SipDirection, SipTrace};
 use caly_sip::message::{HeaderName, Request, Response, StatusCode};
 use caly_sip::transport::{Flow, Transport};
 
@@ -16,7 +14,7 @@ use super::thread::Worker;
 use super::{NameQuery, SignalingLinks};
 use crate::call::cause::HangupCause;
 use crate::call::exchange::{CallInput, Offer, OpenCall, Refusal, ShardRequest};
-use crate::call::log::{CallDirection, CallId, CallLog, Ended, Event, Opened, SipMessage, UnixMicros, Way};
+use crate::call::log::{CallDirection, CallId, CallLog, Ended, Event, Opened, SipMessage, Way};
 use crate::call::route::Source;
 
 impl Worker {
@@ -94,7 +92,7 @@ impl Worker {
         let shard = self.calls.emptiest_shard();
         let open = OpenCall {
             key,
-            call: self.new_call_id(opened.started_at),
+            call: CallId::random(opened.started_at, &mut self.config.seeds),
             at: now,
             opened: opened.clone(),
             destination,
@@ -127,7 +125,7 @@ impl Worker {
     /// A call that reaches no shard still leaves a row, written from here.
     fn refuse_with_row(&mut self, now: Instant, id: SessionId, opened: Opened, cause: HangupCause) {
         let refusal = Refusal::of(cause);
-        let mut log = CallLog::new(self.new_call_id(opened.started_at));
+        let mut log = CallLog::new(CallId::random(opened.started_at, &mut self.config.seeds));
         append(&mut log, &mut self.links, now, now, Event::Opened(opened));
         let unplaced = std::mem::take(&mut self.unplaced);
         for (session, at, message) in unplaced {
@@ -166,10 +164,7 @@ impl Worker {
     }
 
     fn dialog_ended(&mut self, now: Instant, id: SessionId, cause: HangupCause, reason: Option<String>) {
-        let status = match cause {
-            HangupCause::Canceled => Some(487),
-            _ => None,
-        };
+        let status = (cause == HangupCause::Canceled).then_some(487);
         self.tell(now, id, CallInput::Ended { cause, status, reason });
         self.calls.end(id);
     }
@@ -246,22 +241,6 @@ impl Worker {
             self.refuse(now, id, &refusal);
         }
     }
-
-    pub(super) fn new_call_id(&mut self, at: UnixMicros) -> CallId {
-        let mut random = [0; 10];
-        let words = [self.next_random(), self.next_random()];
-        random[..8].copy_from_slice(&words[0].to_le_bytes());
-        random[8..].copy_from_slice(&words[1].to_le_bytes()[..2]);
-        CallId::new(at, random)
-    }
-
-    pub(super) fn next_random(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.random;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
 }
 
 /// A new INVITE and what its row will say.
@@ -297,7 +276,8 @@ fn opened(flow: Flow, request: &Request) -> Opened {
     }
 }
 
-fn reply_of(refusal: &Refusal, local: SocketAddr) -> Reply {
+/// The final response of a refusal.
+pub(super) fn reply_of(refusal: &Refusal, local: SocketAddr) -> Reply {
     let status = StatusCode::new(refusal.status).unwrap_or(StatusCode::SERVER_INTERNAL_ERROR);
     let mut reply = Reply::new(status);
     if let Some(seconds) = refusal.retry_after_s {
@@ -308,16 +288,6 @@ fn reply_of(refusal: &Refusal, local: SocketAddr) -> Reply {
         reply = reply.with_header(HeaderName::Warning, format!("{code} {local} \"{text}\""));
     }
     reply
-}
-
-/// The answer to a re-INVITE that is refused.
-pub(super) fn reinvite_reply(refusal: &Refusal, local: SocketAddr) -> Reply {
-    reply_of(refusal, local)
-}
-
-/// An SDP body.
-pub(super) fn sdp(bytes: Vec<u8>) -> Body {
-    Body::sdp(bytes)
 }
 
 fn cause_of(status: StatusCode) -> HangupCause {

@@ -25,6 +25,7 @@ use crate::call::exchange::{ShardAnswer, ShardRequest};
 use crate::call::log::CallId;
 use crate::call::route::Routing;
 use crate::capture::Capture;
+use crate::seed::Seeds;
 use crate::store::EventSender;
 
 pub use thread::Signaling;
@@ -46,8 +47,8 @@ pub struct SignalingConfig {
     pub max_calls: usize,
     /// INVITEs per second from one source.
     pub invites_per_second: u32,
-    /// Tags, branches and ids come from here: 128 bits that nobody can guess.
-    pub seed: [u64; 2],
+    /// Tags, branches and ids come from here.
+    pub seeds: Seeds,
 }
 
 /// The rings to and from one shard.

@@ -48,7 +48,6 @@ pub(super) struct Worker {
     pub(super) rate: InviteRate,
     pub(super) stats: Arc<SignalingStats>,
     pub(super) is_draining: bool,
-    pub(super) random: u64,
     /// Calls that we place and whose INVITE waits for the shard's offer.
     pub(super) dialing: Vec<(CallKey, Dialing)>,
     /// Messages of sessions that are not placed yet: the INVITE that opens them.
@@ -104,14 +103,13 @@ impl Signaling {
 
 impl Worker {
     fn new(bound: Signaling, links: SignalingLinks) -> Self {
-        let Signaling { config, stats, orders, poll, udp, tcp, handle: _ } = bound;
+        let Signaling { mut config, stats, orders, poll, udp, tcp, handle: _ } = bound;
         let endpoint_config =
             EndpointConfig { user_agent: config.user_agent.clone(), ..EndpointConfig::default() };
         Self {
-            endpoint: Endpoint::new(endpoint_config, config.seed[0]),
+            endpoint: Endpoint::new(endpoint_config, config.seeds.next_u64()),
             calls: Calls::new(links.shards.len()),
             rate: InviteRate::new(config.invites_per_second),
-            random: config.seed[1],
             config,
             links,
             stats,
