@@ -205,6 +205,17 @@ impl Agent {
         assert_eq!(self.endpoint.session_count(), 0, "sessions");
         assert_eq!(self.endpoint.transaction_count(), 0, "transactions");
         assert_eq!(self.endpoint.poll_timeout(), None, "timers");
+        // The indexes beside the tables have no accessors, and need none but this.
+        let state = format!("{:?}", self.endpoint);
+        for (index, times) in [
+            ("transactions: {}", 2),
+            ("keys: {}", 3),
+            ("remotes: {}", 1),
+            ("dialogs: {}", 1),
+            ("queries: {}", 1),
+        ] {
+            assert_eq!(state.matches(index).count(), times, "{index}");
+        }
     }
 }
 

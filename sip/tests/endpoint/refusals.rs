@@ -117,6 +117,10 @@ fn a_merged_request_gets_482() {
     assert_eq!(agent.endpoint.counters().merged, 1);
     agent.receive(&invite("z9hG4bKa3").replace("CSeq: 1", "CSeq: 2"));
     assert_eq!(agent.take_event_names(), ["Invite"], "another CSeq is another request");
+    let mut agent = Agent::new();
+    let (_, tag) = agent.answered();
+    agent.receive(&in_dialog("INVITE", 1, &tag, "z9hG4bKa2"));
+    assert_eq!(agent.take_event_names(), ["Reinvite"], "inside a dialog nothing is merged");
 }
 
 /// RFC 3261 8.2.7: refusals keep no state; a repeat gets the same bytes, an ACK is ignored.
