@@ -16,7 +16,7 @@ pub struct Echo {
 impl Echo {
     /// An echo with an empty playout ring.
     pub fn new() -> Self {
-        Self { playout: PlayoutRing::new(8000) }
+        Self { playout: PlayoutRing::live(8000) }
     }
 }
 
