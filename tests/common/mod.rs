@@ -6,15 +6,23 @@
 
 pub(crate) mod baresip;
 pub(crate) mod caller;
+pub(crate) mod in_process;
+pub(crate) mod load;
 pub(crate) mod namespace;
 pub(crate) mod ports;
+pub(crate) mod process;
+pub(crate) mod raw_call;
 pub(crate) mod records;
+pub(crate) mod rtp_callers;
+pub(crate) mod rtp_line;
 pub(crate) mod rtp_peer;
 pub(crate) mod scratch;
 pub(crate) mod server;
 pub(crate) mod sip_text;
 pub(crate) mod sipp;
+pub(crate) mod soak;
 pub(crate) mod socket;
+pub(crate) mod stalls;
 pub(crate) mod tone;
 pub(crate) mod wait;
 pub(crate) mod wav;

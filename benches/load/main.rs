@@ -1,0 +1,58 @@
+//! What a call costs: the server under real load, beside a reference that ran in the same minutes.
+//!
+//! For `echo` and `tone` at 100, 200 and 400 calls: CPU and memory per call, and how precisely packets leave, as seen on
+//! the wire. The same callers then talk to sipp's `-rtp_echo`, which reflects packets as they are. Last, 200 calls stay
+//! up for a minute and 1,000 short ones follow, and the server has to be what it was before. Takes about six minutes.
+//!
+//! Nothing here fails by the clock: figures are printed and written to `target/bench/load.json`. What fails is a lost call
+//! or something that calls left behind.
+#![allow(clippy::expect_used, clippy::print_stdout, reason = "a benchmark: it prints, and a failure ends it")]
+
+#[path = "../../tests/common/mod.rs"]
+mod common;
+
+mod heartbeat;
+mod level;
+mod pacing;
+mod reference;
+mod report;
+
+use std::time::Duration;
+
+use common::soak::{self, SoakPlan};
+use level::Timing;
+
+fn main() {
+    let asked: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let is_wanted = |name: &str| asked.is_empty() || asked.iter().any(|part| name.contains(part.as_str()));
+    let timing = Timing::from_environment();
+    let mut report = report::Report::new(timing);
+    for calls in LEVELS {
+        if is_wanted("reference") {
+            report.add_reference(reference::measure(calls, timing));
+        }
+        for destination in DESTINATIONS {
+            if is_wanted(destination) {
+                report.add_level(level::measure(destination, calls, timing));
+            }
+        }
+    }
+    if is_wanted("soak") {
+        report.add_soak(soak::run(SOAK));
+    }
+    report.finish();
+}
+
+/// Calls at once.
+const LEVELS: [usize; 3] = [100, 200, 400];
+const DESTINATIONS: [&str; 2] = ["echo", "tone"];
+
+const SOAK: SoakPlan = SoakPlan {
+    steady_calls: 200,
+    steady: Duration::from_secs(60),
+    short_calls: 1_000,
+    short_calls_per_second: 100,
+    // Timers H, J and L of the last call run for 32 s.
+    settle: Duration::from_secs(34),
+    memory_growth_percent: Some(5.0),
+};

@@ -1,0 +1,170 @@
+//! The RTP side of many callers in one thread: 50 packets a second from each, every one on its own socket and at its own
+//! phase. What comes back is read and written down with the kernel's time of its arrival.
+//!
+//! sipp speaks SIP for them. Its own `rtp_stream` reads nothing, so that the kernel drops what the server sends, and
+//! sends in clumps.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use caly::engine::clock::Clock;
+use caly::engine::sockets::{DatagramSocket, Purpose};
+
+/// Callers that send and listen until they are stopped.
+pub(crate) struct RtpCallers {
+    ports: Vec<u16>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<Conversation>>,
+}
+
+/// Where the callers send to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Callee {
+    /// To wherever their first packet comes from.
+    Answering,
+    /// To this address, and at once.
+    At(SocketAddr),
+}
+
+/// All that was sent and heard.
+#[derive(Debug, Default)]
+pub(crate) struct Conversation {
+    /// Packets sent.
+    pub(crate) sent: u64,
+    /// Packets that were heard, in the order in which they were read.
+    pub(crate) heard: Vec<Heard>,
+}
+
+/// One packet that was heard.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Heard {
+    /// When the kernel took it in, since the Unix epoch.
+    pub(crate) at: Duration,
+    pub(crate) caller: u32,
+    pub(crate) sequence: u16,
+    pub(crate) timestamp: u32,
+}
+
+impl RtpCallers {
+    /// Binds a port for each of `count` callers and begins. `patience` is how long they will be needed at most; it
+    /// only reserves memory.
+    pub(crate) fn start(count: usize, callee: Callee, patience: Duration) -> Self {
+        let callers: Vec<Caller> = (0..count).map(|number| Caller::new(number, callee)).collect();
+        let ports = callers.iter().map(|caller| caller.socket.local().port()).collect();
+        let stop = Arc::new(AtomicBool::new(false));
+        let is_over = Arc::clone(&stop);
+        let packets = count * (patience.as_millis() / FRAME.as_millis()) as usize;
+        let conversation = Conversation { sent: 0, heard: Vec::with_capacity(packets) };
+        let thread = std::thread::Builder::new()
+            .name("rtp-callers".to_owned())
+            .spawn(move || talk(callers, conversation, &is_over))
+            .expect("a thread for the callers");
+        Self { ports, stop, thread: Some(thread) }
+    }
+
+    /// The ports at which they listen, one for each.
+    pub(crate) fn ports(&self) -> &[u16] {
+        &self.ports
+    }
+
+    /// Falls silent and tells what was heard.
+    pub(crate) fn stop(mut self) -> Conversation {
+        self.stop.store(true, Ordering::Relaxed);
+        let thread = self.thread.take().expect("it is stopped once");
+        thread.join().expect("the callers' thread does not panic")
+    }
+}
+
+impl Drop for RtpCallers {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+struct Caller {
+    number: u32,
+    socket: DatagramSocket,
+    callee: Option<SocketAddr>,
+    packet: [u8; PACKET_BYTES],
+    sequence: u16,
+    timestamp: u32,
+}
+
+impl Caller {
+    fn new(number: usize, callee: Callee) -> Self {
+        let number = u32::try_from(number).expect("fewer callers than that");
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let socket = DatagramSocket::bind(any, Purpose::Media).expect("a free UDP port");
+        let callee = match callee {
+            Callee::Answering => None,
+            Callee::At(address) => Some(address),
+        };
+        let mut packet = [0; PACKET_BYTES];
+        packet[0] = 0x80;
+        packet[8..12].copy_from_slice(&(0x5eed_0000 + number).to_be_bytes());
+        for (index, byte) in packet[12..].iter_mut().enumerate() {
+            // No two frames alike, and neither silent nor loud: codes of some hundred to some thousand.
+            *byte = 0xa0 + ((index * 7 + number as usize) % 24) as u8;
+        }
+        Self { number, socket, callee, packet, sequence: 0, timestamp: 0 }
+    }
+
+    fn hear(&mut self, heard: &mut Vec<Heard>) {
+        let mut buffer = [0; 512];
+        while let Ok(Some(received)) = self.socket.receive(&mut buffer) {
+            let Some(([_, kind, s0, s1, t0, t1, t2, t3], _)) = buffer.split_first_chunk::<8>() else {
+                return;
+            };
+            // RTCP goes to the port above, which may be another caller's.
+            let is_rtp = received.len >= 12 && !(192..=223).contains(kind);
+            if !is_rtp || self.callee.is_some_and(|callee| callee != received.source) {
+                continue;
+            }
+            self.callee = Some(received.source);
+            heard.push(Heard {
+                at: received.stamp.expect("media sockets stamp what they receive"),
+                caller: self.number,
+                sequence: u16::from_be_bytes([*s0, *s1]),
+                timestamp: u32::from_be_bytes([*t0, *t1, *t2, *t3]),
+            });
+        }
+    }
+
+    fn speak(&mut self) -> u64 {
+        let Some(callee) = self.callee else { return 0 };
+        self.packet[2..4].copy_from_slice(&self.sequence.to_be_bytes());
+        self.packet[4..8].copy_from_slice(&self.timestamp.to_be_bytes());
+        self.sequence = self.sequence.wrapping_add(1);
+        self.timestamp = self.timestamp.wrapping_add(160);
+        // After the call nobody listens any more.
+        u64::from(self.socket.send(&self.packet, callee).is_ok())
+    }
+}
+
+/// Wakes up each millisecond for the callers whose phase it is.
+fn talk(mut callers: Vec<Caller>, mut conversation: Conversation, is_over: &AtomicBool) -> Conversation {
+    let clock = Clock::new();
+    let start = clock.now();
+    let phases = FRAME.as_millis() as usize;
+    let mut served = 0_u32;
+    while !is_over.load(Ordering::Relaxed) {
+        clock.sleep_until(start + STEP * served);
+        while start + STEP * served <= Instant::now() {
+            let phase = served as usize % phases;
+            for caller in callers.iter_mut().skip(phase).step_by(phases) {
+                caller.hear(&mut conversation.heard);
+                conversation.sent += caller.speak();
+            }
+            served += 1;
+        }
+    }
+    conversation
+}
+
+const FRAME: Duration = Duration::from_millis(20);
+const STEP: Duration = Duration::from_millis(1);
+/// A header and 20 ms of G.711.
+const PACKET_BYTES: usize = 12 + 160;
