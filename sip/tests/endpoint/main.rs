@@ -21,3 +21,4 @@ mod resolving;
 mod routing;
 mod server_timers;
 mod streams;
+mod torture;
