@@ -101,7 +101,8 @@ impl Endpoint {
         self.receive(now, flow, framed);
     }
 
-    /// A connection failed or closed, or an ICMP error came back for a datagram.
+    /// A connection failed or closed, or an ICMP error came back for a datagram. What counts is the protocol and the
+    /// remote address: that of the message's target or of its fallback.
     pub fn handle_transport_error(&mut self, now: Instant, flow: Flow) {
         self.flow_failed(now, flow);
     }

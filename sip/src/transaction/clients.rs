@@ -144,7 +144,7 @@ impl Clients {
         let mut registered = None;
         schedule.queue.reschedule(Owner::Client(id), &mut registered, armed.next());
         self.keys.insert(key.clone(), id);
-        self.remotes.insert((sent.target.remote, id));
+        self.remotes.extend(addresses(&sent).map(|remote| (remote, id)));
         let acks = Vec::new();
         self.transactions
             .insert(id, ClientTransaction { machine, armed, registered, key, outbound, sent, acks });
@@ -203,7 +203,9 @@ impl Clients {
         }
         let transaction = self.transactions.remove(&id)?;
         self.keys.remove(&transaction.key);
-        self.remotes.remove(&(transaction.sent.target.remote, id));
+        for remote in addresses(&transaction.sent) {
+            self.remotes.remove(&(remote, id));
+        }
         Some(transaction)
     }
 
@@ -242,6 +244,11 @@ impl Clients {
         })
         .collect()
     }
+}
+
+/// Where a failure of the transport may be reported from.
+fn addresses(sent: &Transmit) -> impl Iterator<Item = SocketAddr> {
+    [sent.target.remote].into_iter().chain(sent.fallback)
 }
 
 /// Branches of one forked INVITE whose 2xx are acknowledged and ended. A proxy forks to the phones of one user.

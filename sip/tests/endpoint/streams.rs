@@ -63,20 +63,23 @@ fn a_contact_on_another_host_gets_a_connection_of_its_own() {
 /// RFC 3263 4.3: the connection that should carry the BYE is gone and so is its fallback's first try: one direct try.
 #[test]
 fn a_bye_on_a_lost_connection_is_tried_once_more_at_the_contact() {
-    let mut agent = Agent::new();
-    let id = answered_over(&mut agent, tcp("192.0.2.9:49152"), "<sip:alice@192.0.2.9:5070;transport=tcp>");
-    bye(&mut agent, id);
-    let first = agent.take_one();
-    agent.endpoint.handle_transport_error(agent.now, tcp("192.0.2.9:49152"));
-    agent.drain();
-    let second = agent.take_one();
-    assert_eq!((second.target.remote, second.fallback), (address("192.0.2.9:5070"), None));
-    assert_ne!(first.bytes, second.bytes, "another address is another transaction");
-    agent.endpoint.handle_transport_error(agent.now, tcp("192.0.2.9:5070"));
-    agent.drain();
-    assert_eq!(agent.take_event_names(), ["Terminated"]);
-    agent.settle();
-    agent.assert_empty();
+    for failed in ["192.0.2.9:49152", "192.0.2.9:5070"] {
+        let mut agent = Agent::new();
+        let id =
+            answered_over(&mut agent, tcp("192.0.2.9:49152"), "<sip:alice@192.0.2.9:5070;transport=tcp>");
+        bye(&mut agent, id);
+        let first = agent.take_one();
+        agent.endpoint.handle_transport_error(agent.now, tcp(failed));
+        agent.drain();
+        let second = agent.take_one();
+        assert_eq!((second.target.remote, second.fallback), (address("192.0.2.9:5070"), None));
+        assert_ne!(first.bytes, second.bytes, "another address is another transaction");
+        agent.endpoint.handle_transport_error(agent.now, tcp("192.0.2.9:5070"));
+        agent.drain();
+        assert_eq!(agent.take_event_names(), ["Terminated"]);
+        agent.settle();
+        agent.assert_empty();
+    }
 }
 
 /// The caller came back over another connection: the newer one is used. Strangers do not draw our requests.
