@@ -9,7 +9,7 @@ use super::phase::Phase;
 use super::ports::MediaSockets;
 use super::wheel::Slot;
 use crate::call::exchange::CallKey;
-use crate::call::log::{CallLog, CallTime, Event, Pacing};
+use crate::call::log::{CallLog, CallTime, Event, LegQuality, Pacing};
 use crate::call::{Call, MediaTap};
 use crate::recorder::{Channel, Tap};
 use crate::store::EventSender;
@@ -69,6 +69,16 @@ impl Entry {
 }
 
 impl Live {
+    /// Says goodbye to the peer's RTP stack, hands the rest of the audio to the recording and tells the leg's figures.
+    pub(super) fn last_words(&mut self, now: Instant) -> Option<LegQuality> {
+        if let (Some(goodbye), Some(sockets)) = (self.call.goodbye(now), &self.sockets) {
+            // RTCP BYE is a courtesy; the SIP BYE ends the call.
+            let _ = sockets.rtcp.send(goodbye.datagram, goodbye.destination);
+        }
+        self.call.finish_recording(&mut self.tap);
+        self.call.quality()
+    }
+
     /// Figures of the ticks so far.
     pub(super) fn pacing(&self) -> Pacing {
         Pacing {

@@ -232,7 +232,11 @@ impl Shard {
         let at = entry.time(open.at);
         entry.append(&mut self.links.events, at, Event::Opened(open.opened.clone()));
         self.by_key.insert(open.key, index);
-        let prepared = self.prepare(open, now, &mut entry);
+        let prepared = catch_unwind(AssertUnwindSafe(|| self.prepare(open, now, &mut entry)));
+        let prepared = prepared.unwrap_or_else(|_| {
+            self.report_panic(&entry);
+            Err(HangupCause::InternalError)
+        });
         self.calls[index] = Some(entry);
         match prepared {
             Ok((live, offer)) => self.begin(index, live, offer, now),
@@ -356,19 +360,21 @@ impl Shard {
     /// The call is over: its last words to the peer's RTP stack and to the log, then its ports and slot are free.
     fn close(&mut self, index: usize, end: End, now: Instant) {
         let Some(entry) = self.calls.get_mut(index).and_then(Option::as_mut) else { return };
-        let Some(mut live) = entry.live.take() else { return };
-        if let (Some(goodbye), Some(sockets)) = (live.call.goodbye(now), &live.sockets) {
-            // RTCP BYE is a courtesy; the SIP BYE ends the call.
-            let _ = sockets.rtcp.send(goodbye.datagram, goodbye.destination);
-        }
-        live.call.finish_recording(&mut live.tap);
-        let at = entry.time(now);
-        if let Some(leg) = live.call.quality() {
-            entry.append(&mut self.links.events, at, Event::Quality { leg, pacing: live.pacing() });
-        }
+        let Some(live) = entry.live.take() else { return };
         let talk_ms = u64::try_from(end.talk.as_millis()).unwrap_or(u64::MAX);
         let ended = Ended { cause: end.cause, status: end.status, reason: end.reason, talk_ms };
-        entry.append(&mut self.links.events, at, Event::Ended(ended));
+        self.conclude(index, live, ended, now);
+    }
+
+    fn conclude(&mut self, index: usize, mut live: Live, ended: Ended, now: Instant) {
+        let last_words = catch_unwind(AssertUnwindSafe(|| live.last_words(now)));
+        if let Some(entry) = self.calls.get_mut(index).and_then(Option::as_mut) {
+            let at = entry.time(now);
+            if let Ok(Some(leg)) = last_words {
+                entry.append(&mut self.links.events, at, Event::Quality { leg, pacing: live.pacing() });
+            }
+            entry.append(&mut self.links.events, at, Event::Ended(ended));
+        }
         self.release(index, live, now);
     }
 
@@ -383,22 +389,26 @@ impl Shard {
         self.closing.push_back((now + CLOSING_TIME, entry.key));
     }
 
-    /// The call's code panicked. Its state is not looked at any more.
+    /// The call's code panicked. It is asked nothing more but for its last words, and may panic over these too.
     fn end_panicked(&mut self, index: usize, now: Instant) {
         let Some(entry) = self.calls.get_mut(index).and_then(Option::as_mut) else { return };
         let Some(live) = entry.live.take() else { return };
-        tracing::error!(call_id = %entry.log.call(), "a fault in the call's code ended it; please report it");
-        self.stats.panics.fetch_add(1, Ordering::Relaxed);
         let cause = HangupCause::InternalError;
         let talk = entry.answered_at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
         let status = if entry.answered_at.is_some() { 200 } else { 500 };
         let talk_ms = u64::try_from(talk.as_millis()).unwrap_or(u64::MAX);
         let ended = Ended { cause, status: Some(status), reason: None, talk_ms };
-        let at = entry.time(now);
-        entry.append(&mut self.links.events, at, Event::Ended(ended));
         let answer = CallAnswer::End { cause, refusal: Refusal::of(cause) };
         self.unsent.push_back(ShardAnswer { key: entry.key, answer });
-        self.release(index, live, now);
+        if let Some(entry) = self.calls.get(index).and_then(Option::as_ref) {
+            self.report_panic(entry);
+        }
+        self.conclude(index, live, ended, now);
+    }
+
+    fn report_panic(&self, entry: &Entry) {
+        tracing::error!(call_id = %entry.log.call(), "a fault in the call's code ended it; please report it");
+        self.stats.panics.fetch_add(1, Ordering::Relaxed);
     }
 
     fn release(&mut self, index: usize, live: Live, now: Instant) {
@@ -409,8 +419,13 @@ impl Shard {
         if let Some(tap) = live.tap.0 {
             tap.finish();
         }
+        // What a destination does when it is dropped is the call's code too.
+        let dropped = catch_unwind(AssertUnwindSafe(|| drop(live.call)));
         self.stats.calls.fetch_sub(1, Ordering::Relaxed);
         if let Some(entry) = self.calls.get(index).and_then(Option::as_ref) {
+            if dropped.is_err() {
+                self.report_panic(entry);
+            }
             self.closing.push_back((now + CLOSING_TIME, entry.key));
         }
     }

@@ -1,6 +1,7 @@
 //! What the endpoint reports: new INVITEs are let in or refused here, everything else goes to the call's shard.
 
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime};
 
@@ -80,7 +81,10 @@ impl Worker {
         if self.calls.active() >= self.config.max_calls {
             return Err(HangupCause::CallLimit);
         }
-        let built = self.config.destinations.build(&routed.destination);
+        let destinations = &self.config.destinations;
+        // Whoever makes destinations may have faults; this thread has other calls.
+        let built = catch_unwind(AssertUnwindSafe(|| destinations.build(&routed.destination)));
+        let built = built.map_err(|_| HangupCause::InternalError)?;
         let (destination, is_recorded) = built.ok_or(HangupCause::NotFound)?;
         let port = self.local().port();
         let ours = contact::for_flow(flow, port, source, &self.config.routing, self.config.advertise);
