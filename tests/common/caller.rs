@@ -37,6 +37,12 @@ impl Caller {
         self.request("INVITE", "", SDP_HEADER, offer)
     }
 
+    /// INVITE inside the dialog that `answer` made.
+    pub(crate) fn reinvite(&mut self, answer: &SipText, offer: &str) -> String {
+        self.cseq += 1;
+        self.request("INVITE", &to_tag(answer), SDP_HEADER, offer)
+    }
+
     /// ACK of a 2xx.
     pub(crate) fn ack(&mut self, answer: &SipText) -> String {
         self.request("ACK", &to_tag(answer), "", "")
@@ -96,6 +102,12 @@ pub(crate) fn offer(rtp: SocketAddr) -> String {
          m=audio {port} RTP/AVP 0 8 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n\
          a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\n"
     )
+}
+
+/// The same offer again in its `version`, with a direction.
+pub(crate) fn offer_again(rtp: SocketAddr, version: u32, direction: &str) -> String {
+    let first = offer(rtp);
+    first.replacen("o=caller 1 1 ", &format!("o=caller 1 {version} "), 1) + &format!("a={direction}\r\n")
 }
 
 fn to_tag(response: &SipText) -> String {

@@ -1,17 +1,28 @@
 //! What calls left behind, read as an operator reads it: `caly calls ls` and `caly calls show`, as JSON.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::server::Server;
+use super::server::{Server, run_caly};
 use super::wait;
 
-impl Server {
+/// The calls of one data directory.
+pub(crate) struct Records {
+    data: PathBuf,
+}
+
+impl Records {
+    /// Of the directory `data`, whether or not a server runs there.
+    pub(crate) fn new(data: PathBuf) -> Self {
+        Self { data }
+    }
+
     /// All call rows.
     #[track_caller]
     pub(crate) fn calls(&self) -> Vec<Value> {
-        let printed = self.caly(&["calls", "ls", "--json", "--limit", "10000"]);
+        let printed = run_caly(&["calls", "ls", "--json", "--limit", "10000"], &self.data);
         json_values(&printed)
     }
 
@@ -36,9 +47,67 @@ impl Server {
     /// One call with its events.
     #[track_caller]
     pub(crate) fn call(&self, id: &str) -> Value {
-        let printed = self.caly(&["calls", "show", id, "--json"]);
+        let printed = run_caly(&["calls", "show", id, "--json"], &self.data);
         serde_json::from_str(&printed).unwrap_or_else(|error| panic!("not JSON ({error}): {printed}"))
     }
+
+    /// The call with this Call-ID among `rows`, with its events.
+    #[track_caller]
+    pub(crate) fn call_of(&self, rows: &[Value], sip_call_id: &str) -> Value {
+        let of_call: Vec<&Value> = rows.iter().filter(|row| row["sip_call_id"] == sip_call_id).collect();
+        assert_eq!(of_call.len(), 1, "rows of {sip_call_id} among {rows:?}");
+        self.call(text(of_call[0], "id"))
+    }
+}
+
+impl Server {
+    /// What its calls leave.
+    pub(crate) fn records(&self) -> Records {
+        Records::new(self.data())
+    }
+
+    /// [`Records::calls`].
+    #[track_caller]
+    pub(crate) fn calls(&self) -> Vec<Value> {
+        self.records().calls()
+    }
+
+    /// [`Records::ended_calls`].
+    #[track_caller]
+    pub(crate) fn ended_calls(&self, number: usize) -> Vec<Value> {
+        self.records().ended_calls(number)
+    }
+
+    /// [`Records::ended_call`].
+    #[track_caller]
+    pub(crate) fn ended_call(&self) -> Value {
+        self.records().ended_call()
+    }
+
+    /// [`Records::call`].
+    #[track_caller]
+    pub(crate) fn call(&self, id: &str) -> Value {
+        self.records().call(id)
+    }
+}
+
+/// Holds that an ended call's log is whole: numbered without a hole, begun once and ended once, as its row says.
+/// Returns the end.
+#[track_caller]
+pub(crate) fn assert_whole(call: &Value) -> Value {
+    let records = call["events"].as_array().unwrap_or_else(|| panic!("no events in {call}"));
+    let numbers: Vec<u64> = records.iter().map(|record| count(record, "seq")).collect();
+    let expected: Vec<u64> = (0..).take(numbers.len()).collect();
+    assert_eq!(numbers, expected, "{call}");
+    assert_eq!(events(call)[0]["type"], "opened", "{call}");
+    let (opened, ends) = (events_of(call, "opened"), events_of(call, "ended"));
+    assert_eq!((opened.len(), ends.len()), (1, 1), "a call begins once and ends once: {call}");
+    for field in ["cause", "status", "talk_ms"] {
+        assert_eq!(ends[0][field], call[field], "{field} of {call}");
+    }
+    assert_eq!(call["state"], "ended", "{call}");
+    assert!(call["ended_at"].is_string(), "{call}");
+    ends[0].clone()
 }
 
 /// The events of a call as `caly calls show` prints it, without their envelope.

@@ -178,7 +178,7 @@ impl Drop for Server {
 
 /// Runs `caly ARGUMENTS --data DATA` to its end.
 #[track_caller]
-fn run_caly(arguments: &[&str], data: &Path) -> String {
+pub(crate) fn run_caly(arguments: &[&str], data: &Path) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_caly"))
         .args(arguments)
         .arg("--data")

@@ -1,0 +1,112 @@
+//! When the machine itself stood still: threads that do nothing but wake up and write down when they could not. What a
+//! stream lacks in such a time is not the server's fault.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::rtp_peer::RtpArrived;
+
+/// Watches until it is stopped.
+pub(crate) struct StallWatch {
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<Vec<Stall>>>,
+}
+
+/// All stalls that were seen, by watching thread.
+pub(crate) struct Stalls(Vec<Vec<Stall>>);
+
+/// A thread was to be run at the one time and was run at the other.
+#[derive(Clone, Copy, Debug)]
+struct Stall {
+    due: Instant,
+    run: Instant,
+}
+
+impl StallWatch {
+    /// Begins to watch.
+    pub(crate) fn start() -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let watch = || {
+            let stop = Arc::clone(&stop);
+            std::thread::spawn(move || watch(&stop))
+        };
+        let threads = (0..WATCHERS).map(|_| watch()).collect();
+        Self { stop, threads }
+    }
+
+    /// Ends and tells what was seen.
+    pub(crate) fn stop(mut self) -> Stalls {
+        self.stop.store(true, Ordering::Relaxed);
+        let seen = self.threads.drain(..).map(|thread| thread.join().expect("a watcher does not panic"));
+        Stalls(seen.collect())
+    }
+}
+
+impl Drop for StallWatch {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Stalls {
+    /// How long at most one thread was kept waiting between two times.
+    pub(crate) fn between(&self, from: Instant, to: Instant) -> Duration {
+        let overlap = |stall: &Stall| stall.run.min(to).saturating_duration_since(stall.due.max(from));
+        self.0.iter().map(|seen| seen.iter().map(overlap).sum()).max().unwrap_or_default()
+    }
+
+    /// Holds a stream of the server's against what a peer must hear: sequence numbers without a hole, 20 ms of
+    /// timestamp and no long pause between two packets, but for the machine's own stalls.
+    #[track_caller]
+    pub(crate) fn assert_unbroken(&self, whose: &str, packets: &[RtpArrived], at_least: usize) {
+        assert!(packets.len() >= at_least, "{whose}: {} packets", packets.len());
+        for pair in packets.windows(2) {
+            let (before, after) = (&pair[0], &pair[1]);
+            assert_eq!(
+                after.sequence,
+                before.sequence.wrapping_add(1),
+                "{whose}: a hole in the sequence numbers"
+            );
+            let advance = after.timestamp.wrapping_sub(before.timestamp);
+            assert_eq!(advance % FRAME_SAMPLES, 0, "{whose}: timestamps {advance} apart");
+            // A stall that delayed the reading of both packets lies before the first of them was read.
+            let stalled = self.between(before.at - LONGEST_STALL, after.at);
+            let skipped = FRAME * (advance / FRAME_SAMPLES).saturating_sub(1);
+            assert!(
+                advance > 0 && (skipped.is_zero() || skipped <= stalled + BEAT * 2),
+                "{whose}: timestamps {advance} apart, and the machine stood still for {stalled:?} only"
+            );
+            let pause = after.at - before.at;
+            assert!(
+                pause <= LONGEST_PAUSE + stalled,
+                "{whose}: a pause of {pause:?}, and the machine stood still for {stalled:?} only"
+            );
+        }
+    }
+}
+
+fn watch(stop: &AtomicBool) -> Vec<Stall> {
+    let mut seen = Vec::new();
+    while !stop.load(Ordering::Relaxed) {
+        let due = Instant::now() + BEAT;
+        std::thread::sleep(BEAT);
+        let run = Instant::now();
+        if run - due >= BEAT {
+            seen.push(Stall { due, run });
+        }
+    }
+    seen
+}
+
+/// One for each core of a small machine: it may be only one of them that stands still.
+const WATCHERS: usize = 2;
+/// Far more often than a packet is due.
+const BEAT: Duration = Duration::from_millis(5);
+/// Three packets: a listener's jitter buffer bridges no more.
+const LONGEST_PAUSE: Duration = Duration::from_millis(60);
+/// Virtual machines stand still for 50 to 300 ms.
+const LONGEST_STALL: Duration = Duration::from_millis(500);
+const FRAME: Duration = Duration::from_millis(20);
+const FRAME_SAMPLES: u32 = 160;
