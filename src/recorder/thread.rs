@@ -18,7 +18,7 @@ pub struct Recorder;
 
 impl Recorder {
     /// Begins to write recordings below `dir` for `shards` shards, each with a port of its own. Call
-    /// [`repair`](super::repair) before.
+    /// [`repair`](fn@super::repair) before.
     ///
     /// # Errors
     /// When the thread cannot be started.

@@ -46,6 +46,9 @@ impl Store {
         {
             recovered.closed_calls += closed;
         }
+        if recovered != Recovered::default() {
+            tracing::info!(?recovered, "put the traces of a server that did not end in order right");
+        }
         Ok(recovered)
     }
 
