@@ -4,57 +4,49 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-/// A token bucket per source address.
+/// A token bucket per source address, kept as the time at which it will be full again.
 #[derive(Debug)]
 pub struct InviteRate {
-    per_second: f64,
-    burst: f64,
-    buckets: HashMap<IpAddr, Bucket>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Bucket {
-    tokens: f64,
-    at: Instant,
+    /// Time in which one token comes back.
+    interval: Duration,
+    full_at: HashMap<IpAddr, Instant>,
 }
 
 impl InviteRate {
     /// `per_second` INVITEs of one source, with bursts of twice as many.
     pub fn new(per_second: u32) -> Self {
-        let per_second = f64::from(per_second);
-        Self { per_second, burst: 2.0 * per_second, buckets: HashMap::new() }
+        Self { interval: TIME_TO_FILL / (BURST_SECONDS * per_second.max(1)), full_at: HashMap::new() }
     }
 
     /// Takes one token of `source`; false if it has none left.
     pub fn admit(&mut self, now: Instant, source: IpAddr) -> bool {
-        if self.buckets.len() >= MAX_SOURCES && !self.buckets.contains_key(&source) {
+        if self.full_at.len() >= MAX_SOURCES && !self.full_at.contains_key(&source) {
             self.forget_idle(now);
         }
-        if self.buckets.len() >= MAX_SOURCES && !self.buckets.contains_key(&source) {
+        if self.full_at.len() >= MAX_SOURCES && !self.full_at.contains_key(&source) {
             return false;
         }
-        let bucket = self.buckets.entry(source).or_insert(Bucket { tokens: self.burst, at: now });
-        let passed = now.saturating_duration_since(bucket.at).as_secs_f64();
-        bucket.tokens = (bucket.tokens + passed * self.per_second).min(self.burst);
-        bucket.at = now;
-        if bucket.tokens < 1.0 {
+        let full_at = self.full_at.entry(source).or_insert(now);
+        let after = (*full_at).max(now) + self.interval;
+        if after.saturating_duration_since(now) > TIME_TO_FILL {
             return false;
         }
-        bucket.tokens -= 1.0;
+        *full_at = after;
         true
     }
 
-    /// A bucket that has had time to fill up says nothing any more.
+    /// A full bucket says nothing any more.
     fn forget_idle(&mut self, now: Instant) {
-        self.buckets.retain(|_, bucket| now.saturating_duration_since(bucket.at) < TIME_TO_FILL);
+        self.full_at.retain(|_, full_at| *full_at > now);
     }
 }
 
 /// Sources that are remembered at once; only addresses of trunks and of this host get here, so that more is an attack
 /// from within a trunk's network.
 const MAX_SOURCES: usize = 4096;
-/// Burst divided by rate.
-const TIME_TO_FILL: Duration = Duration::from_secs(2);
+/// A burst is what this many seconds bring.
+const BURST_SECONDS: u32 = 2;
+const TIME_TO_FILL: Duration = Duration::from_secs(BURST_SECONDS as u64);
 
 #[cfg(test)]
 mod tests {
@@ -84,6 +76,6 @@ mod tests {
         }
         assert!(!rate.admit(start, address(1_000_000)));
         assert!(rate.admit(start + TIME_TO_FILL, address(1_000_000)));
-        assert_eq!(rate.buckets.len(), 1);
+        assert_eq!(rate.full_at.len(), 1);
     }
 }

@@ -148,3 +148,20 @@ fn write_until(stop: &AtomicBool, rings: &mut [Consumer<Packet>], mut file: Capt
 /// 100 packets a second and call: room for a minute of one call, or for a second of sixty.
 const RING_PACKETS: usize = 8192;
 const WRITE_INTERVAL: Duration = Duration::from_millis(200);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_finds_no_room_is_counted_and_a_capture_that_is_off_takes_nothing() {
+        let (ring, _packets) = RingBuffer::new(2);
+        let mut capture = Capture { ring: Some(ring), missed: Arc::default() };
+        let way = Way::udp("127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap());
+        for _ in 0..5 {
+            capture.record(way, None, b"x");
+        }
+        assert_eq!(capture.missed.load(Ordering::Relaxed), 3);
+        Capture::off().record(way, None, b"x");
+    }
+}

@@ -1,6 +1,7 @@
 //! Finds out how long a caller's packets wait for their call's slot, so that the call can move to the slot that falls
 //! soon after they arrive.
 
+use std::cmp::Reverse;
 use std::time::{Duration, Instant};
 
 use super::wheel::{SLOTS, TICK};
@@ -39,23 +40,27 @@ impl Phase {
         if all < MIN_PACKETS {
             return None;
         }
-        let (start, inside) = (0..STEPS)
-            .map(|start| (start, (0..SPAN).map(|n| u32::from(waits[(start + n) % STEPS])).sum::<u32>()))
-            .max_by_key(|&(start, inside)| (inside, std::cmp::Reverse(start)))?;
-        let is_concentrated = inside * 10 >= all * 7;
-        // `start` is the shortest wait of the span; below 7.5 ms the packets are met soon enough.
-        (is_concentrated && start >= TOLERATED_STEPS)
-            .then(|| ((start / STEPS_PER_SLOT) as u8).min(SLOTS as u8 - 1))
+        let count = |step: usize| u32::from(waits[step % STEPS]);
+        let inside_from = |start: usize| (start..start + SPAN).map(count).sum::<u32>();
+        let start = (0..STEPS).max_by_key(|&start| (inside_from(start), Reverse(start)))?;
+        let inside = inside_from(start);
+        if inside * 10 < all * 7 {
+            return None;
+        }
+        // Each packet counts with the middle of its step, so that a span across the tick means a wait of 20 ms.
+        let half_steps: u32 = (start..start + SPAN).map(|step| (2 * step as u32 + 1) * count(step)).sum();
+        let wait = STEP * half_steps / (2 * inside);
+        let slots = (wait.as_micros() / SLOT.as_micros()) as u8;
+        (wait > TOLERATED_WAIT).then_some(slots.min(SLOTS as u8 - 1))
     }
 }
 
 const STEP: Duration = Duration::from_micros(2500);
 const STEPS: usize = 8;
-const STEPS_PER_SLOT: usize = 2;
+const SLOT: Duration = Duration::from_millis(5);
 /// Packets of one phase fall within 5 ms.
 const SPAN: usize = 2;
-/// 7.5 ms.
-const TOLERATED_STEPS: usize = 3;
+const TOLERATED_WAIT: Duration = Duration::from_micros(7500);
 const WINDOW: Duration = Duration::from_secs(5);
 /// Half of what five seconds bring.
 const MIN_PACKETS: u32 = 125;

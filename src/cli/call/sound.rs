@@ -112,3 +112,81 @@ const MAX_RATE: u32 = 384_000;
 const CHUNK: usize = 1024;
 /// RIFF, fmt and data headers of plain PCM.
 const WAV_HEADER_BYTES: usize = 44;
+
+#[cfg(test)]
+mod tests {
+    use std::f32::consts::TAU;
+
+    use hound::{WavSpec, WavWriter};
+
+    use super::*;
+
+    fn wav(spec: WavSpec, seconds: f32) -> Vec<u8> {
+        let mut file = Cursor::new(Vec::new());
+        let mut writer = WavWriter::new(&mut file, spec).unwrap();
+        for n in 0..(spec.sample_rate as f32 * seconds) as u32 {
+            let sample = 0.5 * (TAU * 1000.0 * n as f32 / spec.sample_rate as f32).sin();
+            for _ in 0..spec.channels {
+                match spec.sample_format {
+                    SampleFormat::Float => writer.write_sample(sample).unwrap(),
+                    SampleFormat::Int => {
+                        let full_scale = 2f32.powi(i32::from(spec.bits_per_sample) - 1) - 1.0;
+                        writer.write_sample((sample * full_scale) as i32).unwrap();
+                    }
+                }
+            }
+        }
+        writer.finalize().unwrap();
+        file.into_inner()
+    }
+
+    /// Amplitude of 1 kHz in the middle half of 8 kHz samples.
+    fn amplitude(samples: &[i16]) -> f32 {
+        let middle = &samples[samples.len() / 4..samples.len() * 3 / 4];
+        let (mut re, mut im) = (0f32, 0f32);
+        for (n, &sample) in middle.iter().enumerate() {
+            let phase = TAU * n as f32 / 8.0;
+            re += f32::from(sample) * phase.cos();
+            im += f32::from(sample) * phase.sin();
+        }
+        2.0 * re.hypot(im) / middle.len() as f32 / 32_767.0
+    }
+
+    #[test]
+    fn files_of_every_kind_become_8_khz_mono_at_the_same_level() {
+        use SampleFormat::{Float, Int};
+        for (sample_rate, channels, bits_per_sample, sample_format) in [
+            (8000, 1, 16, Int),
+            (16_000, 1, 16, Int),
+            (44_100, 2, 24, Int),
+            (48_000, 2, 32, Float),
+            (22_050, 1, 8, Int),
+        ] {
+            let spec = WavSpec { channels, sample_rate, bits_per_sample, sample_format };
+            let samples = read_wav(Cursor::new(wav(spec, 1.0)), "test.wav").unwrap();
+            assert!(samples.len().abs_diff(8000) <= 2, "{spec:?}: {}", samples.len());
+            assert!((amplitude(&samples) - 0.5).abs() < 0.02, "{spec:?}: {}", amplitude(&samples));
+        }
+    }
+
+    #[test]
+    fn what_is_no_sound_is_refused_with_a_remedy() {
+        let spec =
+            WavSpec { channels: 1, sample_rate: 8000, bits_per_sample: 16, sample_format: SampleFormat::Int };
+        let whole = wav(spec, 0.1);
+        for broken in [&b""[..], b"RIFF", b"not a wav at all, not even a little", &whole[..60]] {
+            let failure = read_wav(Cursor::new(broken), "x.wav").unwrap_err();
+            assert!(failure.to_string().contains("x.wav"), "{failure}");
+        }
+    }
+
+    #[test]
+    fn a_wav_from_a_pipe_gets_its_real_sizes() {
+        let spec =
+            WavSpec { channels: 1, sample_rate: 8000, bits_per_sample: 16, sample_format: SampleFormat::Int };
+        let mut piped = wav(spec, 0.5);
+        piped[4..8].copy_from_slice(&0x7fff_f024u32.to_le_bytes());
+        piped[40..44].copy_from_slice(&0x7fff_f000u32.to_le_bytes());
+        assert_eq!(read_wav(Cursor::new(streamed_wav(piped)), "pipe").unwrap().len(), 4000);
+    }
+}

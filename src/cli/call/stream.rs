@@ -121,3 +121,56 @@ fn udp_payload(link: DataLink, frame: &[u8]) -> Option<&[u8]> {
 const MAX_STREAMS: usize = 256;
 /// An hour.
 const MAX_SAMPLES: usize = 3600 * 8000;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use caly_rtp::packet::{RtpTime, SeqNo};
+
+    use super::*;
+    use crate::capture::{CaptureWriter, Way};
+
+    fn rtp(payload_type: u8, ssrc: u32, timestamp: u32, payload: &[u8]) -> Vec<u8> {
+        let packet = Packet {
+            marker: false,
+            payload_type: PayloadType(payload_type),
+            sequence: SeqNo(0),
+            timestamp: RtpTime(timestamp),
+            ssrc: Ssrc(ssrc),
+            payload,
+        };
+        let mut datagram = vec![0; 12 + payload.len()];
+        packet.write_to(&mut datagram).unwrap();
+        datagram
+    }
+
+    #[test]
+    fn the_largest_stream_is_laid_out_by_its_timestamps() {
+        let path = std::env::temp_dir().join(format!("caly-stream-{}.pcap", std::process::id()));
+        let (writer, mut captures) = CaptureWriter::start(&path, 1).unwrap();
+        let way = Way::udp("192.0.2.1:4000".parse().unwrap(), "192.0.2.2:4002".parse().unwrap());
+        let start = u32::MAX - 159;
+        for datagram in [
+            rtp(8, 1, 0, &[0xd5; 160]),
+            rtp(0, 2, start, &[0x80; 160]),
+            rtp(101, 2, start, &[5, 0, 0, 160]),
+            b"not rtp".to_vec(),
+            // The packet between is lost; the timestamp wraps.
+            rtp(0, 2, start.wrapping_add(320), &[0x00; 160]),
+        ] {
+            captures[0].record(way, Some(Duration::from_secs(1)), &datagram);
+        }
+        writer.finish().unwrap();
+        let samples = read_capture(&path).unwrap();
+        assert_eq!(samples.len(), 480);
+        assert_eq!([samples[0], samples[159], samples[160], samples[319]], [32_124, 32_124, 0, 0]);
+        assert_eq!(samples[320], -32_124);
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &bytes[..bytes.len() - 7]).unwrap();
+        assert_eq!(read_capture(&path).unwrap().len(), 160, "a capture cut in a packet ends before it");
+        std::fs::write(&path, b"garbage").unwrap();
+        assert!(read_capture(&path).unwrap_err().to_string().contains("neither a pcap nor a pcapng"));
+        std::fs::remove_file(&path).unwrap();
+    }
+}
