@@ -7,7 +7,7 @@ use super::Dialog;
 use super::exchange::{Admission, Exchange, Offer};
 use super::invite_uac::InviteUac;
 use super::invite_uas::PendingInvite;
-use crate::transaction::{ClientId, TimerTable};
+use crate::transaction::{ClientId, ServerId, TimerTable};
 
 /// One session.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub(crate) enum State {
     /// The peer's INVITE lies with the application. The dialog is early.
     Incoming { invite: PendingInvite, dialog: Dialog },
     /// Refused or cancelled: only the ACK is still to come.
-    Declined { dialog: Dialog },
+    Declined { server: ServerId, dialog: Dialog },
     /// Our INVITE has no final response.
     Outgoing(OutgoingCall),
     /// A 2xx has passed.
@@ -53,7 +53,7 @@ impl State {
 
     pub(crate) fn dialog(&self) -> Option<&Dialog> {
         match self {
-            Self::Incoming { dialog, .. } | Self::Declined { dialog } | Self::Closing { dialog } => {
+            Self::Incoming { dialog, .. } | Self::Declined { dialog, .. } | Self::Closing { dialog } => {
                 Some(dialog)
             }
             Self::Established(established) => Some(&established.dialog),
@@ -63,7 +63,7 @@ impl State {
 
     pub(crate) fn dialog_mut(&mut self) -> Option<&mut Dialog> {
         match self {
-            Self::Incoming { dialog, .. } | Self::Declined { dialog } | Self::Closing { dialog } => {
+            Self::Incoming { dialog, .. } | Self::Declined { dialog, .. } | Self::Closing { dialog } => {
                 Some(dialog)
             }
             Self::Established(established) => Some(&mut established.dialog),

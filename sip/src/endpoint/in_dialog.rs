@@ -36,7 +36,7 @@ impl Endpoint {
 
     /// 200, and 487 for an INVITE of the peer's that lies with the application (RFC 3261 15.1.2).
     fn receive_bye(&mut self, now: Instant, id: SessionId, arrival: Arrival) {
-        self.accept_request(now, &arrival, id, "");
+        self.accept_request(now, &arrival, "");
         match self.sessions.get(&id).map(|s| &s.state) {
             Some(State::Incoming { .. }) => self.terminate_incoming(now, id),
             Some(State::Established(established)) => {
@@ -74,15 +74,12 @@ impl Endpoint {
                 Admission::Gone
             }
         };
-        let refusal = match admission {
-            Admission::Open if self.has_transaction_room() => None,
-            Admission::Open => Some(Refusal::Full),
-            Admission::Pending => Some(Refusal::Pending),
-            Admission::Busy => Some(Refusal::Busy),
-            Admission::Gone => Some(Refusal::NoDialog),
-        };
-        if let Some(refusal) = refusal {
-            return self.refuse(&arrival, refusal);
+        match admission {
+            Admission::Open if self.has_transaction_room() => {}
+            Admission::Open => return self.refuse(&arrival, Refusal::Full),
+            Admission::Pending => return self.refuse_invite(now, &arrival, Refusal::Pending),
+            Admission::Busy => return self.refuse_invite(now, &arrival, Refusal::Busy),
+            Admission::Gone => return self.refuse(&arrival, Refusal::NoDialog),
         }
         let invite = self.open_invite(&arrival, id, "");
         let (server, trying) = (invite.server, invite.trying());

@@ -52,7 +52,7 @@ impl Endpoint {
         let transmit = Transmit {
             target: transaction.path.target,
             fallback: transaction.path.fallback,
-            session: Some(transaction.session),
+            session: transaction.session,
             bytes: self.signed(response).to_bytes().into(),
         };
         let sent = self.servers.respond(&mut self.schedule, now, server, (class, transmit));

@@ -66,7 +66,7 @@ impl Endpoint {
             return self.receive_ack(now, arrival);
         }
         if let Some(server) = self.servers.find(&arrival.key) {
-            arrival.session = self.servers.transaction(server).map(|t| t.session);
+            arrival.session = self.servers.transaction(server).and_then(|t| t.session);
             self.trace_request(&arrival, Repeat::Again);
             self.outputs.counters.retransmissions_received += 1;
             if self.servers.step(&mut self.schedule, now, server, ServerInput::Repeat) == ServerAction::Resend
@@ -83,8 +83,10 @@ impl Endpoint {
 
     /// A request that opens a server transaction (RFC 3261 8.2.1 to 8.2.3, 12.2.2).
     fn receive_new(&mut self, now: Instant, arrival: Arrival) {
-        if let Some(refusal) = self.inspect(&arrival) {
-            return self.refuse(&arrival, refusal);
+        match self.inspect(&arrival) {
+            Some(Refusal::Merged) => return self.refuse_invite(now, &arrival, Refusal::Merged),
+            Some(refusal) => return self.refuse(&arrival, refusal),
+            None => {}
         }
         if arrival.essentials.to.tag().is_none() {
             return match arrival.request.method {

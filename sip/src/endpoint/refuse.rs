@@ -1,5 +1,7 @@
-//! What the endpoint answers by itself, without state (RFC 3261 8.2, 8.2.7, 11.2): checks of new requests, refusals,
+//! What the endpoint answers by itself, most of it without state (RFC 3261 8.2, 8.2.7, 11.2): checks of new requests, refusals,
 //! OPTIONS.
+
+use std::time::Instant;
 
 use super::Endpoint;
 use super::command::SDP_CONTENT_TYPE;
@@ -10,6 +12,7 @@ use super::reply::{Echo, ReplyPath, stamp_via};
 use super::transmit::Transmit;
 use crate::dialog::invite_uas::ALLOW;
 use crate::message::{HeaderName, Headers, Malformed, MediaType, Method, Request, Response, StatusCode};
+use crate::transaction::Opening;
 use crate::transaction::key::MergeKey;
 use crate::transport::Flow;
 
@@ -88,6 +91,29 @@ impl Endpoint {
 
     /// Sends a final response without keeping state; a repeat of the request gets the same again.
     pub(crate) fn refuse(&mut self, arrival: &Arrival, refusal: Refusal) {
+        let response = self.refusal(arrival, refusal);
+        self.respond_stateless(arrival, response);
+    }
+
+    /// Refuses an INVITE for a reason that may pass: in a transaction, so that a repeat that comes late is not taken
+    /// for another try, which the caller would not hear of any more.
+    pub(crate) fn refuse_invite(&mut self, now: Instant, arrival: &Arrival, refusal: Refusal) {
+        let response = self.refusal(arrival, refusal);
+        if !self.has_transaction_room() {
+            return self.respond_stateless(arrival, response);
+        }
+        let to_tag = response.headers.essentials().ok().and_then(|e| e.to.tag().map(Into::into));
+        let server = self.servers.open(Opening {
+            key: arrival.key.clone(),
+            merge_key: None,
+            path: arrival.path,
+            session: arrival.session,
+            to_tag: to_tag.unwrap_or_default(),
+        });
+        self.respond(now, server, response);
+    }
+
+    fn refusal(&mut self, arrival: &Arrival, refusal: Refusal) -> Response {
         self.count(&refusal);
         let seed = self.tokens.stateless_number(&arrival.identity());
         let echo = Echo::new(&arrival.request, &arrival.essentials, &tag_of(seed));
@@ -108,7 +134,7 @@ impl Endpoint {
             Refusal::TooLarge | Refusal::Scheme | Refusal::NoDialog | Refusal::Merged => {}
             Refusal::Pending | Refusal::OutOfOrder => {}
         }
-        self.respond_stateless(arrival, response);
+        response
     }
 
     /// 200 with what this user agent can do, or 503 while draining (RFC 3261 11.2).

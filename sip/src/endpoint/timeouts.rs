@@ -59,9 +59,9 @@ impl Endpoint {
         match self.servers.step(&mut self.schedule, now, id, timer) {
             ServerAction::Resend => self.resend_response(id),
             ServerAction::TimedOut => {
-                let session = self.servers.transaction(id).map(|t| t.session);
+                let session = self.servers.transaction(id).and_then(|t| t.session);
                 self.outputs.counters.timeouts += 1;
-                self.declined_is_over(session);
+                self.declined_is_over(session, id);
             }
             ServerAction::Absorb
             | ServerAction::Send

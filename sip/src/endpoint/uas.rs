@@ -52,7 +52,7 @@ impl Endpoint {
             key: arrival.key.clone(),
             merge_key: is_new.then(|| MergeKey::of(essentials)),
             path: arrival.path,
-            session,
+            session: Some(session),
             to_tag: essentials.to.tag().unwrap_or(tag).into(),
         });
         let target = arrival.request.headers.contact().ok().flatten().map(|c| c.uri);
@@ -68,10 +68,12 @@ impl Endpoint {
         };
         let Some(transaction) = self.servers.transaction(invite) else { return };
         let (session, to_tag) = (transaction.session, transaction.to_tag.clone());
-        arrival.session = Some(session);
+        arrival.session = session;
         self.trace_request(&arrival, Repeat::First);
-        self.accept_request(now, &arrival, session, &to_tag);
-        self.cancel_pending(now, session, invite);
+        self.accept_request(now, &arrival, &to_tag);
+        if let Some(session) = session {
+            self.cancel_pending(now, session, invite);
+        }
     }
 
     /// Ends the INVITE of this transaction with 487 if it still lies with the application.
@@ -111,7 +113,7 @@ impl Endpoint {
         self.transition(id, |state| match state {
             State::Incoming { invite, dialog } => {
                 server = Some(invite.server);
-                State::Declined { dialog }
+                State::Declined { server: invite.server, dialog }
             }
             State::Declined { .. } | State::Outgoing(_) | State::Established(_) | State::Closing { .. } => {
                 state
@@ -125,7 +127,7 @@ impl Endpoint {
 
     /// 200 to a CANCEL or BYE, in a transaction of its own so that its repeats get the same. With the table full it
     /// goes without one: a repeat then gets 481, which ends it as well.
-    pub(crate) fn accept_request(&mut self, now: Instant, arrival: &Arrival, session: SessionId, tag: &str) {
+    pub(crate) fn accept_request(&mut self, now: Instant, arrival: &Arrival, tag: &str) {
         let response = Echo::new(&arrival.request, &arrival.essentials, tag).response(StatusCode::OK);
         if !self.has_transaction_room() {
             self.outputs.counters.dropped_by_limit += 1;
@@ -135,7 +137,7 @@ impl Endpoint {
             key: arrival.key.clone(),
             merge_key: None,
             path: arrival.path,
-            session,
+            session: arrival.session,
             to_tag: tag.into(),
         });
         self.respond(now, server, response);
@@ -144,12 +146,12 @@ impl Endpoint {
     /// ACK: of a response of 300 or above inside its transaction, of a 2xx by its dialog (RFC 3261 17.1.1.3, 13.3.1.4).
     pub(crate) fn receive_ack(&mut self, now: Instant, mut arrival: Arrival) {
         if let Some(server) = self.servers.find(&arrival.key) {
-            arrival.session = self.servers.transaction(server).map(|t| t.session);
+            arrival.session = self.servers.transaction(server).and_then(|t| t.session);
             match self.servers.step(&mut self.schedule, now, server, ServerInput::Ack) {
                 ServerAction::Acknowledged => {
                     self.trace_request(&arrival, Repeat::First);
                     self.servers.take_terminated(server);
-                    return self.declined_is_over(arrival.session);
+                    return self.declined_is_over(arrival.session, server);
                 }
                 ServerAction::DeliverAck => {}
                 ServerAction::Absorb | ServerAction::Send | ServerAction::Resend | ServerAction::TimedOut => {
@@ -192,9 +194,11 @@ impl Endpoint {
     }
 
     /// The ACK came, or will never come: a refused session has nothing left.
-    pub(crate) fn declined_is_over(&mut self, session: Option<SessionId>) {
-        let state = session.and_then(|id| self.sessions.get(&id)).map(|s| &s.state);
-        if let (Some(id), Some(State::Declined { .. })) = (session, state) {
+    pub(crate) fn declined_is_over(&mut self, session: Option<SessionId>, acknowledged: ServerId) {
+        let Some(id) = session else { return };
+        if let Some(State::Declined { server, .. }) = self.sessions.get(&id).map(|s| &s.state)
+            && *server == acknowledged
+        {
             self.finish(id);
         }
     }

@@ -28,8 +28,8 @@ pub(crate) struct ServerTransaction {
     pub(crate) path: ReplyPath,
     /// The last response, for repeats.
     pub(crate) last: Option<Transmit>,
-    /// The session it belongs to.
-    pub(crate) session: SessionId,
+    /// The session it belongs to; none if the request was refused before it could open one.
+    pub(crate) session: Option<SessionId>,
     /// The To tag of its responses.
     pub(crate) to_tag: Box<str>,
 }
@@ -47,7 +47,7 @@ pub(crate) struct Opening {
     /// Only for an INVITE that opens a dialog.
     pub(crate) merge_key: Option<MergeKey>,
     pub(crate) path: ReplyPath,
-    pub(crate) session: SessionId,
+    pub(crate) session: Option<SessionId>,
     pub(crate) to_tag: Box<str>,
 }
 

@@ -241,12 +241,21 @@ fn a_hundred_thousand_operations_leave_nothing_behind() {
     for seed in 0..20 {
         let mut fuzzer = Fuzzer::new(seed);
         (0..5_000).for_each(|_| fuzzer.step());
-        let counters = fuzzer.agent.endpoint.counters();
-        assert!(counters.malformed > 0 && counters.stray_responses > 0 && counters.stray_requests > 0);
-        assert!(seed % 4 > 0 || counters.dropped_by_limit > 0, "{counters:?}");
+        let counters = *fuzzer.agent.endpoint.counters();
+        for (name, times) in [
+            ("malformed", counters.malformed),
+            ("stray responses", counters.stray_responses),
+            ("stray requests", counters.stray_requests),
+            ("dropped by limit", counters.dropped_by_limit),
+            ("failovers", counters.failovers),
+            ("forked answers", counters.forked_answers),
+            ("glare", counters.glare),
+        ] {
+            *fuzzer.happened.entry(name).or_default() += times;
+        }
         fuzzer.happened.iter().for_each(|(name, times)| *happened.entry(name).or_default() += times);
         fuzzer.finish();
     }
-    assert_eq!(happened.len(), 15, "every kind of event happened: {happened:?}");
-    assert!(happened.values().all(|times| *times >= 20), "{happened:?}");
+    assert_eq!(happened.len(), 15 + 7, "every kind of event happened: {happened:?}");
+    assert!(happened.values().all(|times| *times >= 5), "{happened:?}");
 }

@@ -314,3 +314,44 @@ fn a_reinvite_refused_after_the_end_is_still_acknowledged() {
     assert_eq!(agent.take_request().method, Method::Ack);
     assert_eq!(agent.take_event_names(), ["Bye", "Terminated"]);
 }
+
+/// RFC 3261 17.2.1: refused with 491, it stays refused: a repeat that was under way while ours came to its end is no
+/// other try. Nobody would acknowledge its 200.
+#[test]
+fn a_late_repeat_of_a_reinvite_refused_with_491_gets_491_again() {
+    let mut agent = Agent::new();
+    let (id, tag) = agent.answered();
+    let ours = reinvite(&mut agent, id);
+    let theirs = in_dialog("INVITE", 2, &tag, "z9hG4bKr");
+    agent.receive(&theirs);
+    let refusal = agent.take_one();
+    agent.receive(&reply(&ours, 491, ""));
+    agent.take_sent();
+    agent.receive(&theirs);
+    assert_eq!(agent.take_one().bytes, refusal.bytes);
+    assert!(agent.take_event_names().is_empty());
+    agent.advance(Duration::from_millis(500));
+    assert!(agent.take_sent().iter().any(|t| t.bytes == refusal.bytes), "timer G");
+    agent.receive(&in_dialog("ACK", 2, &tag, "z9hG4bKr"));
+    assert_eq!(agent.endpoint.counters().stray_acks, 0);
+}
+
+/// The ACK of a re-INVITE that was refused is not that of the INVITE.
+#[test]
+fn the_ack_of_another_refusal_does_not_end_a_refused_session() {
+    let mut agent = Agent::new();
+    let id = agent.invited();
+    agent
+        .endpoint
+        .provisional(agent.now, id, Reply::new(StatusCode::RINGING).with_contact(contact()))
+        .unwrap();
+    agent.drain();
+    let tag = crate::agent::to_tag(&agent.take_response().headers);
+    agent.receive(&in_dialog("INVITE", 2, &tag, "z9hG4bKr"));
+    assert_eq!(agent.take_response().status, StatusCode::SERVER_INTERNAL_ERROR);
+    agent.endpoint.reject(agent.now, id, Reply::new(StatusCode::BUSY_HERE)).unwrap();
+    agent.receive(&in_dialog("ACK", 2, &tag, "z9hG4bKr"));
+    assert!(agent.take_event_names().is_empty());
+    agent.receive(&in_dialog("ACK", 1, &tag, "z9hG4bKa1"));
+    assert_eq!(agent.take_event_names(), ["Terminated"]);
+}
