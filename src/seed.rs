@@ -1,9 +1,7 @@
 //! Random numbers of one seed: ids, RTP seeds and whatever else must differ from call to call. Showing some of them to a
 //! peer does not tell it the others.
 
-use std::fs::File;
 use std::hash::{DefaultHasher, Hasher as _};
-use std::io::{self, Read as _};
 
 /// A sequence of random numbers, the same for the same seed: SipHash of a counter under the seed as its key.
 #[derive(Clone)]
@@ -41,15 +39,6 @@ impl std::fmt::Debug for Seeds {
     }
 }
 
-/// A seed from the kernel, for a process that peers must not be able to predict.
-pub(crate) fn from_kernel() -> io::Result<Seeds> {
-    let mut bytes = [0; 16];
-    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    let [first, second] =
-        [&bytes[..8], &bytes[8..]].map(|half| half.iter().fold(0, |word, &byte| word << 8 | u64::from(byte)));
-    Ok(Seeds::new([first, second]))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,6 +55,5 @@ mod tests {
         };
         assert_eq!(take([1, 2]), take([1, 2]));
         assert_ne!(take([1, 2]), take([2, 1]));
-        assert_ne!(from_kernel().unwrap().next_u64(), from_kernel().unwrap().next_u64());
     }
 }

@@ -3,6 +3,7 @@
 
 mod phone;
 mod resolve;
+mod seed;
 mod serve;
 mod start;
 

@@ -9,15 +9,15 @@ use std::thread::JoinHandle;
 use caly_sip::message::{Host, Uri};
 use tokio::task;
 
-use super::resolve;
 use super::start::{Built, MAX_NAME_QUERIES, ShardWays, build_shards};
+use super::{resolve, seed};
 use crate::call::destination::Destination;
 use crate::call::log::{CallId, Record, UnixMicros};
 use crate::call::route::Routing;
 use crate::capture::{Capture, CaptureWriter, Captured};
 use crate::config::{Config, PortRange, Trunk};
 use crate::recorder::{Recorder, RecorderHandle};
-use crate::seed::{self, Seeds};
+use crate::seed::Seeds;
 use crate::signaling::{
     Control, Destinations, Dial, Signaling, SignalingConfig, SignalingHandle, SignalingLinks,
 };

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rtrb::RingBuffer;
 use tokio::task;
 
-use super::resolve;
+use super::{resolve, seed};
 use crate::api::Api;
 use crate::call::route::Routing;
 use crate::call::{CallPolicy, Codec};
@@ -19,7 +19,7 @@ use crate::config::{CodecName, Config};
 use crate::engine::ports::PortPool;
 use crate::engine::{Shard, ShardLinks, ShardStats};
 use crate::recorder::{Recorder, RecorderHandle, RecorderPort};
-use crate::seed::{self, Seeds};
+use crate::seed::Seeds;
 use crate::signaling::{
     Control, Destinations, ShardPort, Signaling, SignalingConfig, SignalingHandle, SignalingLinks,
     SignalingStats,

@@ -132,6 +132,9 @@ impl Failure {
     /// # Errors
     /// When `writer` cannot be written to.
     pub fn print(&self, writer: &mut dyn Write, format: Format) -> io::Result<()> {
+        if self.kind == FailureKind::ReaderGone {
+            return Ok(());
+        }
         match format {
             Format::Text => match &self.advice {
                 Some(advice) => writeln!(writer, "caly: {}; {advice}", self.message),
