@@ -1,4 +1,4 @@
-//! The audio of a capture: its largest G.711 stream, laid out by RTP timestamps.
+//! The audio of a capture: the G.711 stream with the most sound in it, laid out by RTP timestamps.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -41,7 +41,7 @@ pub(super) fn read_capture(path: &Path) -> Result<Vec<i16>, Failure> {
             }
         }
     }
-    streams.largest().ok_or_else(|| {
+    streams.most_audible().ok_or_else(|| {
         fault(&"no RTP with PCMU or PCMA (payload type 0 or 8) in it")
             .advise("capture with: dumpcap -i any -w call.pcap udp")
     })
@@ -56,7 +56,8 @@ struct Stream {
     codec: Codec,
     first: Option<u32>,
     samples: Vec<i16>,
-    packets: usize,
+    /// Samples that are louder than a quiet line.
+    audible: usize,
 }
 
 impl Streams {
@@ -77,14 +78,17 @@ impl Streams {
         }
     }
 
-    fn largest(self) -> Option<Vec<i16>> {
-        self.0.into_values().max_by_key(|stream| stream.packets).map(|stream| stream.samples)
+    fn most_audible(self) -> Option<Vec<i16>> {
+        self.0
+            .into_values()
+            .max_by_key(|stream| (stream.audible, stream.samples.len()))
+            .map(|stream| stream.samples)
     }
 }
 
 impl Stream {
     fn new(codec: Codec) -> Self {
-        Self { codec, first: None, samples: Vec::new(), packets: 0 }
+        Self { codec, first: None, samples: Vec::new(), audible: 0 }
     }
 
     fn take(&mut self, packet: &Packet<'_>) {
@@ -98,8 +102,9 @@ impl Stream {
         if self.samples.len() < end {
             self.samples.resize(end, 0);
         }
-        self.codec.decode(packet.payload, &mut self.samples[start..end]);
-        self.packets += 1;
+        let decoded = &mut self.samples[start..end];
+        self.codec.decode(packet.payload, decoded);
+        self.audible += decoded.iter().filter(|sample| sample.unsigned_abs() > QUIET).count();
     }
 }
 
@@ -117,6 +122,8 @@ fn udp_payload(link: DataLink, frame: &[u8]) -> Option<&[u8]> {
     }
 }
 
+/// About -50 dBFS.
+const QUIET: u16 = 100;
 /// More would be a trunk's capture, not a call's.
 const MAX_STREAMS: usize = 256;
 /// An hour.
@@ -146,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_stream_is_laid_out_by_its_timestamps() {
+    fn the_stream_with_the_most_sound_is_laid_out_by_its_timestamps() {
         let path = std::env::temp_dir().join(format!("caly-stream-{}.pcap", std::process::id()));
         let (writer, mut captures) = CaptureWriter::start(&path, 1).unwrap();
         let way = Way::udp("192.0.2.1:4000".parse().unwrap(), "192.0.2.2:4002".parse().unwrap());
