@@ -9,6 +9,7 @@ mod phase;
 pub mod ports;
 mod shard;
 pub mod sockets;
+mod tick;
 mod wheel;
 
 pub use pacing::PacingHistogram;
