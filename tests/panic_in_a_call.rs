@@ -92,7 +92,7 @@ fn ended_by_the_server(server: &InProcess, place: Place) -> String {
     let call = RawCall::speaking(server.app().sip(), place.number(), 700.0);
     let bye = call.expect_bye();
     assert_eq!(bye.header("Reason"), "Q.850;cause=41;text=\"internal_error\"");
-    assert!(call.is_quiet_for(Duration::from_millis(700)), "one BYE that was answered is enough");
+    assert!(call.is_left_alone_for(Duration::from_millis(700)), "one BYE that was answered is enough");
     let call_id = call.call_id();
     let heard = call.heard().len();
     assert!(heard >= FAULTY_TICK as usize - 2, "{heard} packets of {FAULTY_TICK}");

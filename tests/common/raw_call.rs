@@ -1,7 +1,7 @@
 //! One call from a raw UDP socket, with its RTP: for tests that look at what becomes of calls.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::caller::{Caller, offer, offer_again};
 use super::rtp_line::RtpLine;
@@ -101,9 +101,15 @@ impl RawCall {
         answer
     }
 
-    /// True if the server says nothing for so long.
-    pub(crate) fn is_quiet_for(&self, duration: Duration) -> bool {
-        self.sip.receive(duration).is_none()
+    /// True if no request of the server's comes for so long.
+    pub(crate) fn is_left_alone_for(&self, duration: Duration) -> bool {
+        let end = Instant::now() + duration;
+        while let Some(arrived) = self.sip.receive(end.saturating_duration_since(Instant::now())) {
+            if arrived.text().status() == 0 {
+                return false;
+            }
+        }
+        true
     }
 
     /// Waits for the server's BYE and answers it; returns it.

@@ -1,0 +1,89 @@
+//! RTP from somebody who is not the peer, while a call is up: it is neither heard nor answered, even with the peer's
+//! SSRC and the sequence numbers that come next, and the call's log tells of it.
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "here a failure is the test's failure")]
+
+mod common;
+
+use std::net::{Ipv4Addr, UdpSocket};
+use std::time::Duration;
+
+use common::raw_call::RawCall;
+use common::records::{assert_whole, count, events_of, leg_quality, text};
+use common::server::Server;
+use common::stalls::StallWatch;
+use common::{rtp_line, rtp_peer, tone, wait};
+
+#[test]
+fn nobody_but_the_peer_is_heard_or_answered() {
+    let server = Server::start();
+    let watch = StallWatch::start();
+    let call = RawCall::speaking(server.sip(), "echo", PEER_HZ);
+    // The other one shares the peer's address and only its port is another.
+    let strangers = [Ipv4Addr::new(127, 0, 0, 9), Ipv4Addr::LOCALHOST].map(Stranger::new);
+    wait::last(Duration::from_millis(500));
+    for _ in 0..BURSTS {
+        strangers.iter().for_each(|stranger| stranger.burst(&call));
+        wait::last(Duration::from_millis(70));
+    }
+    wait::last(Duration::from_millis(500));
+
+    let call_id = call.call_id();
+    let heard = call.hang_up();
+    watch.stop().assert_unbroken("the peer", &heard, 100);
+    let audio = rtp_peer::decode(&heard[25..]);
+    let (own, foreign) = (tone::tone_db(&audio, PEER_HZ), tone::tone_db(&audio, STRANGER_HZ));
+    assert!(own > -14.0 && foreign < -50.0, "own {own} dB, the strangers' {foreign} dB");
+    for stranger in &strangers {
+        assert!(!stranger.was_answered());
+    }
+
+    let records = server.records();
+    let ended = records.call_of(&records.ended_calls(1), &call_id);
+    assert_eq!(assert_whole(&ended)["cause"], "remote_bye");
+    let told = events_of(&ended, "foreign_source");
+    let mut sources: Vec<&str> = told.iter().map(|event| text(event, "source")).collect();
+    sources.sort_unstable();
+    let mut expected = strangers.map(|stranger| stranger.address());
+    expected.sort_unstable();
+    assert_eq!(sources, expected, "each of them is told of once");
+    let sent = expected.len() * BURSTS * BURST_PACKETS;
+    assert_eq!(count(&leg_quality(&ended), "foreign"), sent as u64);
+    assert_eq!(events_of(&ended, "latched").len(), 1);
+}
+
+/// Sends what the peer would send next, but for its audio.
+struct Stranger {
+    socket: UdpSocket,
+    audio: Vec<u8>,
+}
+
+impl Stranger {
+    fn new(address: Ipv4Addr) -> Self {
+        let socket = UdpSocket::bind((address, 0)).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let audio = tone::sine(STRANGER_HZ, -6.0, 1.0).into_iter().map(rtp_peer::mu_law).collect();
+        Self { socket, audio }
+    }
+
+    fn burst(&self, call: &RawCall) {
+        let next = call.rtp().next_sequence();
+        for (ahead, payload) in (0..).zip(self.audio.chunks_exact(160).take(BURST_PACKETS)) {
+            let packet = rtp_line::packet(next.wrapping_add(ahead), payload);
+            self.socket.send_to(&packet, call.remote_rtp()).unwrap();
+        }
+    }
+
+    fn was_answered(&self) -> bool {
+        self.socket.recv(&mut [0; 16]).is_ok()
+    }
+
+    fn address(&self) -> String {
+        self.socket.local_addr().unwrap().to_string()
+    }
+}
+
+const PEER_HZ: f64 = 440.0;
+const STRANGER_HZ: f64 = 1_900.0;
+const BURSTS: usize = 30;
+/// 200 ms of audio at once: more than the jitter buffer holds.
+const BURST_PACKETS: usize = 10;
