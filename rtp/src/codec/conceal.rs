@@ -8,9 +8,12 @@
 #[derive(Clone, Debug)]
 pub struct Concealer {
     rate: Rate,
-    /// The last samples that went out, concealed ones included, oldest first.
+    /// The last samples that went out, concealed ones included, in a ring: every frame is written here, and only the first
+    /// of a loss reads.
     history: Box<[i16]>,
-    /// The history as it was when the present loss began.
+    /// Place of the oldest sample in the history.
+    oldest: usize,
+    /// The history, oldest first, as it was when the present loss began.
     source: Box<[i16]>,
     state: State,
 }
@@ -29,7 +32,7 @@ impl Concealer {
     pub fn new(clock_rate: u32) -> Self {
         let rate = Rate::new(clock_rate);
         let history = vec![0; rate.history()].into_boxed_slice();
-        Self { rate, source: history.clone(), history, state: State::Hearing }
+        Self { rate, source: history.clone(), history, oldest: 0, state: State::Hearing }
     }
 
     /// Takes samples that were received. The first after a loss are cross-faded with what was made up.
@@ -77,16 +80,20 @@ impl Concealer {
     }
 
     fn begin(&mut self) {
-        self.source.copy_from_slice(&self.history);
+        let (newer, older) = self.history.split_at(self.oldest);
+        self.source[..older.len()].copy_from_slice(older);
+        self.source[older.len()..].copy_from_slice(newer);
         let pitch = find_pitch(&self.source, &self.rate);
         self.state = State::Concealing(Continuation::new(&self.source, pitch));
     }
 
     fn remember(&mut self, samples: &[i16]) {
-        let kept = self.history.len().saturating_sub(samples.len());
-        let newest = &samples[samples.len() - (self.history.len() - kept)..];
-        self.history.copy_within(self.history.len() - kept.., 0);
-        self.history[kept..].copy_from_slice(newest);
+        let newest = &samples[samples.len().saturating_sub(self.history.len())..];
+        let until_wrap = newest.len().min(self.history.len() - self.oldest);
+        let (head, tail) = newest.split_at(until_wrap);
+        self.history[self.oldest..][..head.len()].copy_from_slice(head);
+        self.history[..tail.len()].copy_from_slice(tail);
+        self.oldest = (self.oldest + newest.len()) % self.history.len();
     }
 }
 
