@@ -118,6 +118,24 @@ fn a_call_with_bare_uris_and_no_session_name_is_answered() {
 }
 
 #[test]
+fn the_servers_bye_takes_the_connection_of_a_call_whose_route_says_tls() {
+    let server = ServerSetup::default().config("[limits]\nmax_duration_s = 1").start();
+    Sipp::new("exotel_shaped_server_bye", "echo").over(Transport::Tcp).echoing().run(&server);
+    assert_eq!(server.ended_calls(1)[0]["cause"], "max_duration");
+}
+
+#[test]
+fn a_telephone_number_as_request_uri_is_routed() {
+    const ROUTE: &str = "[[route]]\nnumber = \"+910000000001\"\ndestination = \"echo\"";
+    let server = ServerSetup::default().config(ROUTE).start();
+    for transport in Transport::BOTH {
+        Sipp::new("tel_uri", "+910000000001").over(transport).run(&server);
+    }
+    let rows = server.ended_calls(2);
+    assert!(rows.iter().all(|row| row["number"] == "+910000000001"), "{rows:?}");
+}
+
+#[test]
 fn a_call_that_lasts_too_long_is_ended_by_the_server() {
     for transport in Transport::BOTH {
         let server = ServerSetup::default().config("[limits]\nmax_duration_s = 1").start();

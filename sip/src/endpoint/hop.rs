@@ -23,7 +23,7 @@ pub(crate) struct NextHop {
     pub(crate) host: Host,
     port: Option<u16>,
     transports: Transports,
-    connection: Option<SocketAddr>,
+    connection: Option<(Transport, SocketAddr)>,
 }
 
 /// What a dialog knows about the way to its peer.
@@ -62,7 +62,12 @@ impl NextHop {
             (Scheme::Tel | Scheme::Other(_), _, _) => return None,
         };
         let host = uri.params.value("maddr").and_then(|m| m.parse().ok()).unwrap_or_else(|| uri.host.clone());
-        Some(Self { host, port: uri.port, transports, connection: hint.connection })
+        // Only TLS is as good as what sips: asks for. A sip: URI may name another transport than the one that its owner
+        // uses (carriers print transport=tls in the Record-Route of TCP calls): the open connection knows better.
+        let is_good_enough = uri.scheme != Scheme::Sips || hint.transport == Transport::Tls;
+        let connection = hint.connection.filter(|_| is_good_enough && hint.transport.is_reliable());
+        let connection = connection.map(|remote| (hint.transport, remote));
+        Some(Self { host, port: uri.port, transports, connection })
     }
 
     /// The hops over these addresses for a request of this size.
@@ -89,11 +94,13 @@ impl NextHop {
             is_second_choice,
         };
         let direct = hop(first, false);
-        let connection =
-            self.connection.filter(|c| first.is_reliable() && c.ip() == ip && *c != direct.remote);
+        let connection = self.connection.filter(|&(transport, remote)| {
+            first.is_reliable() && remote.ip() == ip && (transport, remote) != (first, direct.remote)
+        });
         let mut hops = Vec::with_capacity(3);
-        if let Some(remote) = connection {
-            hops.push(Hop { remote, fallback: Some(direct.remote), ..direct });
+        if let Some((transport, remote)) = connection {
+            let fallback = (transport == first).then_some(direct.remote);
+            hops.push(Hop { transport, remote, fallback, ..direct });
         }
         hops.push(Hop { is_second_choice: connection.is_some(), ..direct });
         hops.extend(second.map(|transport| hop(transport, true)));
@@ -142,6 +149,9 @@ mod tests {
         assert_eq!(hops("sip:192.0.2.9", tcp, 500), [(Tcp, to(40000)), (Tcp, to(5060)), (Udp, to(5060))]);
         let tls = over(Tls, "192.0.2.9:40000");
         assert_eq!(hops("sip:192.0.2.9", tls, 500), [(Tls, to(40000)), (Tls, to(5061))]);
+        // A route that says TLS in a call that came by TCP: the connection first, and never TLS's port in the clear.
+        assert_eq!(hops("sip:192.0.2.9:443;transport=tls", tcp, 500), [(Tcp, to(40000)), (Tls, to(443))]);
+        assert_eq!(hops("sips:192.0.2.9", tcp, 500), [(Tls, to(5061))]);
         let elsewhere = over(Tcp, "192.0.2.10:40000");
         assert_eq!(hops("sip:192.0.2.9;transport=tcp", elsewhere, 500), [(Tcp, to(5060))]);
     }

@@ -11,7 +11,9 @@ use super::receive::Arrival;
 use super::reply::{Echo, ReplyPath, stamp_via};
 use super::transmit::Transmit;
 use crate::dialog::invite_uas::ALLOW;
-use crate::message::{HeaderName, Headers, Malformed, MediaType, Method, Request, Response, StatusCode};
+use crate::message::{
+    HeaderName, Headers, Malformed, MediaType, Method, Request, Response, Scheme, StatusCode,
+};
 use crate::transaction::Opening;
 use crate::transaction::key::MergeKey;
 use crate::transport::Flow;
@@ -29,7 +31,7 @@ pub(crate) enum Refusal {
     TooLarge,
     /// 415: a body that is no session description, or encoded.
     MediaType,
-    /// 416: a Request-URI that is neither sip nor sips.
+    /// 416: a Request-URI that is neither sip, sips nor tel.
     Scheme,
     /// 420: these extensions are required.
     Extensions(Vec<String>),
@@ -57,7 +59,7 @@ impl Endpoint {
             Method::Invite | Method::Bye | Method::Options => {}
             _ => return Some(Refusal::Method),
         }
-        if !request.uri.is_sip() {
+        if matches!(request.uri.scheme, Scheme::Other(_)) {
             return Some(Refusal::Scheme);
         }
         let is_invite = request.method == Method::Invite;
