@@ -21,8 +21,9 @@ pub(super) struct Entry {
     pub(super) log: CallLog,
     /// The call's time zero.
     pub(super) started: Instant,
-    /// `None` once the call has ended and only its dialog or its recording is still being closed.
-    pub(super) live: Option<Live>,
+    /// `None` once the call has ended and only its dialog or its recording is still being closed. Boxed, so that the
+    /// table of calls stays small and moves little when it grows.
+    pub(super) live: Option<Box<Live>>,
     /// When it was answered; kept here so that it survives a panic of the call.
     pub(super) answered_at: Option<Instant>,
     /// The recording whose report is still to come.

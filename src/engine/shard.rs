@@ -250,7 +250,7 @@ impl Shard {
         open: OpenCall,
         now: Instant,
         entry: &mut Entry,
-    ) -> Result<(Live, Offer), HangupCause> {
+    ) -> Result<(Box<Live>, Offer), HangupCause> {
         let needs_media = open.offer == Offer::Ours || open.destination.begin() == Begin::Answer;
         let sockets = if needs_media { Some(self.bind(open.media.bind)?) } else { None };
         let bound = sockets
@@ -264,7 +264,7 @@ impl Shard {
             media_sources: open.media_sources,
             seeds: Seeds::new(self.seeds.next_key()),
         };
-        let live = Live {
+        let live = Box::new(Live {
             call: Call::new(config, self.policy.clone()),
             sockets,
             tap: RecordingTap(tap),
@@ -278,7 +278,7 @@ impl Shard {
             missed: 0,
             phase: Phase::new(now),
             pacing: PacingHistogram::new(),
-        };
+        });
         Ok((live, open.offer))
     }
 
@@ -308,7 +308,7 @@ impl Shard {
         tap
     }
 
-    fn begin(&mut self, index: usize, live: Live, offer: Offer, now: Instant) {
+    fn begin(&mut self, index: usize, live: Box<Live>, offer: Offer, now: Instant) {
         let Some(entry) = self.calls.get_mut(index).and_then(Option::as_mut) else { return };
         self.stats.calls.fetch_add(1, Ordering::Relaxed);
         self.wheel.insert(live.slot, index);
@@ -367,7 +367,7 @@ impl Shard {
         self.conclude(index, live, ended, now);
     }
 
-    fn conclude(&mut self, index: usize, mut live: Live, ended: Ended, now: Instant) {
+    fn conclude(&mut self, index: usize, mut live: Box<Live>, ended: Ended, now: Instant) {
         let last_words = catch_unwind(AssertUnwindSafe(|| live.last_words(now)));
         if let Some(entry) = self.calls.get_mut(index).and_then(Option::as_mut) {
             let at = entry.time(now);
@@ -412,16 +412,17 @@ impl Shard {
         self.stats.panics.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn release(&mut self, index: usize, live: Live, now: Instant) {
-        self.wheel.remove(live.slot, index);
-        if let Some(sockets) = live.sockets {
+    fn release(&mut self, index: usize, live: Box<Live>, now: Instant) {
+        let Live { call, sockets, tap, slot, .. } = *live;
+        self.wheel.remove(slot, index);
+        if let Some(sockets) = sockets {
             self.ports.release(sockets);
         }
-        if let Some(tap) = live.tap.0 {
+        if let Some(tap) = tap.0 {
             tap.finish();
         }
         // What a destination does when it is dropped is the call's code too.
-        let dropped = catch_unwind(AssertUnwindSafe(|| drop(live.call)));
+        let dropped = catch_unwind(AssertUnwindSafe(|| drop(call)));
         self.stats.calls.fetch_sub(1, Ordering::Relaxed);
         if let Some(entry) = self.calls.get(index).and_then(Option::as_ref) {
             if dropped.is_err() {
