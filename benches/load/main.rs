@@ -4,6 +4,8 @@
 //! the wire. The same callers then talk to sipp's `-rtp_echo`, which reflects packets as they are. Last, 200 calls stay
 //! up for a minute and 1,000 short ones follow, and the server has to be what it was before. Takes about six minutes.
 //!
+//! Words as arguments choose parts: `cargo bench --bench load -- echo reference 400`.
+//!
 //! Nothing here fails by the clock: figures are printed and written to `target/bench/load.json`. What fails is a lost call
 //! or something that calls left behind.
 #![allow(clippy::expect_used, clippy::print_stdout, reason = "a benchmark: it prints, and a failure ends it")]
@@ -24,10 +26,13 @@ use level::Timing;
 
 fn main() {
     let asked: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    let is_wanted = |name: &str| asked.is_empty() || asked.iter().any(|part| name.contains(part.as_str()));
+    let (levels, parts): (Vec<String>, Vec<String>) =
+        asked.into_iter().partition(|word| word.parse::<usize>().is_ok());
+    let is_asked = |words: &[String], name: &str| words.is_empty() || words.iter().any(|word| word == name);
+    let is_wanted = |name: &str| is_asked(&parts, name);
     let timing = Timing::from_environment();
     let mut report = report::Report::new(timing);
-    for calls in LEVELS {
+    for calls in LEVELS.into_iter().filter(|calls| is_asked(&levels, &calls.to_string())) {
         if is_wanted("reference") {
             report.add_reference(reference::measure(calls, timing));
         }
@@ -52,6 +57,7 @@ const SOAK: SoakPlan = SoakPlan {
     steady: Duration::from_secs(60),
     short_calls: 1_000,
     short_calls_per_second: 100,
+    warm_up_calls: 1_000,
     // Timers H, J and L of the last call run for 32 s.
     settle: Duration::from_secs(34),
     memory_growth_percent: Some(5.0),

@@ -18,6 +18,9 @@ pub(crate) struct SoakPlan {
     /// Calls that end as soon as they are answered, after them.
     pub(crate) short_calls: usize,
     pub(crate) short_calls_per_second: usize,
+    /// Short calls in the first round, which is not judged. Once every slot of every ring was used and the database's
+    /// cache is full, memory should not grow any more.
+    pub(crate) warm_up_calls: usize,
     /// What is waited before looking, after the last call.
     pub(crate) settle: Duration,
     /// By how much resident memory may grow, if that is looked at: it says something when the transactions of ended
@@ -89,7 +92,7 @@ pub(crate) fn run(plan: SoakPlan) -> Soaked {
         ServerSetup::default().config(CONFIG).rtp_ports(&format!("{}-{}", RTP_PORTS.0, RTP_PORTS.1)).start();
     let mut round = Round { server: &server, plan, placed: 0 };
     round.steady(WARM_UP_TIME);
-    round.short(WARM_UP_CALLS);
+    round.short(plan.warm_up_calls);
     let (baseline, baseline_ports) = round.footprint();
     let (steady, loaded) = round.steady(plan.steady);
     let short = round.short(plan.short_calls);
@@ -164,8 +167,6 @@ const CONFIG: &str = "[limits]\ncalls = 2000\ninvites_per_second_per_source = 20
 const RTP_PORTS: (u16, u16) = (32_000, 33_199);
 const STEADY_CALLS_PER_SECOND: usize = 100;
 const WARM_UP_TIME: Duration = Duration::from_secs(2);
-/// More than the rings on the way to the store hold at a dozen events each, so that all their memory was touched.
-const WARM_UP_CALLS: usize = 500;
 const SHORT_HOLD: Duration = Duration::from_millis(100);
 /// Callers behind the short calls; several calls share one.
 const SHORT_PORTS: usize = 50;
