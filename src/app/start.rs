@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rtrb::RingBuffer;
 use tokio::task;
 
-use super::{resolve, seed};
+use super::{panics, resolve, seed};
 use crate::api::Api;
 use crate::call::route::Routing;
 use crate::call::{CallPolicy, Codec};
@@ -92,6 +92,7 @@ impl App {
     /// # Errors
     /// When something cannot be had; nothing keeps running then.
     pub async fn start(config: Config, destinations: Destinations) -> Result<Self, StartError> {
+        panics::tell_briefly_on_shards();
         let mut seeds = seed::from_kernel().map_err(system("no randomness from the kernel"))?;
         let signaling = bind_signaling(&config, destinations, &mut seeds)?;
         let listen = config.http.listen;
@@ -196,6 +197,13 @@ impl App {
             tracing::info!(calls = self.calls(), "the grace period is over; the remaining calls are ended");
             self.order(Control::HangUpAll);
             self.idle(Instant::now() + BYE_TIME).await;
+        }
+    }
+
+    /// Returns when the signaling thread or a shard has ended by itself, which only a fault in the server can bring about.
+    pub async fn broken(&self) {
+        while !self.threads.iter().any(JoinHandle::is_finished) {
+            tokio::time::sleep(BROKEN_POLL).await;
         }
     }
 
@@ -338,3 +346,4 @@ pub(super) const MAX_NAME_QUERIES: usize = 64;
 /// After the BYEs of the last calls their answers are due within a few round trips.
 const BYE_TIME: Duration = Duration::from_secs(2);
 const IDLE_POLL: Duration = Duration::from_millis(50);
+const BROKEN_POLL: Duration = Duration::from_millis(500);

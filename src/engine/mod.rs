@@ -13,4 +13,4 @@ mod tick;
 mod wheel;
 
 pub use pacing::PacingHistogram;
-pub use shard::{Shard, ShardLinks, ShardStats};
+pub use shard::{Shard, ShardLinks, ShardStats, is_shard};

@@ -87,6 +87,11 @@ pub struct Shard {
     stopping: Option<Instant>,
 }
 
+/// Whether a thread is one of a shard.
+pub fn is_shard(thread: &thread::Thread) -> bool {
+    thread.name().is_some_and(|name| name.starts_with(THREAD_NAME))
+}
+
 impl Shard {
     /// A shard over its part of the ports. `seeds` feeds SSRCs and the like.
     pub fn new(policy: CallPolicy, links: ShardLinks, ports: PortPool, seeds: Seeds) -> Self {
@@ -119,7 +124,7 @@ impl Shard {
 
     /// Starts the thread; it runs until [`ShardRequest::Stop`].
     pub fn spawn(mut self, index: usize) -> std::io::Result<JoinHandle<()>> {
-        thread::Builder::new().name(format!("caly-shard-{index}")).spawn(move || {
+        thread::Builder::new().name(format!("{THREAD_NAME}{index}")).spawn(move || {
             // The default slack of 50 µs would be the largest part of the pacing error. Failing to set it is harmless.
             let _ = nix::sys::prctl::set_timerslack(TIMER_SLACK_NS);
             self.run();
@@ -204,14 +209,17 @@ impl Shard {
     }
 
     fn serve_inbox(&mut self) {
-        for _ in 0..INBOX_BATCH {
-            let Ok(request) = self.links.inbox.pop() else { break };
+        let until = self.clock.now() + INBOX_TIME;
+        while let Ok(request) = self.links.inbox.pop() {
             let now = self.clock.now();
             match request {
                 ShardRequest::Open(open) => self.open(*open, now),
                 ShardRequest::Call { key, at, input } => self.input(key, at, input),
                 ShardRequest::Forget { key } => self.forget(key),
                 ShardRequest::Stop => self.stop(now),
+            }
+            if now >= until {
+                return;
             }
         }
     }
@@ -509,8 +517,10 @@ impl Shard {
 
 /// Largest datagram looked at; no RTP packet of a telephone codec comes near.
 const DATAGRAM_BYTES: usize = 2048;
-/// Requests taken per slot: opening a call costs some 100 µs, so that a flood of them delays no tick by more than 2 ms.
-const INBOX_BATCH: usize = 16;
+/// Followed by the shard's number.
+const THREAD_NAME: &str = "caly-shard-";
+/// Time for requests after a slot's calls: opening a call costs some 100 µs, and the next slot is 5 ms away.
+const INBOX_TIME: Duration = Duration::from_millis(3);
 /// How long an ended call's log stays open for the last SIP messages and the recorder's report.
 const CLOSING_TIME: Duration = Duration::from_secs(10);
 /// How long a stopping shard waits for the recorder.
