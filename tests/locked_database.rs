@@ -19,7 +19,7 @@ use tokio::runtime::Runtime;
 #[test]
 fn a_database_locked_for_half_a_minute_delays_rows_and_nothing_else() {
     let server = Server::start();
-    let watch = StallWatch::start();
+    let watch = StallWatch::start(server.pid());
     let long = RawCall::speaking(server.sip(), "echo", 440.0);
     let long_id = long.call_id();
     wait::until("the first call's row", Duration::from_secs(10), || {

@@ -64,7 +64,7 @@ fn a_panic_while_an_ended_call_is_put_away_changes_nothing_about_its_end() {
 #[track_caller]
 fn with_neighbours(faults: impl FnOnce(&InProcess) -> usize) {
     let server = start();
-    let watch = StallWatch::start();
+    let watch = StallWatch::start(std::process::id());
     let tones = [440.0, 1_320.0];
     let neighbours = tones.map(|tone| RawCall::speaking(server.app().sip(), "echo", tone));
     wait::last(SHORT_TALK);

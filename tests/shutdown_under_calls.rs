@@ -20,7 +20,7 @@ use serde_json::Value;
 #[test]
 fn running_calls_go_on_new_ones_are_refused_and_the_last_end_stops_the_server() {
     let mut server = Server::start();
-    let watch = StallWatch::start();
+    let watch = StallWatch::start(server.pid());
     let mut echo = RawCall::speaking(server.sip(), "echo", 440.0);
     let record = RawCall::speaking(server.sip(), "record", 700.0);
     server.signal("TERM");

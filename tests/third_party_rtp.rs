@@ -16,7 +16,7 @@ use common::{rtp_line, rtp_peer, tone, wait};
 #[test]
 fn nobody_but_the_peer_is_heard_or_answered() {
     let server = Server::start();
-    let watch = StallWatch::start();
+    let watch = StallWatch::start(server.pid());
     let call = RawCall::speaking(server.sip(), "echo", PEER_HZ);
     // The other one shares the peer's address and only its port is another.
     let strangers = [Ipv4Addr::new(127, 0, 0, 9), Ipv4Addr::LOCALHOST].map(Stranger::new);

@@ -1,12 +1,15 @@
-//! When the machine itself stood still: threads that do nothing but wake up and write down when they could not. What a
-//! stream lacks in such a time is not the server's fault.
+//! When the machine itself stood still, or had no core for a shard: threads that do nothing but wake up and write down
+//! when they could not, and the scheduler's own account. What a stream lacks in such a time is not the server's fault.
 
+use std::fs;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::rtp_peer::RtpArrived;
+use super::wait;
 
 /// Watches until it is stopped.
 pub(crate) struct StallWatch {
@@ -14,7 +17,7 @@ pub(crate) struct StallWatch {
     threads: Vec<JoinHandle<Vec<Stall>>>,
 }
 
-/// All stalls that were seen, by watching thread.
+/// All stalls that were seen, by whom.
 pub(crate) struct Stalls(Vec<Vec<Stall>>);
 
 /// A thread was to be run at the one time and was run at the other.
@@ -25,14 +28,23 @@ struct Stall {
 }
 
 impl StallWatch {
-    /// Begins to watch.
-    pub(crate) fn start() -> Self {
+    /// Begins to watch the machine and the shards of the server whose process is `pid`.
+    #[track_caller]
+    pub(crate) fn start(pid: u32) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let watch = || {
+        let mut threads = Vec::new();
+        for _ in 0..WATCHERS {
             let stop = Arc::clone(&stop);
-            std::thread::spawn(move || watch(&stop))
-        };
-        let threads = (0..WATCHERS).map(|_| watch()).collect();
+            threads.push(std::thread::spawn(move || watch_machine(&stop)));
+        }
+        // A thread takes its name when it is first run.
+        let shards = wait::until("a shard's thread", LONGEST_STALL * 10, || {
+            Some(shards_of(pid)).filter(|shards| !shards.is_empty())
+        });
+        for shard in shards {
+            let stop = Arc::clone(&stop);
+            threads.push(std::thread::spawn(move || watch_shard(&shard, &stop)));
+        }
         Self { stop, threads }
     }
 
@@ -87,7 +99,39 @@ impl Stalls {
     }
 }
 
-fn watch(stop: &AtomicBool) -> Vec<Stall> {
+/// The scheduler's accounts of a server's shards.
+#[track_caller]
+fn shards_of(pid: u32) -> Vec<PathBuf> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("the server runs");
+    let tasks = tasks.filter_map(|task| Some(task.ok()?.path()));
+    let is_shard = |task: &PathBuf| {
+        fs::read_to_string(task.join("comm")).is_ok_and(|name| name.starts_with("caly-shard"))
+    };
+    tasks.filter(is_shard).map(|task| task.join("schedstat")).collect()
+}
+
+/// Writes down how long a thread that could run had to wait for a core.
+fn watch_shard(schedstat: &PathBuf, stop: &AtomicBool) -> Vec<Stall> {
+    let waited = || {
+        let account = fs::read_to_string(schedstat).ok()?;
+        account.split(' ').nth(1)?.parse().map(Duration::from_nanos).ok()
+    };
+    let mut seen = Vec::new();
+    let Some(mut before) = waited() else { return seen };
+    while !stop.load(Ordering::Relaxed) {
+        std::thread::sleep(BEAT);
+        // The thread ends with its server.
+        let Some(now) = waited() else { break };
+        let run = Instant::now();
+        if now > before {
+            seen.push(Stall { due: run - (now - before), run });
+        }
+        before = now;
+    }
+    seen
+}
+
+fn watch_machine(stop: &AtomicBool) -> Vec<Stall> {
     let mut seen = Vec::new();
     while !stop.load(Ordering::Relaxed) {
         let due = Instant::now() + BEAT;
