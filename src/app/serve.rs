@@ -1,5 +1,6 @@
 //! `caly serve`: runs the server until a signal, then drains it.
 
+use std::io;
 use std::time::Duration;
 
 use tokio::runtime;
@@ -26,7 +27,10 @@ pub fn serve(config: Config, destinations: Destinations, ready: impl FnOnce(&App
         let grace = config.limits.grace;
         let app = App::start(config, destinations).await?;
         ready(&app);
-        signals.next().await;
+        tokio::select! {
+            () = signals.next() => {}
+            () = app.broken() => return Err(StartError::System { what: BROKEN, error: io::ErrorKind::Other.into() }),
+        }
         tracing::info!(calls = app.calls(), grace_s = grace.as_secs(), "draining: new calls are refused");
         app.drain(grace, signals.next()).await;
         app.stop().await;
@@ -55,6 +59,8 @@ impl Signals {
     }
 }
 
+/// Without one of them no call is answered; whoever watches over the process must start it again.
+const BROKEN: &str = "a thread of the server broke off; the log above says why";
 /// The edges (HTTP, database, names) are idle most of the time; the media threads must not share their cores with more.
 const WORKERS: usize = 2;
 const SHUTDOWN_TIME: Duration = Duration::from_secs(2);

@@ -159,7 +159,6 @@ impl Worker {
         match self.endpoint.invite(now, invite) {
             Ok(id) => {
                 self.calls.insert(id, Leg { key, shard, stage: Stage::Calling, contact });
-                self.hand_over_unplaced(id);
             }
             Err(error) => {
                 self.calls.unplace(shard);

@@ -53,7 +53,6 @@ impl Worker {
     fn admit(&mut self, now: Instant, id: SessionId, flow: Flow, request: &Request) {
         if !self.rate.admit(now, flow.remote.ip()) {
             self.stats.rate_limited.fetch_add(1, Ordering::Relaxed);
-            self.unplaced.retain(|(session, ..)| *session != id);
             return self.refuse(now, id, &Refusal::of(HangupCause::CallLimit));
         }
         let mut opened = opened(flow, request);
@@ -110,20 +109,7 @@ impl Worker {
         self.calls.place(shard);
         self.calls.insert(id, Leg { key, shard, stage: Stage::Offered, contact: ours.contact });
         self.calls.await_answer(now, key);
-        self.hand_over_unplaced(id);
         Ok(())
-    }
-
-    /// The messages that came before the call had a shard: the INVITE and its 100.
-    pub(super) fn hand_over_unplaced(&mut self, id: SessionId) {
-        let unplaced = std::mem::take(&mut self.unplaced);
-        for (session, at, message) in unplaced {
-            if session == id {
-                self.tell(at, id, CallInput::Sip(message));
-            } else {
-                self.unplaced.push((session, at, message));
-            }
-        }
     }
 
     /// A call that reaches no shard still leaves a row, written from here.
@@ -131,14 +117,6 @@ impl Worker {
         let refusal = Refusal::of(cause);
         let mut log = CallLog::new(CallId::random(opened.started_at, &mut self.config.seeds));
         append(&mut log, &mut self.links, now, now, Event::Opened(opened));
-        let unplaced = std::mem::take(&mut self.unplaced);
-        for (session, at, message) in unplaced {
-            if session == id {
-                append(&mut log, &mut self.links, now, at, Event::Sip(message));
-            } else {
-                self.unplaced.push((session, at, message));
-            }
-        }
         let ended = Ended { cause, status: Some(refusal.status), reason: None, talk_ms: 0 };
         append(&mut log, &mut self.links, now, now, Event::Ended(ended));
         self.calls.insert_refused(id, log, now);
@@ -208,7 +186,6 @@ impl Worker {
             // A shard that does not hear it forgets the call by itself after a while.
             let _ = port.requests.push(ShardRequest::Forget { key: leg.key });
         }
-        self.unplaced.retain(|(session, ..)| *session != id);
     }
 
     fn resolve(&mut self, id: QueryId, host: String) {
@@ -225,7 +202,7 @@ impl Worker {
             Some(Fate::Refused { log, started }) => {
                 append(log, &mut self.links, *started, now, Event::Sip(message))
             }
-            None if self.unplaced.len() < MAX_UNPLACED => self.unplaced.push((id, now, message)),
+            // Refused for its rate: counted, and no more.
             None => {}
         }
     }
@@ -330,7 +307,5 @@ pub(super) fn transport_name(transport: Transport) -> &'static str {
     }
 }
 
-/// Messages of sessions that are just being opened: an INVITE and its 100 each, handled within one turn of the loop.
-const MAX_UNPLACED: usize = 1024;
 /// Room in a shard's inbox that ladder lines must leave to what decides about calls.
 const RESERVED_FOR_CALLS: usize = 1024;

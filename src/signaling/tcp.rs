@@ -22,6 +22,8 @@ pub(super) struct Connections {
     connections: HashMap<Token, Connection>,
     by_peer: HashMap<SocketAddr, Token>,
     next_token: usize,
+    /// Connections wait that could not be accepted.
+    has_unaccepted: bool,
     /// Connections with more to read than one turn allows.
     unfinished: Vec<Token>,
     buffer: Box<[u8; READ_BYTES]>,
@@ -57,6 +59,7 @@ impl Connections {
             connections: HashMap::new(),
             by_peer: HashMap::new(),
             next_token: listener.0 + 1,
+            has_unaccepted: false,
             unfinished: Vec::new(),
             buffer: Box::new([0; READ_BYTES]),
         })
@@ -69,9 +72,23 @@ impl Connections {
         registry: &Registry,
         is_allowed: impl Fn(SocketAddr) -> bool,
     ) {
-        // An error other than WouldBlock belongs to a connection that died in the queue, or to a full descriptor
-        // table: in both cases the next readiness tries again.
-        while let Ok((stream, peer)) = self.listener.accept() {
+        self.has_unaccepted = false;
+        loop {
+            let (stream, peer) = match self.listener.accept() {
+                Ok(accepted) => accepted,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) =>
+                {
+                    continue;
+                }
+                Err(error) => {
+                    // No descriptor is free. There is no new readiness for who waits already: the sweep asks again.
+                    tracing::warn!(%error, "TCP connections wait to be accepted");
+                    self.has_unaccepted = true;
+                    return;
+                }
+            };
             if !is_allowed(peer) || self.connections.len() >= MAX_CONNECTIONS {
                 tracing::debug!(%peer, "a TCP connection is refused");
                 continue;
@@ -80,6 +97,11 @@ impl Connections {
             let flow = Flow { transport: Transport::Tcp, local, remote: peer };
             self.insert(registry, Connection::new(now, stream, flow, true));
         }
+    }
+
+    /// Whether connections wait that could not be accepted.
+    pub(super) fn has_unaccepted(&self) -> bool {
+        self.has_unaccepted
     }
 
     /// Whether a connection is not read to its end; the poll must not wait then.

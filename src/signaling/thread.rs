@@ -10,7 +10,7 @@ use std::sync::mpsc::Receiver;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use caly_sip::endpoint::{Endpoint, EndpointConfig, SessionId, Transmit};
+use caly_sip::endpoint::{Endpoint, EndpointConfig, Transmit};
 use caly_sip::message::Framed;
 use caly_sip::transport::{Flow, Transport};
 use mio::unix::SourceFd;
@@ -22,7 +22,6 @@ use super::tcp::{Arrival, Connections};
 use super::{Control, SignalingConfig, SignalingHandle, SignalingLinks, SignalingStats};
 use crate::call::admission::InviteRate;
 use crate::call::exchange::CallKey;
-use crate::call::log::SipMessage;
 use crate::capture::Way;
 use crate::engine::sockets::{DatagramSocket, Purpose};
 
@@ -50,8 +49,6 @@ pub(super) struct Worker {
     pub(super) is_draining: bool,
     /// Calls that we place and whose INVITE waits for the shard's offer.
     pub(super) dialing: Vec<(CallKey, Dialing)>,
-    /// Messages of sessions that are not placed yet: the INVITE that opens them.
-    pub(super) unplaced: Vec<(SessionId, Instant, SipMessage)>,
     /// Stopping; the last transactions have until then.
     pub(super) stopping: Option<Instant>,
     orders: Receiver<Control>,
@@ -115,7 +112,6 @@ impl Worker {
             stats,
             is_draining: false,
             dialing: Vec::new(),
-            unplaced: Vec::new(),
             stopping: None,
             orders,
             poll,
@@ -289,6 +285,9 @@ impl Worker {
             return;
         }
         self.swept_at = now;
+        if self.tcp.has_unaccepted() {
+            self.accept();
+        }
         for flow in self.tcp.sweep(now, self.poll.registry()) {
             self.endpoint.handle_transport_error(now, flow);
         }

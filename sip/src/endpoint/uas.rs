@@ -183,6 +183,8 @@ impl Endpoint {
         };
         established.exchange = Exchange::Idle;
         established.is_confirmed = true;
+        // The ACK may come over another connection than the INVITE: that is where the caller is now.
+        established.dialog.observe_flow(arrival.flow);
         let hangup = established.hangup.take();
         self.disarm_session_timer(id, SessionTimer::RepeatAnswer);
         self.disarm_session_timer(id, SessionTimer::AckPatience);
