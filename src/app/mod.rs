@@ -1,6 +1,7 @@
 //! The whole server: built from its configuration, every listener bound before anything is served, drained and stopped
 //! in order.
 
+mod descriptors;
 mod panics;
 mod phone;
 mod resolve;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rtrb::RingBuffer;
 use tokio::task;
 
-use super::{panics, resolve, seed};
+use super::{descriptors, panics, resolve, seed};
 use crate::api::Api;
 use crate::call::route::Routing;
 use crate::call::{CallPolicy, Codec};
@@ -93,6 +93,7 @@ impl App {
     /// When something cannot be had; nothing keeps running then.
     pub async fn start(config: Config, destinations: Destinations) -> Result<Self, StartError> {
         panics::tell_briefly_on_shards();
+        descriptors::raise_limit(config.limits.calls);
         let mut seeds = seed::from_kernel().map_err(system("no randomness from the kernel"))?;
         let signaling = bind_signaling(&config, destinations, &mut seeds)?;
         let listen = config.http.listen;
@@ -194,7 +195,7 @@ impl App {
             () = hurry => {}
         }
         if self.calls() > 0 {
-            tracing::info!(calls = self.calls(), "the grace period is over; the remaining calls are ended");
+            tracing::info!(calls = self.calls(), "the remaining calls are ended now");
             self.order(Control::HangUpAll);
             self.idle(Instant::now() + BYE_TIME).await;
         }
