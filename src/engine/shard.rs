@@ -521,8 +521,9 @@ const DATAGRAM_BYTES: usize = 2048;
 const THREAD_NAME: &str = "caly-shard-";
 /// Time for requests after a slot's calls: opening a call costs some 100 µs, and the next slot is 5 ms away.
 const INBOX_TIME: Duration = Duration::from_millis(3);
-/// How long an ended call's log stays open for the last SIP messages and the recorder's report.
-const CLOSING_TIME: Duration = Duration::from_secs(10);
+/// How long an ended call's log stays open at most, if signaling never says that its dialog is over: a BYE that nobody
+/// answers is repeated for 32 s (RFC 3261 timer F), a 2xx that nobody acknowledges before it as long.
+const CLOSING_TIME: Duration = Duration::from_secs(70);
 /// How long a stopping shard waits for the recorder.
 const RECORDER_PATIENCE: Duration = Duration::from_secs(5);
 /// 1 µs.
