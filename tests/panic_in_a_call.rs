@@ -65,7 +65,8 @@ fn a_panic_while_an_ended_call_is_put_away_changes_nothing_about_its_end() {
 fn with_neighbours(faults: impl FnOnce(&InProcess) -> usize) {
     let server = start();
     let watch = StallWatch::start(std::process::id());
-    let tones = [440.0, 1_320.0];
+    // Of multiples of 50 Hz a frame holds whole periods, so that a frame more or less does not bend the tone.
+    let tones = [450.0, 1_350.0];
     let neighbours = tones.map(|tone| RawCall::speaking(server.app().sip(), "echo", tone));
     wait::last(SHORT_TALK);
     let victims = faults(&server);
@@ -78,7 +79,7 @@ fn with_neighbours(faults: impl FnOnce(&InProcess) -> usize) {
     for (packets, tone) in heard.iter().zip(tones) {
         stalls.assert_unbroken(&format!("the neighbour with {tone} Hz"), packets, 50);
         let audio = rtp_peer::decode(&packets[packets.len() / 2..]);
-        assert!(tone::tone_db(&audio, tone) > -14.0, "{tone} Hz at {} dB", tone::tone_db(&audio, tone));
+        assert!(tone::tone_db(&audio, tone) > -15.0, "{tone} Hz at {} dB", tone::tone_db(&audio, tone));
     }
     let rows = server.records().ended_calls(victims + 3);
     let ended_by_peers =
