@@ -27,7 +27,7 @@ const TABLE: &[Row] = &[
     Row {
         what: "RTP",
         names: &["caly_rtp"],
-        only_in: &["rtp/src/", "src/call/", "src/engine/", "src/cli/call/"],
+        only_in: &["rtp/src/", "src/call/", "src/engine/", "src/voice/", "src/cli/call/"],
     },
     Row {
         what: "an async runtime",

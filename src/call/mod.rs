@@ -5,6 +5,7 @@ pub mod admission;
 mod call;
 pub mod cause;
 pub mod destination;
+pub mod dialogue;
 pub mod exchange;
 pub mod log;
 mod negotiate;

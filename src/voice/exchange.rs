@@ -1,0 +1,107 @@
+//! What voice and mind say to each other. Voice lives on the call's shard and is always on time; the mind thinks elsewhere
+//! and may be late. Both directions are bounded queues.
+//!
+//! Speech flows by credit: voice says up to which sample, counted from the call's first, the mind may have sent
+//! ([`VoiceEvent::Credit`]); what the mind has ready beyond that waits with the mind. Nothing that was granted is ever
+//! dropped but by a flush, and samples of a flushed utterance that are still on their way count as used.
+
+use std::time::Duration;
+
+pub use caly_rtp::dtmf::Digit;
+pub use caly_rtp::playout::UtteranceId;
+
+use crate::call::dialogue::Dialogue;
+
+/// From voice to mind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VoiceEvent {
+    /// The call is answered; whoever wants to greet does it now.
+    Answered,
+    /// The caller began to speak.
+    SpeechStarted,
+    /// The caller stopped speaking. More may follow at once: this is no end of a turn.
+    SpeechEnded {
+        /// How long it was.
+        duration: Duration,
+    },
+    /// The caller's turn is over: the mind is to answer.
+    TurnCommitted {
+        /// Speech in the turn, pauses left out.
+        speech: Duration,
+    },
+    /// The caller pressed a key. What was being said is already flushed if keys may interrupt it.
+    Digit(Digit),
+    /// What was being said, or waited to be, is flushed: the caller took the floor.
+    Interrupted {
+        /// The utterance that was playing or would have been next.
+        utterance: UtteranceId,
+        /// How much of it was heard.
+        heard: Duration,
+        /// What interrupted it.
+        by: Interruption,
+    },
+    /// An utterance was heard to its end.
+    Played {
+        /// Which.
+        utterance: UtteranceId,
+    },
+    /// So many samples may have been sent since the call began. Never less than before.
+    Credit {
+        /// The limit.
+        samples: u64,
+    },
+    /// Nobody has said or pressed anything for the re-prompt time: ask again. Comes again after as long.
+    Idle {
+        /// Silence of the caller so far.
+        silence: Duration,
+    },
+    /// The caller has been silent for so long that the call should end.
+    IdleTooLong,
+}
+
+/// What took the floor from the agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Interruption {
+    /// Speech.
+    Speech,
+    /// A key.
+    Digit,
+}
+
+/// From mind to voice.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MindCommand {
+    /// Samples of an utterance, at the codec's rate, within the credit. A new number ends the utterance before it; numbers
+    /// only grow.
+    Speak {
+        /// Which utterance.
+        utterance: UtteranceId,
+        /// The samples.
+        samples: Vec<i16>,
+    },
+    /// No more samples of this utterance will come.
+    Finish {
+        /// Which.
+        utterance: UtteranceId,
+    },
+    /// Drop what is being said and what waits.
+    Stop,
+    /// The turn is taken and an answer is in the making.
+    Think,
+    /// Nothing to say: the floor is the caller's.
+    Listen,
+    /// Whether the caller may interrupt what is said from now on.
+    AllowInterruption {
+        /// By speech.
+        speech: bool,
+        /// By keys.
+        digits: bool,
+    },
+    /// Send keys (RFC 4733).
+    SendDigits(Vec<Digit>),
+    /// End the call once everything said before is heard.
+    HangUp,
+    /// Enter this in the call's log.
+    Note(Dialogue),
+}

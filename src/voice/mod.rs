@@ -1,0 +1,4 @@
+//! The agent's ears and mouth, on the call's shard: speech detection, turn-taking, barge-in, mixer and playout cursor. It hears
+//! frames and speaks frames; whom it speaks for is the mind, and the two know each other only through [`exchange`].
+
+pub mod exchange;
