@@ -8,8 +8,9 @@ use caly::call::cause::HangupCause;
 use caly::call::destination::TestDestination;
 use caly::call::exchange::{BoundMedia, CallAnswer, CallInput, Offer};
 use caly::call::log::{Event, MediaAgreed};
-use caly::call::{Call, CallConfig, CallPolicy, Codec, End, NoTap, Output};
+use caly::call::{Call, CallConfig, CallPolicy, Codec, End, MediaTap, Output};
 use caly::seed::Seeds;
+use caly_rtp::frame::FRAME_SAMPLES;
 use caly_rtp::packet::{Packet, PayloadType, RtpTime, SeqNo, Ssrc};
 
 const TICK: Duration = Duration::from_millis(20);
@@ -24,6 +25,18 @@ struct Bench {
     answers: Vec<CallAnswer>,
     ends: Vec<End>,
     sequence: u16,
+    tap: Blocks,
+}
+
+/// What a recording gets of the caller: the block and its first sample.
+#[derive(Debug, Default)]
+struct Blocks(Vec<(u32, i16)>);
+
+impl MediaTap for Blocks {
+    fn caller(&mut self, block: u32, samples: &[i16; FRAME_SAMPLES]) {
+        self.0.push((block, samples[0]));
+    }
+    fn agent(&mut self, _block: u32, _samples: &[i16; FRAME_SAMPLES]) {}
 }
 
 /// What left in one tick.
@@ -50,7 +63,8 @@ impl Bench {
         };
         let call = Call::new(config, policy);
         let (events, answers, ends) = (Vec::new(), Vec::new(), Vec::new());
-        Self { call, started, now: started, events, answers, ends, sequence: 0 }
+        let tap = Blocks::default();
+        Self { call, started, now: started, events, answers, ends, sequence: 0, tap }
     }
 
     fn answered(destination: TestDestination, policy: CallPolicy) -> Self {
@@ -73,7 +87,7 @@ impl Bench {
     /// One tick, `missed` of them late.
     fn tick(&mut self, missed: u32) -> Option<Sent> {
         self.now += TICK * (missed + 1);
-        let sent = self.call.tick(self.now, missed, &mut NoTap).map(|outgoing| {
+        let sent = self.call.tick(self.now, missed, &mut self.tap).map(|outgoing| {
             let packet = Packet::parse(outgoing.datagram).unwrap();
             Sent {
                 destination: outgoing.destination,
@@ -86,8 +100,12 @@ impl Bench {
         sent
     }
 
-    /// A packet of the caller's: 20 ms of one mu-law byte.
+    /// A packet of the caller's: 20 ms of one mu-law byte, arrived now.
     fn packet(&mut self, from: &str, ssrc: u32, byte: u8) {
+        self.packet_at(self.now, from, ssrc, byte);
+    }
+
+    fn packet_at(&mut self, arrival: Instant, from: &str, ssrc: u32, byte: u8) {
         let packet = Packet {
             marker: false,
             payload_type: PayloadType(0),
@@ -99,7 +117,7 @@ impl Bench {
         self.sequence += 1;
         let mut datagram = [0; 172];
         let length = packet.write_to(&mut datagram).unwrap();
-        self.call.handle_rtp(self.now, from.parse().unwrap(), &datagram[..length]);
+        self.call.handle_rtp(arrival, from.parse().unwrap(), &datagram[..length], &mut self.tap);
     }
 
     fn drain(&mut self) {
@@ -295,6 +313,40 @@ fn a_stall_of_the_machine_skips_timestamps_and_bursts_nothing() {
     assert_eq!(after.sequence, before.sequence.wrapping_add(1));
     assert_eq!(after.timestamp, before.timestamp.wrapping_add(160 * 15));
     assert!(bench.events.contains(&Event::TickLate { missed: 14 }));
+}
+
+#[test]
+fn a_stall_of_the_machine_loses_nothing_of_what_the_kernel_kept_for_a_recording() {
+    let mut bench = Bench::answered(TestDestination::Tone, policy());
+    for _ in 0..10 {
+        bench.packet(PEER, 1, 0x80);
+        bench.tick(0);
+    }
+    // One second, in which packet n arrives when it is due: all of them are read at once.
+    let missed = 50;
+    for n in 1..=missed + 1 {
+        // One is overtaken by the next; its place is waited for as long as if the machine had gone on.
+        bench.sequence = 10
+            + match n {
+                20 => 20,
+                21 => 19,
+                n => n as u16 - 1,
+            };
+        bench.packet_at(bench.now + TICK * n, PEER, 1, 0x80 + n as u8);
+    }
+    bench.sequence = 10 + missed as u16 + 1;
+    bench.tick(missed);
+    for _ in 0..5 {
+        bench.packet(PEER, 1, 0x80);
+        bench.tick(0);
+    }
+    let blocks: Vec<u32> = bench.tap.0.iter().map(|&(block, _)| block).collect();
+    let expected: Vec<u32> = (blocks[0]..blocks[0] + 66).collect();
+    assert_eq!(blocks, expected, "every block once, in its place");
+    let mut in_stall: Vec<i16> = bench.tap.0[10..61].iter().map(|&(_, sample)| sample).collect();
+    in_stall.dedup();
+    assert_eq!(in_stall.len(), 51, "each of the packets is another sound");
+    assert_eq!(bench.call.quality().unwrap().lost, 0);
 }
 
 #[test]

@@ -91,6 +91,10 @@ pub struct Call {
     seeds: Seeds,
     /// Ticks since media began: the block of a recording.
     tick: u32,
+    /// When the last tick was.
+    ticked_at: Instant,
+    /// A packet came since.
+    has_unheard: bool,
     /// Since when nothing but silence was sent.
     silent_ticks: u32,
     caller_timeline: CallerTimeline,
@@ -127,6 +131,8 @@ impl Call {
             session: None,
             seeds,
             tick: 0,
+            ticked_at: config.at,
+            has_unheard: false,
             silent_ticks: 0,
             caller_timeline: CallerTimeline::new(),
             outputs: VecDeque::new(),
@@ -160,11 +166,29 @@ impl Call {
         }
     }
 
-    /// A datagram on the RTP port; `arrival` is the kernel's time.
-    pub fn handle_rtp(&mut self, arrival: Instant, source: SocketAddr, datagram: &[u8]) {
-        if let Some(session) = &mut self.session {
-            session.handle_rtp(arrival, source, datagram);
+    /// A datagram on the RTP port; `arrival` is the kernel's time. True if it was the peer's. A destination that listens
+    /// in order hears it at once when others arrived since the last tick: a jitter buffer holds 400 ms, and after a
+    /// stall of the machine the kernel has kept far more.
+    pub fn handle_rtp(
+        &mut self,
+        arrival: Instant,
+        source: SocketAddr,
+        datagram: &[u8],
+        tap: &mut dyn MediaTap,
+    ) -> bool {
+        let Some(session) = &mut self.session else { return false };
+        if !session.handle_rtp(arrival, source, datagram) {
+            return false;
         }
+        let is_answered = matches!(self.state, State::Answered { .. });
+        let is_behind = std::mem::replace(&mut self.has_unheard, true);
+        if is_behind && is_answered && self.destination.release() == Release::InOrder {
+            // The place on the timeline is that of the arrival, and so is the patience with gaps.
+            let ticks = arrival.saturating_duration_since(self.ticked_at).as_millis() / TICK_MS;
+            let tick = self.tick.saturating_add(u32::try_from(ticks).unwrap_or(u32::MAX));
+            self.hear_in_order(arrival, tick, tap);
+        }
+        true
     }
 
     /// A datagram on the RTCP port.
@@ -177,6 +201,8 @@ impl Call {
     /// One tick of the call's clock, 20 ms after the one before plus 20 ms for each of the `missed` ones: hears what
     /// came, speaks one frame and returns it as the packet to send.
     pub fn tick(&mut self, now: Instant, missed: u32, tap: &mut dyn MediaTap) -> Option<Outgoing<'_>> {
+        self.ticked_at = now;
+        self.has_unheard = false;
         self.check_deadlines(now);
         let State::Answered { .. } = self.state else { return None };
         let session = self.session.as_mut()?;
@@ -328,20 +354,23 @@ impl Call {
     }
 
     fn hear(&mut self, now: Instant, tap: &mut dyn MediaTap) {
-        let Some(session) = &mut self.session else { return };
         match self.destination.release() {
-            Release::InOrder => {
-                while let Some(frame) = session.next_in_order(now) {
-                    self.destination.hear(&frame);
-                    self.caller_timeline.push(self.tick, &frame, tap);
-                }
-            }
+            Release::InOrder => self.hear_in_order(now, self.tick, tap),
             Release::Paced => {
+                let Some(session) = &mut self.session else { return };
                 if let Some(frame) = session.next_paced(now) {
                     self.destination.hear(&frame);
                     tap_paced(self.tick, &frame, tap);
                 }
             }
+        }
+    }
+
+    fn hear_in_order(&mut self, now: Instant, tick: u32, tap: &mut dyn MediaTap) {
+        let Some(session) = &mut self.session else { return };
+        while let Some(frame) = session.next_in_order(now) {
+            self.destination.hear(&frame);
+            self.caller_timeline.push(tick, &frame, tap);
         }
     }
 
@@ -462,6 +491,8 @@ fn tap_paced(tick: u32, frame: &Frame, tap: &mut dyn MediaTap) {
     }
 }
 
+/// The time between two ticks.
+const TICK_MS: u128 = 20;
 /// 200 ms of silence: a pause, not the closure of a plosive.
 const SILENT_TICKS: u32 = 10;
 /// About -60 dBFS: the idle noise of an analogue line.

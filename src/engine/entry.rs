@@ -45,6 +45,8 @@ pub(super) struct Live {
     pub(super) not_before: Option<Instant>,
     /// When its sockets were last found empty.
     pub(super) drained_at: Instant,
+    /// Strangers send so much that its socket has to be emptied more often than once a tick.
+    pub(super) is_flooded: bool,
     /// When its RTCP socket was last found empty.
     pub(super) rtcp_drained_at: Instant,
     /// Turns of its slot in which it was served.

@@ -15,7 +15,7 @@ use super::entry::{Entry, Live, RecordingTap};
 use super::pacing::PacingHistogram;
 use super::phase::Phase;
 use super::ports::{MediaSockets, PortError, PortPool};
-use super::tick::TickIo;
+use super::tick::{REFUSED_PER_WAKE, TickIo};
 use super::wheel::{TICK, Turn, Wheel};
 use crate::call::cause::HangupCause;
 use crate::call::destination::Begin;
@@ -51,8 +51,12 @@ pub struct ShardLinks {
 pub struct ShardStats {
     /// Calls that live.
     pub calls: AtomicUsize,
-    /// RTP packets taken in.
+    /// RTP packets of the calls' peers.
     pub received: AtomicU64,
+    /// Datagrams on RTP ports that were dropped: of strangers, or no RTP.
+    pub refused: AtomicU64,
+    /// Times that a call's RTP socket was left with more to read, because one look at it takes only so many.
+    pub cut_short: AtomicU64,
     /// RTP packets sent.
     pub sent: AtomicU64,
     /// Packets that the kernel refused to send.
@@ -84,7 +88,18 @@ pub struct Shard {
     has_answered: bool,
     pacing: PacingHistogram,
     buffer: Box<[u8; DATAGRAM_BYTES]>,
+    /// Datagrams of strangers that may still be taken and dropped in this wake-up.
+    refusals_left: usize,
+    /// Calls whose sockets are emptied at every wake-up.
+    flooded: Vec<usize>,
     stopping: Option<Instant>,
+}
+
+/// What a look at a flooded call's socket has shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flood {
+    GoesOn,
+    Over,
 }
 
 /// Whether a thread is one of a shard.
@@ -113,6 +128,8 @@ impl Shard {
             has_answered: false,
             pacing: PacingHistogram::new(),
             buffer: Box::new([0; DATAGRAM_BYTES]),
+            refusals_left: REFUSED_PER_WAKE,
+            flooded: Vec::new(),
             stopping: None,
         }
     }
@@ -143,9 +160,11 @@ impl Shard {
         loop {
             self.clock.sleep_until(self.wheel.next_due());
             let wake = Wake::sample(&self.clock);
+            self.refusals_left = REFUSED_PER_WAKE;
             while let Some(turn) = self.wheel.take_due(wake.now()) {
                 self.serve_slot(turn, &wake);
             }
+            self.relieve_flooded(&wake);
             self.serve_inbox();
             self.serve_recorder();
             self.forget_closed(wake.now());
@@ -180,8 +199,12 @@ impl Shard {
             pacing: &mut self.pacing,
             buffer: &mut self.buffer[..],
             capture: &mut self.links.capture,
+            refusals_left: &mut self.refusals_left,
         };
         let outcome = catch_unwind(AssertUnwindSafe(|| io.tick(live, turn, wake)));
+        if live.is_flooded && self.flooded.len() < MAX_FLOODED && !self.flooded.contains(&index) {
+            self.flooded.push(index);
+        }
         match outcome {
             Ok(()) => {
                 self.drain(index, wake.now());
@@ -189,6 +212,44 @@ impl Shard {
             }
             Err(_) => self.end_panicked(index, wake.now()),
         }
+    }
+
+    /// Empties the sockets of flooded calls, also between their ticks.
+    fn relieve_flooded(&mut self, wake: &Wake) {
+        let mut n = 0;
+        while let Some(&index) = self.flooded.get(n) {
+            match self.relieve(index, wake) {
+                Flood::GoesOn => n += 1,
+                Flood::Over => drop(self.flooded.swap_remove(n)),
+            }
+        }
+    }
+
+    fn relieve(&mut self, index: usize, wake: &Wake) -> Flood {
+        let entry = self.calls.get_mut(index).and_then(Option::as_mut);
+        let Some(live) = entry.and_then(|entry| entry.live.as_mut()) else { return Flood::Over };
+        // Its own tick has emptied it in this very wake-up, or has found the flood to be over.
+        if !live.is_flooded {
+            return Flood::Over;
+        }
+        if live.drained_at == wake.now() {
+            return Flood::GoesOn;
+        }
+        let mut io = TickIo {
+            clock: &self.clock,
+            stats: &self.stats,
+            pacing: &mut self.pacing,
+            buffer: &mut self.buffer[..],
+            capture: &mut self.links.capture,
+            refusals_left: &mut self.refusals_left,
+        };
+        if catch_unwind(AssertUnwindSafe(|| io.relieve(live, wake))).is_err() {
+            self.end_panicked(index, wake.now());
+            return Flood::Over;
+        }
+        // A quarter of a tick's flood is a flood still: only the next tick says that it is over.
+        live.is_flooded = true;
+        Flood::GoesOn
     }
 
     /// Moves a call whose packets wait long for their slot, while what it sends is silent.
@@ -280,6 +341,7 @@ impl Shard {
             last_due: None,
             not_before: None,
             drained_at: now,
+            is_flooded: false,
             rtcp_drained_at: now,
             turns: 0,
             ticks: 0,
@@ -517,6 +579,8 @@ impl Shard {
 
 /// Largest datagram looked at; no RTP packet of a telephone codec comes near.
 const DATAGRAM_BYTES: usize = 2048;
+/// Flooded calls that are looked at more often than others; more floods than this fill the line anyway.
+const MAX_FLOODED: usize = 32;
 /// Followed by the shard's number.
 const THREAD_NAME: &str = "caly-shard-";
 /// Time for requests after a slot's calls: opening a call costs some 100 µs, and the next slot is 5 ms away.

@@ -97,26 +97,26 @@ impl Session {
     }
 
     /// Takes a datagram that came to the RTP port. `arrival` is when the kernel received it. RTCP on this port (RFC 5761) is
-    /// recognised.
-    pub fn handle_rtp(&mut self, arrival: Instant, source: SocketAddr, datagram: &[u8]) {
+    /// recognised. True if it was RTP of the peer's: everything else is counted, and costs next to nothing.
+    pub fn handle_rtp(&mut self, arrival: Instant, source: SocketAddr, datagram: &[u8]) -> bool {
         if is_rtcp(datagram) {
             self.handle_rtcp(arrival, source, datagram);
-            return;
+            return false;
         }
         let Ok(packet) = Packet::parse(datagram) else {
             self.refused.malformed += 1;
-            return;
+            return false;
         };
         match self.latch.handle_packet(source, packet.ssrc, packet.sequence) {
             Verdict::Accepted => {}
             Verdict::Latched => self.events.push(Event::Latched { source, ssrc: packet.ssrc }),
             Verdict::OnTrial => {
                 self.refused.on_trial += 1;
-                return;
+                return false;
             }
             Verdict::Foreign => {
                 self.refuse_foreign(source);
-                return;
+                return false;
             }
         }
         self.resolve_collision(&packet);
@@ -124,6 +124,7 @@ impl Session {
         if restart == Some(Restart::Ssrc) {
             self.control.handle_source_change();
         }
+        true
     }
 
     /// Takes a datagram that came to the RTCP port.

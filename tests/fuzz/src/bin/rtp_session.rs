@@ -116,7 +116,9 @@ impl Call {
                 let payload_type = PayloadType(101);
                 self.packet(&Packet { payload_type, timestamp, payload: &payload, ..self.next() });
             }
-            Step::Rtp { source, datagram } => self.session.handle_rtp(self.now, address(source), &datagram),
+            Step::Rtp { source, datagram } => {
+                self.session.handle_rtp(self.now, address(source), &datagram);
+            }
             Step::Rtcp { source, datagram } => self.session.handle_rtcp(self.now, address(source), &datagram),
             Step::Tick { ms } => self.tick(Duration::from_millis(ms.into())),
             Step::Wait { ms } => self.now += Duration::from_millis(ms.into()),
