@@ -2,6 +2,7 @@
 //! one thread writes them. A packet that finds no room is missing in the file and counted.
 
 mod file;
+pub mod read;
 
 use std::io;
 use std::net::SocketAddr;
