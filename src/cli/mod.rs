@@ -5,13 +5,16 @@ mod call;
 mod calls;
 mod check;
 mod output;
+mod secret;
 mod serve;
+mod usage;
 
 pub use args::{
     CallArgs, CallsArgs, CallsCommand, CallsLsArgs, CallsShowArgs, CheckArgs, Cli, Command, DEFAULT_DATA_DIR,
     ServeArgs,
 };
 pub use output::{Failure, FailureKind, Format, Output, Style};
+pub use usage::{Usage, parse};
 
 /// Runs one command.
 ///

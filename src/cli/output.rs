@@ -137,8 +137,8 @@ impl Failure {
         }
         match format {
             Format::Text => match &self.advice {
-                Some(advice) => writeln!(writer, "caly: {}; {advice}", self.message),
-                None => writeln!(writer, "caly: {}", self.message),
+                Some(advice) => writeln!(writer, "caly: {}; {}", one_line(&self.message), one_line(advice)),
+                None => writeln!(writer, "caly: {}", one_line(&self.message)),
             },
             Format::Json => {
                 let value = serde_json::json!({
@@ -148,6 +148,11 @@ impl Failure {
             }
         }
     }
+}
+
+/// Names of files and words of peers may hold line ends and what else a terminal obeys.
+fn one_line(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
 }
 
 impl From<io::Error> for Failure {
@@ -170,6 +175,13 @@ mod tests {
         failure.print(&mut printed, Format::Text).unwrap();
         assert_eq!(printed, b"caly: caly.toml:3: unknown key `sipp`; write `sip`\n");
         assert_eq!(failure.exit_code(), 2);
+    }
+
+    #[test]
+    fn a_failure_stays_one_line_whatever_it_tells_of() {
+        let mut printed = Vec::new();
+        Failure::failed("a\nb\x1b[2J: no such file").print(&mut printed, Format::Text).unwrap();
+        assert_eq!(String::from_utf8(printed).unwrap(), "caly: a\u{fffd}b\u{fffd}[2J: no such file\n");
     }
 
     #[test]
