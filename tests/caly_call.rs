@@ -4,6 +4,7 @@
 mod common;
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::net::UdpSocket;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -13,7 +14,7 @@ use common::scratch::Scratch;
 use common::server::Server;
 use common::sip_text::SipText;
 use common::tone::{sine, tone_db};
-use common::wav;
+use common::{wait, wav};
 use serde_json::Value;
 
 fn call(uri: &str, arguments: &[&str]) -> Output {
@@ -85,7 +86,11 @@ fn each_failure_says_what_happened_and_exits_with_its_code() {
         ("sip:echo@no-such-host.invalid".to_owned(), &[], 1, "no A or AAAA record"),
         ("mailto:a@b".to_owned(), &[], 2, "not a SIP URI"),
         ("echo".to_owned(), &[], 2, "write it like sip:"),
+        (at("echo:s3cret"), &[], 2, "leave it out"),
+        (format!("sips:echo@{}", server.sip()), &[], 2, "TLS is not supported yet"),
+        (format!("{};transport=tls", at("echo")), &[], 2, "TLS is not supported yet"),
         (at("echo"), &["--wav", path(&nothing)], 2, "sox"),
+        (at("echo"), &["--wav", "/"], 2, "is a directory"),
         (at("echo"), &["--wav", "/nowhere/at/all.wav"], 2, "No such file"),
         (at("echo"), &["--pcap", path(&nothing)], 2, "neither a pcap nor a pcapng"),
         (at("echo"), &["--record", "/nowhere/out.wav"], 2, "No such file"),
@@ -95,7 +100,111 @@ fn each_failure_says_what_happened_and_exits_with_its_code() {
         assert_eq!(output.status.code(), Some(code), "{uri} {arguments:?}: {said}");
         assert!(said.starts_with("caly: ") && said.lines().count() == 1, "{uri}: {said:?}");
         assert!(said.contains(wanted), "{uri} {arguments:?}: {said}");
+        assert!(!said.contains("s3cret") && !String::from_utf8_lossy(&output.stdout).contains("s3cret"));
+        assert!(said.contains("; "), "no word about what to do: {said}");
     }
+    assert!(
+        server.calls().iter().all(|row| row["to_uri"] != "sip:echo@127.0.0.1"),
+        "refused before a packet"
+    );
+}
+
+#[test]
+fn files_that_are_there_stay_until_there_is_something_to_replace_them_with() {
+    let (server, scratch) = (Server::start(), Scratch::new("call"));
+    let (record, capture) = (scratch.write("out.wav", "old"), scratch.write("out.pcap", "old"));
+    let files = ["--record", path(&record), "--capture", path(&capture)];
+    let old = |file: &Path| fs::read(file).unwrap() == b"old";
+    assert_eq!(call("sip:echo@no-such-host.invalid", &files).status.code(), Some(1));
+    assert!(old(&record) && old(&capture), "no call was placed");
+    assert_eq!(call(&format!("sip:busy@{}", server.sip()), &files).status.code(), Some(1));
+    assert!(old(&record), "nothing was said");
+    assert!(!old(&capture), "INVITE, 100, 486 and ACK were captured");
+    let output = call(&format!("sip:echo@{}", server.sip()), &[&files[..], &["--duration", "0.5"]].concat());
+    assert!(output.status.success() && wav::read(&record)[0].len() > 3000);
+    assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 2, "nothing else is left");
+}
+
+#[test]
+fn a_call_does_not_write_where_it_reads_nor_two_things_into_one_file() {
+    let scratch = Scratch::new("call");
+    let sound = scratch.join("x.wav");
+    wav::write(&sound, &sine(1000.0, -10.0, 0.1));
+    let before = fs::read(&sound).unwrap();
+    let other = scratch.join("y");
+    for (arguments, told) in [
+        (["--wav", path(&sound), "--record", path(&sound)], "--wav and --record name the same file"),
+        (["--wav", path(&sound), "--capture", path(&sound)], "--wav and --capture name the same file"),
+        (["--record", path(&other), "--capture", path(&other)], "--record and --capture name the same file"),
+    ] {
+        let output = call("sip:echo@127.0.0.1", &arguments);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains(told) && said.lines().count() == 1, "{said}");
+        assert_eq!(output.status.code(), Some(2));
+    }
+    assert_eq!(fs::read(&sound).unwrap(), before);
+    assert!(!other.exists());
+}
+
+#[test]
+fn a_signal_ends_the_call_properly_and_keeps_what_was_recorded() {
+    for signal in ["INT", "TERM"] {
+        let (server, scratch) = (Server::start(), Scratch::new("call"));
+        let record = scratch.join("out.wav");
+        let caller = Command::new(env!("CARGO_BIN_EXE_caly"))
+            .args(["call", &format!("sip:tone@{}", server.sip()), "--record", path(&record)])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("caly can be started");
+        wait::until("the answered call", Duration::from_secs(10), || {
+            server.calls().first().filter(|row| row["state"] == "answered").map(drop)
+        });
+        let kill = format!("kill -{signal} {}", caller.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        let output = caller.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(
+            (output.status.code(), said.as_ref()),
+            (Some(1), "caly: interrupted; the call was hung up\n")
+        );
+        assert_eq!(server.ended_call()["cause"], "remote_bye", "the BYE was sent");
+        assert!(!wav::read(&record)[1].is_empty());
+    }
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_ends_the_call_properly() {
+    let server = Server::start();
+    let mut caller = Command::new(env!("CARGO_BIN_EXE_caly"))
+        .args(["call", &format!("sip:tone@{}", server.sip()), "--dtmf", "123456789", "--duration", "60"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("caly can be started");
+    let mut lines = BufReader::new(caller.stdout.take().expect("it is piped")).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.starts_with("answered after")));
+    drop(lines);
+    let output = caller.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stderr), (Some(0), Vec::new()));
+    assert_eq!(server.ended_call()["cause"], "remote_bye", "the BYE was sent");
+}
+
+#[test]
+fn a_capture_that_breaks_off_is_played_to_there_and_told() {
+    let (server, scratch) = (Server::start(), Scratch::new("call"));
+    let capture = scratch.join("tone.pcap");
+    let uri = format!("sip:tone@{}", server.sip());
+    assert!(call(&uri, &["--duration", "0.5", "--capture", path(&capture)]).status.success());
+    let whole = fs::read(&capture).unwrap();
+    fs::write(&capture, &whole[..whole.len() - 5]).unwrap();
+    let uri = format!("sip:echo@{}", server.sip());
+    let report = json(&call(&uri, &["--pcap", path(&capture), "--json"]));
+    assert!(report["notes"][0].as_str().unwrap().contains("is cut off in packet "), "{report}");
+    let output = call(&uri, &["--pcap", path(&capture)]);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("what comes before is played"));
 }
 
 #[test]

@@ -68,7 +68,7 @@ pub struct ServeArgs {
 }
 
 /// `caly call`.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct CallArgs {
     /// Whom to call, e.g. sip:echo@127.0.0.1 or sip:echo@192.0.2.7:5060;transport=tcp
     #[arg(value_name = "URI")]

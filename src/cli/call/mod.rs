@@ -1,21 +1,28 @@
 //! `caly call`: places one real call with the server's own signaling thread and shard, and tells how it went.
 
+mod kept;
 mod program;
 mod report;
 mod sound;
 mod stream;
+mod target;
+mod wav;
 
-use std::path::Path;
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use caly_rtp::dtmf::Digit;
 use caly_sip::message::Uri;
 use indicatif::{ProgressBar, ProgressStyle};
-use tokio::signal::ctrl_c;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::interval;
 
+use self::kept::{KeptFile, KeptFiles};
 use self::program::Program;
-use self::report::Report;
+use self::report::{Interrupted, Report};
 use super::{CallArgs, Failure, Format, Output};
 use crate::app::{Phone, PhoneConfig, PhoneError};
 use crate::config::LogConfig;
@@ -26,25 +33,22 @@ use crate::telemetry;
 /// # Errors
 /// Exit code 2 if the arguments are wrong, 1 if the call failed.
 pub(super) fn run(args: &CallArgs, out: &mut Output<'_>) -> Result<(), Failure> {
-    let target: Uri = args.uri.parse().map_err(|error| {
-        Failure::refused(format!("{}: {error}", args.uri)).advise("write it like sip:echo@127.0.0.1:5060")
-    })?;
+    let target = target::parse(&args.uri)?;
     let log = LogConfig::default();
     telemetry::init("warn", log.format, log.phone_numbers)
         .map_err(|error| Failure::failed(error.to_string()))?;
-    let sound = sound::load(args)?;
-    for path in args.record.iter().chain(&args.capture) {
-        sound::check_writable(path)?;
-    }
+    kept::refuse_one_file_twice(args)?;
+    let (samples, note) = sound::load(args)?.map_or((None, None), |sound| (Some(sound.samples), sound.note));
     let digits: Vec<Digit> =
         args.dtmf.iter().flat_map(|keys| keys.chars()).filter_map(Digit::from_char).collect();
-    let program = Program::new(sound, digits, args.duration);
+    let program = Program::new(samples, digits, args.duration);
+    let report = Report::new(&args.uri, note.into_iter().collect());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
         .build()
-        .map_err(|error| Failure::failed(format!("cannot start: {error}")))?;
-    let report = runtime.block_on(place(args, &target, program, out))?;
+        .map_err(|error| cannot_start(&error))?;
+    let report = runtime.block_on(place(args, &target, program, report, out))?;
     report.print(out)?;
     report.outcome()
 }
@@ -53,57 +57,91 @@ async fn place(
     args: &CallArgs,
     target: &Uri,
     program: Program,
+    mut report: Report,
     out: &mut Output<'_>,
 ) -> Result<Report, Failure> {
+    // From here on a signal does not end the process before the call is ended and the files are in their places.
+    let mut signals = Signals::new()?;
     let scratch = Scratch::new()?;
-    let config = PhoneConfig { target, recordings: scratch.path(), capture: args.capture.as_deref() };
-    let mut phone = Phone::start(config).await.map_err(|error| phone_failure(&error))?;
-    let mut report = Report::new(&args.uri);
-    if out.format() == Format::Text {
-        out.line(format_args!("calling {} from {}", args.uri, phone.local()))?;
-    }
-    phone.dial(target, Box::new(program), args.record.is_some()).map_err(|error| phone_failure(&error))?;
-    follow(&mut phone, &mut report, out).await?;
+    let files = KeptFiles::reserve(args)?;
+    let capture = files.capture.as_ref().map(KeptFile::part);
+    let starting = Phone::start(PhoneConfig { target, recordings: scratch.path(), capture });
+    let mut phone = tokio::select! {
+        started = starting => started.map_err(|error| phone_failure(&error))?,
+        () = signals.next() => return Err(Failure::failed("interrupted before the call was placed")),
+    };
+    report.begin(phone.local(), out)?;
+    phone
+        .dial(target, Box::new(program), files.recording.is_some())
+        .map_err(|error| phone_failure(&error))?;
+    let mut printed = follow(&mut phone, &mut report, &mut signals, out).await;
     let (rest, captured) = phone.stop().await;
     for record in &rest {
-        report.observe(record, out)?;
+        printed = printed.and(report.observe(record, out));
     }
-    if let Some(captured) = captured {
-        let captured =
-            captured.map_err(|error| Failure::failed(format!("the capture is incomplete: {error}")))?;
-        report.captured(args.capture.as_deref(), captured);
-    }
-    if let Some(path) = &args.record {
-        report.keep_recording(scratch.path(), path)?;
-    }
-    Ok(report)
+    report.keep(files, scratch.path(), captured);
+    printed.map(|()| report)
 }
 
-/// Watches the call until it has ended.
-async fn follow(phone: &mut Phone, report: &mut Report, out: &mut Output<'_>) -> Result<(), Failure> {
+/// Watches the call until it has ended; a second signal does not wait for that. If nobody reads what is printed any more,
+/// the call is hung up.
+async fn follow(
+    phone: &mut Phone,
+    report: &mut Report,
+    signals: &mut Signals,
+    out: &mut Output<'_>,
+) -> Result<(), Failure> {
     let spinner = spinner(out.format());
     let began = Instant::now();
     let mut look = interval(LOOK_INTERVAL);
-    let mut interrupts = 0;
+    let mut printed = Ok(());
     while !report.has_ended() {
         tokio::select! {
             _ = look.tick() => {}
-            _ = ctrl_c() => {
-                interrupts += 1;
+            () = signals.next() => {
                 phone.hang_up();
-                if interrupts > 1 {
+                if report.interrupt() == Interrupted::Before {
                     break;
                 }
             }
         }
         while let Some(record) = phone.next_record() {
-            spinner.suspend(|| report.observe(&record, out))?;
+            let told = spinner.suspend(|| report.observe(&record, out));
+            if told.is_err() && printed.is_ok() {
+                phone.hang_up();
+                printed = told;
+            }
         }
         spinner.set_message(format!("{:.0} s", began.elapsed().as_secs_f64()));
         spinner.tick();
     }
     spinner.finish_and_clear();
-    Ok(())
+    printed
+}
+
+/// The two signals by which people and programs end a command.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, Failure> {
+        let open = |kind| signal(kind).map_err(|error| cannot_start(&error));
+        Ok(Self { interrupt: open(SignalKind::interrupt())?, terminate: open(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+fn cannot_start(error: &io::Error) -> Failure {
+    Failure::failed(format!("the call cannot be started: {error}"))
+        .advise("the system is out of threads or files: end other programs or raise its limits")
 }
 
 /// Shown on a terminal only; indicatif hides it elsewhere.
@@ -115,27 +153,35 @@ fn spinner(format: Format) -> ProgressBar {
 }
 
 fn phone_failure(error: &PhoneError) -> Failure {
-    match error {
-        PhoneError::Target(_) => {
-            Failure::refused(error.to_string()).advise("write it like sip:echo@127.0.0.1:5060")
-        }
-        PhoneError::Unresolved(_) => {
-            Failure::failed(error.to_string()).advise("check the name, or give an address")
-        }
-        PhoneError::System { .. } => Failure::failed(error.to_string()),
-    }
+    let advice = match error {
+        PhoneError::Target(_) => "write it like sip:echo@127.0.0.1:5060",
+        PhoneError::Unresolved(_) => "check the name, or give an address",
+        PhoneError::System { .. } => "check this machine's network and limits (ip route, ulimit -a)",
+    };
+    Failure::failed(error.to_string()).advise(advice)
 }
 
-/// A folder for the recording until it is put where it is wanted; removed in the end.
+/// A folder of our own for the recording until it is put where it is wanted; removed in the end.
 #[derive(Debug)]
-struct Scratch(std::path::PathBuf);
+struct Scratch(PathBuf);
 
 impl Scratch {
     fn new() -> Result<Self, Failure> {
-        let path = std::env::temp_dir().join(format!("caly-call-{}", std::process::id()));
-        std::fs::create_dir_all(&path)
-            .map_err(|error| Failure::failed(format!("{}: {error}", path.display())))?;
-        Ok(Self(path))
+        let base = std::env::temp_dir();
+        let mut outcome = Err(io::ErrorKind::AlreadyExists.into());
+        for attempt in 0..MAX_SCRATCH_NAMES {
+            let path = base.join(format!("caly-call-{}-{attempt}", std::process::id()));
+            // What is said in a call is nobody else's business, and a folder that is there already may be somebody's.
+            outcome = DirBuilder::new().mode(0o700).create(&path);
+            match &outcome {
+                Ok(()) => return Ok(Self(path)),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(_) => break,
+            }
+        }
+        let why = outcome.err().map_or(String::new(), |error: io::Error| format!(": {error}"));
+        Err(Failure::failed(format!("no temporary folder can be made in {}{why}", base.display()))
+            .advise("name another with TMPDIR=DIR"))
     }
 
     fn path(&self) -> &Path {
@@ -151,3 +197,5 @@ impl Drop for Scratch {
 }
 
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+/// Left behind by processes that had our number and were killed.
+const MAX_SCRATCH_NAMES: u32 = 16;

@@ -1,20 +1,24 @@
 //! What is told about a placed call: lines while it runs, figures when it is over, an exit code.
 
-use std::fs;
+use std::io;
+use std::net::IpAddr;
 use std::path::Path;
 
 use hound::{WavReader, WavWriter};
 use serde::Serialize;
 
+use super::kept::{KeptFile, KeptFiles};
 use crate::call::cause::HangupCause;
 use crate::call::log::{Event, LegQuality, Record, Way};
 use crate::capture::Captured;
 use crate::cli::{Failure, Format, Output};
 
 /// A call as it is reported.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(super) struct Report {
     uri: String,
+    /// What the user should know about the sound that was sent.
+    notes: Vec<String>,
     /// INVITE to the first 18x, in ms.
     ringing_ms: Option<f64>,
     /// INVITE to 200, in ms.
@@ -32,31 +36,26 @@ pub(super) struct Report {
     capture: Option<String>,
     captured_packets: Option<u64>,
     capture_missed_packets: Option<u64>,
+    /// Files that were asked for and could not be written.
+    faults: Vec<String>,
+    /// Whether the user broke the call off.
+    interrupted: bool,
     #[serde(skip)]
     recorded_file: Option<String>,
+    #[serde(skip)]
+    wants_recording: bool,
+}
+
+/// Which of the user's signals it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Interrupted {
+    Now,
+    Before,
 }
 
 impl Report {
-    pub(super) fn new(uri: &str) -> Self {
-        Self {
-            uri: uri.to_owned(),
-            ringing_ms: None,
-            answered_ms: None,
-            codec: None,
-            remote: None,
-            digits_received: String::new(),
-            digits_sent: String::new(),
-            quality: None,
-            cause: None,
-            status: None,
-            reason: None,
-            talk_ms: None,
-            recording: None,
-            capture: None,
-            captured_packets: None,
-            capture_missed_packets: None,
-            recorded_file: None,
-        }
+    pub(super) fn new(uri: &str, notes: Vec<String>) -> Self {
+        Self { uri: uri.to_owned(), notes, ..Self::default() }
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -104,7 +103,10 @@ impl Report {
                 self.recorded_file = Some(file.clone());
                 None
             }
-            Event::RecordingFailed { error, .. } => Some(format!("the recording failed: {error}")),
+            Event::RecordingFailed { error, .. } => {
+                self.faults.push(format!("the recording failed: {error}"));
+                None
+            }
             Event::Opened(_)
             | Event::Sip(_)
             | Event::Acknowledged
@@ -122,30 +124,51 @@ impl Report {
         }
     }
 
-    pub(super) fn captured(&mut self, path: Option<&Path>, captured: Captured) {
-        self.capture = path.map(|path| path.display().to_string());
-        self.captured_packets = Some(captured.packets);
-        self.capture_missed_packets = Some(captured.missed);
+    /// Says what is going to happen.
+    pub(super) fn begin(&self, local: IpAddr, out: &mut Output<'_>) -> Result<(), Failure> {
+        match out.format() {
+            Format::Json => Ok(()),
+            Format::Text => {
+                self.notes.iter().try_for_each(|note| out.line(note))?;
+                out.line(format_args!("calling {} from {local}", self.uri))
+            }
+        }
     }
 
-    /// Puts the recording where it is wanted. The recorder has the peer left, whoever called; here the caller, this
-    /// side, goes left.
-    pub(super) fn keep_recording(&mut self, recordings: &Path, wanted: &Path) -> Result<(), Failure> {
-        let Some(file) = &self.recorded_file else {
-            // Nothing was recorded of a call that was not answered; leave no empty file that looks like a recording.
-            let _ = fs::remove_file(wanted);
-            return Ok(());
-        };
-        let fault = |error: hound::Error| Failure::failed(format!("{}: {error}", wanted.display()));
-        let mut reader = WavReader::open(recordings.join(file)).map_err(fault)?;
-        let mut writer = WavWriter::create(wanted, reader.spec()).map_err(fault)?;
-        let samples: Vec<i16> = reader.samples::<i16>().collect::<Result<_, _>>().map_err(fault)?;
-        for pair in samples.chunks_exact(2) {
-            writer.write_sample(pair[1]).map_err(fault)?;
-            writer.write_sample(pair[0]).map_err(fault)?;
+    /// The user broke the call off; whether that was so before.
+    pub(super) fn interrupt(&mut self) -> Interrupted {
+        let before = self.interrupted;
+        self.interrupted = true;
+        if before { Interrupted::Before } else { Interrupted::Now }
+    }
+
+    /// Puts the files that the call left where they are wanted. What cannot be put there is told as a fault.
+    pub(super) fn keep(
+        &mut self,
+        files: KeptFiles,
+        recordings: &Path,
+        captured: Option<io::Result<Captured>>,
+    ) {
+        if let (Some(file), Some(captured)) = (files.capture, captured)
+            && let Err(error) = captured.and_then(|captured| self.keep_capture(file, captured))
+        {
+            self.faults.push(format!("the capture could not be kept: {error}"));
         }
-        writer.finalize().map_err(fault)?;
-        self.recording = Some(wanted.display().to_string());
+        self.wants_recording = files.recording.is_some();
+        if let (Some(file), Some(recorded)) = (files.recording, self.recorded_file.take()) {
+            match keep_recording(file, &recordings.join(recorded)) {
+                Ok(shown) => self.recording = shown,
+                Err(error) => self.faults.push(format!("the recording could not be kept: {error}")),
+            }
+        }
+    }
+
+    fn keep_capture(&mut self, file: KeptFile, captured: Captured) -> io::Result<()> {
+        if captured.packets > 0 {
+            self.capture = Some(file.put()?);
+        }
+        self.captured_packets = Some(captured.packets);
+        self.capture_missed_packets = Some(captured.missed);
         Ok(())
     }
 
@@ -164,8 +187,12 @@ impl Report {
         if let Some(quality) = &self.quality {
             self.print_quality(quality, out)?;
         }
-        if let Some(recording) = &self.recording {
-            out.line(format_args!("recorded to {recording} (left: this side, right: the other)"))?;
+        match &self.recording {
+            Some(recording) => {
+                out.line(format_args!("recorded to {recording} (left: this side, right: the other)"))?;
+            }
+            None if self.wants_recording => out.line("nothing was recorded")?,
+            None => {}
         }
         if let (Some(capture), Some(packets)) = (&self.capture, self.captured_packets) {
             let missed = self.capture_missed_packets.unwrap_or(0);
@@ -193,31 +220,93 @@ impl Report {
         ))
     }
 
-    /// Success if the call was answered and ended as a call does.
+    /// Success if the call was answered, ended as a call does and left what it should.
     pub(super) fn outcome(&self) -> Result<(), Failure> {
-        let cause = self.cause.unwrap_or(HangupCause::InternalError);
+        let is_answered = self.answered_ms.is_some();
+        let faults = self.faults.join("; ");
+        match self.cause {
+            _ if self.interrupted && is_answered => Err(Failure::failed("interrupted; the call was hung up")),
+            _ if self.interrupted => Err(Failure::failed("interrupted before the call was answered")),
+            Some(HangupCause::RemoteBye | HangupCause::LocalBye) if is_answered && faults.is_empty() => {
+                Ok(())
+            }
+            Some(HangupCause::RemoteBye | HangupCause::LocalBye) if is_answered => {
+                Err(Failure::failed(faults).advise("make room on the disk or name another file"))
+            }
+            Some(cause) => Err(self.failure(cause)),
+            None => Err(Failure::failed("the call came to no end").advise(LOOK_CLOSER)),
+        }
+    }
+
+    fn failure(&self, cause: HangupCause) -> Failure {
         let status = self.status.map_or(String::new(), |status| format!(" ({status})"));
         let reason = self.reason.as_deref().filter(|reason| !reason.is_empty());
         let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
-        match cause {
-            HangupCause::RemoteBye | HangupCause::LocalBye if self.answered_ms.is_some() => Ok(()),
-            HangupCause::Shutdown => Err(Failure::failed("interrupted")),
-            HangupCause::Unauthorized => {
-                Err(Failure::failed(format!("the other side wants credentials{status}"))
-                    .advise("this caller cannot log in: let its address call without, or use another target"))
+        let (message, advice) = match cause {
+            HangupCause::Unauthorized => (
+                format!("the other side wants credentials{status}"),
+                "this caller cannot log in: let its address call without, or use another target",
+            ),
+            HangupCause::Busy => (format!("busy{status}"), "call again later"),
+            HangupCause::NoAnswer => {
+                (format!("no answer{status}"), "call again later, or check that somebody answers there")
             }
-            HangupCause::Busy => Err(Failure::failed(format!("busy{status}"))),
-            HangupCause::NoAnswer => Err(Failure::failed(format!("no answer{status}"))),
-            HangupCause::NotFound => Err(Failure::failed(format!("not found{status}{reason}"))
-                .advise("check the user part of the URI and the server's routes")),
-            HangupCause::NotAcceptable => {
-                Err(Failure::failed(format!("no codec in common, or an unusable answer{status}{reason}")))
-            }
-            HangupCause::Unreachable => {
-                Err(Failure::failed(format!("{} cannot be reached{reason}", self.uri))
-                    .advise("check that the server runs and that the port and transport are right"))
-            }
-            other => Err(Failure::failed(format!("the call ended by {other}{status}{reason}"))),
-        }
+            HangupCause::NotFound => (
+                format!("not found{status}{reason}"),
+                "check the user part of the URI and the server's routes",
+            ),
+            HangupCause::NotAcceptable => (
+                format!("no codec in common, or an unusable answer{status}{reason}"),
+                "let the other side take PCMU or PCMA",
+            ),
+            HangupCause::Unreachable => (
+                format!("{} cannot be reached{reason}", self.uri),
+                "check that the server runs, that address, port and transport are right, and that it serves this host",
+            ),
+            HangupCause::RtpTimeout => (
+                format!("the call was ended because no RTP came{reason}"),
+                "let UDP from the other side through the firewalls in between",
+            ),
+            HangupCause::Rejected => (format!("refused{status}{reason}"), LOOK_CLOSER),
+            HangupCause::RemoteBye
+            | HangupCause::LocalBye
+            | HangupCause::Canceled
+            | HangupCause::CallLimit
+            | HangupCause::PortsExhausted
+            | HangupCause::Overloaded
+            | HangupCause::Draining
+            | HangupCause::AckTimeout
+            | HangupCause::MaxDuration
+            | HangupCause::Shutdown
+            | HangupCause::InternalError
+            | HangupCause::ServerLost => (format!("the call ended by {cause}{status}{reason}"), LOOK_CLOSER),
+        };
+        Failure::failed(message).advise(advice)
     }
 }
+
+/// Swaps the sides and puts the recording into its place, unless there is nothing in it. The recorder has the peer left, whoever called; here the
+/// caller, this side, goes left.
+fn keep_recording(file: KeptFile, recorded: &Path) -> io::Result<Option<String>> {
+    let mut reader = WavReader::open(recorded).map_err(plain)?;
+    if reader.duration() == 0 {
+        return Ok(None);
+    }
+    let mut writer = WavWriter::create(file.part(), reader.spec()).map_err(plain)?;
+    let mut samples = reader.samples::<i16>();
+    while let (Some(peer), Some(own)) = (samples.next(), samples.next()) {
+        writer.write_sample(own.map_err(plain)?).map_err(plain)?;
+        writer.write_sample(peer.map_err(plain)?).map_err(plain)?;
+    }
+    writer.finalize().map_err(plain)?;
+    file.put().map(Some)
+}
+
+fn plain(error: hound::Error) -> io::Error {
+    match error {
+        hound::Error::IoError(error) => error,
+        other => io::Error::other(other),
+    }
+}
+
+const LOOK_CLOSER: &str = "run it again with --capture call.pcap and look at what was said";

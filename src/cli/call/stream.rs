@@ -2,49 +2,72 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, ErrorKind, Read};
 use std::path::Path;
 
 use caly_rtp::codec::Codec;
 use caly_rtp::packet::{Packet, PayloadType, Ssrc};
 use etherparse::{LaxSlicedPacket, TransportSlice};
-use pcap_file::DataLink;
 use pcap_file::pcap::PcapReader;
 use pcap_file::pcapng::{Block, PcapNgReader};
+use pcap_file::{DataLink, PcapError};
 
+use super::sound::Sound;
 use crate::cli::Failure;
 
-/// Reads a pcap or pcapng file.
-pub(super) fn read_capture(path: &Path) -> Result<Vec<i16>, Failure> {
+/// Reads a pcap or pcapng file. Of one that breaks off, what comes before is taken, and told.
+///
+/// # Errors
+/// When it is no capture, or there is no sound in it.
+pub(super) fn read_capture(path: &Path) -> Result<Sound, Failure> {
     let name = path.display();
     let fault = |error: &dyn std::fmt::Display| Failure::refused(format!("{name}: {error}"));
+    let unreadable =
+        |error: std::io::Error| fault(&error).advise("name a capture as dumpcap and tcpdump write it");
+    let file = std::fs::metadata(path).map_err(unreadable)?;
+    if file.is_dir() {
+        return Err(Failure::refused(format!("{name} is a directory")).advise("name a capture in it"));
+    }
+    if file.is_file() && file.len() == 0 {
+        return Err(Failure::refused(format!("{name} is empty")).advise(CAPTURE_ANEW));
+    }
     let mut streams = Streams::default();
-    let open = || File::open(path).map(BufReader::new).map_err(|error| fault(&error));
-    match PcapReader::new(open()?) {
-        Ok(mut reader) => {
-            let link = reader.header().datalink;
-            // A capture that was cut off in the middle of a packet ends there.
-            while let Some(Ok(packet)) = reader.next_packet() {
-                streams.take(link, &packet.data);
-            }
-        }
-        Err(_) => {
-            let reader = PcapNgReader::new(open()?);
-            let mut reader = reader.map_err(|_| fault(&"neither a pcap nor a pcapng file"))?;
-            let mut link = DataLink::ETHERNET;
-            while let Some(Ok(block)) = reader.next_block() {
-                match block {
-                    Block::InterfaceDescription(interface) => link = interface.linktype,
-                    Block::EnhancedPacket(packet) => streams.take(link, &packet.data),
-                    _ => {}
-                }
-            }
+    let open = || File::open(path).map(BufReader::new).map_err(unreadable);
+    let read = match PcapReader::new(open()?) {
+        Ok(reader) => streams.take_pcap(reader),
+        Err(_) => streams.take_pcapng(PcapNgReader::new(open()?).map_err(|_| {
+            fault(&"neither a pcap nor a pcapng file")
+                .advise("name a capture as dumpcap and tcpdump write it")
+        })?),
+    };
+    let note = read.err().map(|broken| format!("{name} {broken}"));
+    match streams.most_audible() {
+        Some(samples) => Ok(Sound { samples, note }),
+        None => {
+            let end = if note.is_some() { " before its broken end" } else { "" };
+            Err(fault(&format_args!("no RTP with PCMU or PCMA (payload type 0 or 8) in it{end}"))
+                .advise(CAPTURE_ANEW))
         }
     }
-    streams.most_audible().ok_or_else(|| {
-        fault(&"no RTP with PCMU or PCMA (payload type 0 or 8) in it")
-            .advise("capture with: dumpcap -i any -w call.pcap udp")
-    })
+}
+
+/// Where a capture breaks off.
+#[derive(Debug, thiserror::Error)]
+enum Broken {
+    #[error("is cut off in packet {packet}; what comes before is played")]
+    Cut { packet: u64 },
+    #[error("cannot be read from packet {packet} on ({error}); what comes before is played")]
+    Garbled { packet: u64, error: PcapError },
+}
+
+impl Broken {
+    fn new(packet: u64, error: PcapError) -> Self {
+        match error {
+            PcapError::IncompleteBuffer => Self::Cut { packet },
+            PcapError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => Self::Cut { packet },
+            error => Self::Garbled { packet, error },
+        }
+    }
 }
 
 /// Every stream of a capture.
@@ -61,6 +84,33 @@ struct Stream {
 }
 
 impl Streams {
+    fn take_pcap(&mut self, mut reader: PcapReader<impl Read>) -> Result<(), Broken> {
+        let link = reader.header().datalink;
+        let mut packets = 0;
+        while let Some(packet) = reader.next_packet() {
+            packets += 1;
+            let packet = packet.map_err(|error| Broken::new(packets, error))?;
+            self.take(link, &packet.data);
+        }
+        Ok(())
+    }
+
+    fn take_pcapng(&mut self, mut reader: PcapNgReader<impl Read>) -> Result<(), Broken> {
+        let mut link = DataLink::ETHERNET;
+        let mut packets = 0;
+        while let Some(block) = reader.next_block() {
+            match block.map_err(|error| Broken::new(packets + 1, error))? {
+                Block::InterfaceDescription(interface) => link = interface.linktype,
+                Block::EnhancedPacket(packet) => {
+                    packets += 1;
+                    self.take(link, &packet.data);
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     fn take(&mut self, link: DataLink, frame: &[u8]) {
         let Some(datagram) = udp_payload(link, frame) else { return };
         let Ok(packet) = Packet::parse(datagram) else { return };
@@ -122,6 +172,7 @@ fn udp_payload(link: DataLink, frame: &[u8]) -> Option<&[u8]> {
     }
 }
 
+const CAPTURE_ANEW: &str = "capture with: dumpcap -i any -w call.pcap udp";
 /// About -50 dBFS.
 const QUIET: u16 = 100;
 /// More would be a trunk's capture, not a call's.
@@ -169,15 +220,22 @@ mod tests {
             captures[0].record(way, Some(Duration::from_secs(1)), &datagram);
         }
         writer.finish().unwrap();
-        let samples = read_capture(&path).unwrap();
-        assert_eq!(samples.len(), 480);
+        let Sound { samples, note } = read_capture(&path).unwrap();
+        assert_eq!((samples.len(), note), (480, None));
         assert_eq!([samples[0], samples[159], samples[160], samples[319]], [32_124, 32_124, 0, 0]);
         assert_eq!(samples[320], -32_124);
         let bytes = std::fs::read(&path).unwrap();
         std::fs::write(&path, &bytes[..bytes.len() - 7]).unwrap();
-        assert_eq!(read_capture(&path).unwrap().len(), 160, "a capture cut in a packet ends before it");
+        let cut = read_capture(&path).unwrap();
+        assert_eq!(cut.samples.len(), 160, "a capture cut in a packet ends before it");
+        let note = cut.note.unwrap();
+        assert!(note.ends_with("is cut off in packet 5; what comes before is played"), "{note}");
+        std::fs::write(&path, &bytes[..30]).unwrap();
+        assert!(read_capture(&path).unwrap_err().to_string().ends_with("in it before its broken end"));
         std::fs::write(&path, b"garbage").unwrap();
         assert!(read_capture(&path).unwrap_err().to_string().contains("neither a pcap nor a pcapng"));
+        std::fs::write(&path, b"").unwrap();
+        assert!(read_capture(&path).unwrap_err().to_string().ends_with("is empty"));
         std::fs::remove_file(&path).unwrap();
     }
 }
