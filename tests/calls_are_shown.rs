@@ -92,10 +92,10 @@ fn lists_can_be_narrowed() {
 }
 
 #[test]
-fn a_call_is_shown_by_any_unique_part_of_its_id() {
+fn a_call_is_shown_by_its_id_or_a_unique_end_of_it() {
     let dir = data();
     let id = call_id(2).to_string();
-    for part in [id.as_str(), &id[24..], &id[..13], &id.to_uppercase()] {
+    for part in [id.as_str(), &id[24..], &id[30..], &id[..13], &id.to_uppercase()] {
         let call = json(dir.path(), &["show", part]).remove(0);
         assert_eq!(call["id"], id, "{part}");
         assert_eq!(call["events"].as_array().unwrap().len(), Script::answered(2).len());
@@ -131,23 +131,33 @@ fn a_copy_that_nobody_can_write_is_read() {
 #[test]
 fn what_cannot_be_shown_is_told() {
     let dir = data();
-    let refusal = |dir: &Path, args: &[&str]| {
+    let refusal = |dir: &Path, args: &[&str], code: u8| {
         let mut printed = Vec::new();
         let failure = caly(dir, args).unwrap_err();
         failure.print(&mut printed, Format::Text).unwrap();
-        assert_eq!(failure.exit_code(), 1);
+        assert_eq!(failure.exit_code(), code, "{failure}");
         String::from_utf8(printed).unwrap()
     };
-    let none = refusal(dir.path(), &["show", "ffffffff"]);
-    assert!(none.contains("there is no call \"ffffffff\"") && none.contains("caly calls ls"), "{none}");
-    let several = refusal(dir.path(), &["show", "018bcfe5"]);
+    // Neither a stranger's id nor the middle of one, which anybody's could be.
+    for part in ["ffffffff", &call_id(2).to_string()[9..23], "018b%5", "018bcfe5-%"] {
+        let none = refusal(dir.path(), &["show", part], 1);
+        assert!(
+            none.contains(&format!("there is no call {part:?}")) && none.contains("caly calls ls"),
+            "{none}"
+        );
+    }
+    for part in ["", "0", "02020"] {
+        let short = refusal(dir.path(), &["show", part], 2);
+        assert!(short.contains("too short to name a call; write at least 6 characters"), "{short}");
+    }
+    let several = refusal(dir.path(), &["show", "018bcfe5"], 2);
     assert!(
         several.contains(&call_id(1).to_string()) && several.contains("write more of the id"),
         "{several}"
     );
     let empty = Scratch::new("nothing");
     for args in [&["ls"][..], &["show", "1"]] {
-        let absent = refusal(empty.path(), args);
+        let absent = refusal(empty.path(), args, 1);
         assert!(absent.contains("there is no database in") && absent.contains("--data"), "{absent}");
     }
 }

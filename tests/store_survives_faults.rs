@@ -153,9 +153,9 @@ async fn calls_can_be_read_while_the_server_writes() {
     let part = &call_id(1).to_string()[24..];
     assert!(matches!(reader.find(part).await.unwrap(), Lookup::Found(_)));
     assert!(matches!(reader.find("no-such").await.unwrap(), Lookup::Absent));
-    assert!(matches!(reader.find("%").await.unwrap(), Lookup::Absent));
+    assert!(matches!(reader.find("%%%%%%").await.unwrap(), Lookup::Absent));
     drop(spool(dir.path(), &[Script::answered(2)]));
-    assert!(matches!(reader.find("-").await.unwrap(), Lookup::Several(ids) if ids.len() == 2));
+    assert!(matches!(reader.find("018bcfe5").await.unwrap(), Lookup::Several(ids) if ids.len() == 2));
     let list = reader.list(&caly::store::CallFilter { limit: 10, ..Default::default() }).await.unwrap();
     let ids: Vec<&str> = list.calls.iter().map(|row| row.id.as_str()).collect();
     assert_eq!(ids, [call_id(2).to_string(), call_id(1).to_string()], "the newest first");

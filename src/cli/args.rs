@@ -74,7 +74,7 @@ pub struct CallArgs {
     #[arg(value_name = "URI")]
     pub uri: String,
 
-    /// Send this WAV file (mono, 8 kHz or a rate that is converted to it)
+    /// Send this WAV file (PCM, float or G.711 of any rate; channels are mixed)
     #[arg(long, value_name = "FILE", group = "sound")]
     pub wav: Option<PathBuf>,
 
@@ -90,11 +90,13 @@ pub struct CallArgs {
     #[arg(long, value_name = "DIGITS", value_parser = parse_digits)]
     pub dtmf: Option<String>,
 
-    /// Keep what both sides said as a stereo WAV file (left: this caller, right: the far end)
+    /// Keep what both sides said as a stereo WAV file (left: this caller, right: the far end); a file that is there is
+    /// replaced when the call is over
     #[arg(long, value_name = "OUT.wav")]
     pub record: Option<PathBuf>,
 
-    /// Keep every SIP, RTP and RTCP packet of the call as a capture file
+    /// Keep every SIP, RTP and RTCP packet of the call as a capture file; a file that is there is replaced when the
+    /// call is over
     #[arg(long, value_name = "OUT.pcap")]
     pub capture: Option<PathBuf>,
 
@@ -122,7 +124,7 @@ pub struct CallsArgs {
 /// The commands below `caly calls`.
 #[derive(Debug, Subcommand)]
 pub enum CallsCommand {
-    /// List calls, the newest first
+    /// List calls, the newest first (with --json: one object on a line for each call)
     #[command(after_help = EXIT_CODES)]
     Ls(CallsLsArgs),
     /// Show one call: its row, its events with their times, its SIP ladder
@@ -157,7 +159,8 @@ pub struct CallsLsArgs {
 /// `caly calls show`.
 #[derive(Debug, Args)]
 pub struct CallsShowArgs {
-    /// The call's id as `caly calls ls` prints it; its beginning is enough if it is unique
+    /// The call's id as `caly calls ls` prints it; six characters of its beginning or its end are enough if no other
+    /// call's are the same
     #[arg(value_name = "ID")]
     pub id: String,
 

@@ -21,7 +21,7 @@ mod writer;
 pub use data_dir::DataDir;
 pub use database::Store;
 pub use error::StoreError;
-pub use query::{CallFilter, CallList, CallLog, Lookup, StoreReader, StoredEvent};
+pub use query::{CallFilter, CallList, CallLog, Lookup, MIN_ID_PART, StoreReader, StoredEvent};
 pub use recover::Recovered;
 pub use row::{CallRow, QualityColumns};
 pub use spool::{EventReceiver, EventSender, SpoolError, SpoolHandle, SpoolStats, SpoolWriter, event_ring};

@@ -53,6 +53,8 @@ pub enum Lookup {
     Found(Box<CallLog>),
     /// Several calls; some of their ids.
     Several(Vec<String>),
+    /// Too few characters to name a call: fewer than [`MIN_ID_PART`].
+    TooShort,
     /// None.
     Absent,
 }
@@ -126,13 +128,17 @@ impl StoreReader {
         Ok(CallList { calls, events_in_spool: waiting.events })
     }
 
-    /// The call that `id`, or any part of it, names.
+    /// The call with this id, or whose id begins or ends so.
     ///
     /// # Errors
     /// When the database or the spool cannot be read.
     pub async fn find(&mut self, id: &str) -> Result<Lookup, StoreError> {
         let part = id.trim().to_ascii_lowercase();
-        let waiting = self.waiting(|call| call.contains(&part), Waiting::rows_and_records).await?;
+        if part.chars().count() < MIN_ID_PART {
+            return Ok(Lookup::TooShort);
+        }
+        let is_named = |call: &str| call.starts_with(&part) || call.ends_with(&part);
+        let waiting = self.waiting(is_named, Waiting::rows_and_records).await?;
         let found = self.found(&part, waiting).await;
         self.end_snapshot().await?;
         found
@@ -295,12 +301,14 @@ impl StoreReader {
 
     async fn matching_ids(&mut self, part: &str) -> Result<Vec<String>, StoreError> {
         // `instr` and its kin differ between databases; an id holds no character that LIKE gives a meaning to.
-        let is_plain = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+        let is_plain = part.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
         if !is_plain {
             return Ok(Vec::new());
         }
-        sqlx::query_scalar("SELECT id FROM calls WHERE id LIKE $1 ORDER BY started_at DESC LIMIT 10")
-            .bind(format!("%{part}%"))
+        let named = "SELECT id FROM calls WHERE id LIKE $1 OR id LIKE $2 ORDER BY started_at DESC LIMIT 10";
+        sqlx::query_scalar(named)
+            .bind(format!("{part}%"))
+            .bind(format!("%{part}"))
             .fetch_all(&mut self.connection)
             .await
             .map_err(self.failed())
@@ -422,6 +430,9 @@ fn push_ids(query: &mut QueryBuilder<Sqlite>, ids: &[&String]) {
     }
     query.push(")");
 }
+
+/// Fewer characters at one end of an id meet a call by chance rather than by intention.
+pub const MIN_ID_PART: usize = 6;
 
 /// Well below the number of variables that a statement may have.
 const IDS_PER_STATEMENT: usize = 256;

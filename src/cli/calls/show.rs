@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{events, failure, ladder, open, printable, row_json, seconds, timestamp, utc};
 use crate::cli::{CallsShowArgs, Failure, Format, Output};
-use crate::store::{CallLog, CallRow, DataDir, Lookup, QualityColumns};
+use crate::store::{CallLog, CallRow, DataDir, Lookup, MIN_ID_PART, QualityColumns};
 
 pub(super) async fn run(args: &CallsShowArgs, zone: &TimeZone, out: &mut Output<'_>) -> Result<(), Failure> {
     let mut store = open(&args.data).await?;
@@ -17,6 +17,11 @@ pub(super) async fn run(args: &CallsShowArgs, zone: &TimeZone, out: &mut Output<
     let log = match found {
         Lookup::Found(log) => log,
         Lookup::Several(ids) => return Err(several(&args.id, &ids)),
+        Lookup::TooShort => {
+            return Err(Failure::refused(format!("{:?} is too short to name a call", args.id)).advise(
+                format!("write at least {MIN_ID_PART} characters of the beginning or the end of its id"),
+            ));
+        }
         Lookup::Absent => {
             return Err(Failure::failed(format!(
                 "there is no call {:?} in {}",
@@ -46,8 +51,11 @@ fn whole_json(log: &CallLog, data: &DataDir) -> Result<Value, Failure> {
 fn several(part: &str, ids: &[String]) -> Failure {
     let some: Vec<&str> = ids.iter().map(String::as_str).take(MAX_SHOWN_IDS).collect();
     let more = if ids.len() > some.len() { ", ..." } else { "" };
-    Failure::failed(format!("{part:?} is part of several calls' ids: {}{more}", some.join(", ")))
-        .advise("write more of the id; its end differs most")
+    Failure::refused(format!(
+        "the ids of several calls begin or end with {part:?}: {}{more}",
+        some.join(", ")
+    ))
+    .advise("write more of the id; ends differ more than beginnings")
 }
 
 fn lines(log: &CallLog, data: &DataDir, zone: &TimeZone) -> Vec<String> {
