@@ -38,7 +38,12 @@ fn a_wrong_command_line_is_refused_with_2() {
     ] {
         let output = caly(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-        assert!(!stderr(&output).is_empty() && output.stdout.is_empty(), "{arguments:?}");
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+        let said = stderr(&output);
+        assert!(said.starts_with("caly: ") && said.contains("; ") && said.lines().count() == 1, "{said}");
+        let output = caly(&[arguments, &["--json"]].concat());
+        let error: serde_json::Value = serde_json::from_str(stderr(&output)).unwrap();
+        assert_eq!((output.status.code(), error["exit_code"].as_i64()), (Some(2), Some(2)), "{error}");
     }
 }
 
@@ -64,13 +69,14 @@ fn an_unknown_call_fails_with_1_and_one_line() {
 #[test]
 fn a_wrong_configuration_is_refused_with_2_by_check_and_by_serve() {
     let file = std::env::temp_dir().join(format!("caly-misspelt-{}.toml", std::process::id()));
-    std::fs::write(&file, "[sip]\nlissten = \"0.0.0.0:5060\"\n").unwrap();
+    std::fs::write(&file, "[sip]\nlissten = \"0.0.0.0:5060\"\n[rtp]\njitter_ms = 500\n").unwrap();
     let file_name = file.to_str().unwrap();
     for command in ["check", "serve"] {
         let output = caly(&[command, "--config", file_name]);
         let said = format!("{}{}", stdout(&output), stderr(&output));
         assert_eq!(output.status.code(), Some(2), "{command}: {said}");
         assert!(said.contains("lissten") && said.contains("listen"), "{command}: {said}");
+        assert_eq!(stderr(&output).lines().count(), 1, "{command}: {said}");
     }
     std::fs::remove_file(file).unwrap();
 }

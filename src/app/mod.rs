@@ -9,6 +9,7 @@ mod seed;
 mod serve;
 mod start;
 
+pub use descriptors::shortage_of_files;
 pub use phone::{Phone, PhoneConfig, PhoneError};
 pub use serve::serve;
 pub use start::{App, StartError};

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::{CheckArgs, Failure, Format, Output};
+use super::{CheckArgs, Failure, Format, Output, capacity};
+use crate::app;
 use crate::call::destination::TestDestination;
 use crate::config::{Config, Fault, Faults};
 
@@ -19,6 +20,8 @@ struct Report {
     routes: Option<usize>,
     /// Every fault, in the order of the file.
     faults: Vec<Fault>,
+    /// What the server would start with, but had better not.
+    warnings: Vec<String>,
 }
 
 /// Runs the command.
@@ -35,7 +38,8 @@ pub(super) fn run(args: &CheckArgs, out: &mut Output<'_>) -> Result<(), Failure>
     }
     match report.faults.len() {
         0 => Ok(()),
-        faults => Err(Failure::refused(format!("{}: {}", report.file, counted(faults, "fault")))),
+        faults => Err(Failure::refused(format!("{}: {}", report.file, counted(faults, "fault")))
+            .advise("mend what is listed on standard output and check again")),
     }
 }
 
@@ -46,8 +50,10 @@ impl Report {
             Ok(config) => (Some(config), Vec::new()),
             Err(faults) => (None, faults.iter().cloned().collect()),
         };
+        let warnings = config.as_ref().map_or(Vec::new(), warnings);
         Self {
             file,
+            warnings,
             is_sound: faults.is_empty(),
             trunks: config.as_ref().map(|config| config.trunks.len()),
             routes: config.as_ref().map(|config| config.routes.len()),
@@ -62,8 +68,14 @@ impl Report {
         }
         let trunks = counted(self.trunks.unwrap_or(0), "trunk");
         let routes = counted(self.routes.unwrap_or(0), "route");
-        vec![format!("{}: no faults; {trunks}, {routes}", self.file)]
+        let warnings = self.warnings.iter().map(|warning| format!("{}: warning: {warning}", self.file));
+        warnings.chain([format!("{}: no faults; {trunks}, {routes}", self.file)]).collect()
     }
+}
+
+fn warnings(config: &Config) -> Vec<String> {
+    let ports = capacity::shortage_of_ports(config);
+    ports.into_iter().chain(app::shortage_of_files(config.limits.calls)).collect()
 }
 
 fn counted(count: usize, noun: &str) -> String {
@@ -91,6 +103,20 @@ mod tests {
         let (json, code) = check(path, Format::Json);
         let json: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!((json["is_sound"].as_bool(), json["trunks"].as_u64(), code), (Some(true), Some(1), None));
+    }
+
+    #[test]
+    fn calls_for_which_there_are_no_ports_are_a_warning() {
+        let text = "[rtp]\nports = \"46000-46010\"\n[limits]\ncalls = 6\n";
+        let report = Report::of("caly.toml".to_owned(), Config::parse("caly.toml", text, &[]));
+        let expected = [
+            "caly.toml: warning: [rtp] ports = 46000-46010 carry 5 of [limits] calls = 6, the rest gets 503; widen \
+             ports (two for each call) or lower calls",
+            "caly.toml: no faults; 0 trunks, 0 routes",
+        ];
+        assert_eq!(report.lines(), expected);
+        let json = serde_json::to_value(&report).unwrap();
+        assert_eq!((json["is_sound"].as_bool(), json["warnings"].as_array().unwrap().len()), (Some(true), 1));
     }
 
     #[test]

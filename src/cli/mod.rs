@@ -3,6 +3,7 @@
 mod args;
 mod call;
 mod calls;
+mod capacity;
 mod check;
 mod output;
 mod secret;

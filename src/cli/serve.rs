@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use super::{Failure, Format, Output, ServeArgs};
+use super::{Failure, Format, Output, ServeArgs, capacity};
 use crate::app::{self, App, StartError};
 use crate::call::destination::TestDestination;
-use crate::config::Config;
+use crate::config::{Config, Faults};
 use crate::signaling::Destinations;
 use crate::telemetry;
 
@@ -16,7 +16,10 @@ use crate::telemetry;
 pub(super) fn run(args: &ServeArgs, out: &mut Output<'_>) -> Result<(), Failure> {
     let config = configure(args)?;
     telemetry::init(&config.log.level, config.log.format, config.log.phone_numbers)
-        .map_err(|error| Failure::refused(error.to_string()))?;
+        .map_err(|error| Failure::refused(error.to_string()).advise("mend [log] level"))?;
+    if let Some(shortage) = capacity::shortage_of_ports(&config) {
+        tracing::warn!("{shortage}");
+    }
     let mut printed = Ok(());
     let served = app::serve(config, Destinations::for_testing(), |app| printed = announce(app, out));
     served.map_err(|error| failure(&error))?;
@@ -25,8 +28,7 @@ pub(super) fn run(args: &ServeArgs, out: &mut Output<'_>) -> Result<(), Failure>
 
 fn configure(args: &ServeArgs) -> Result<Config, Failure> {
     let destinations = TestDestination::ALL.map(TestDestination::name);
-    let mut config = Config::load(args.config.as_deref(), &destinations)
-        .map_err(|faults| Failure::refused(faults.to_string()))?;
+    let mut config = Config::load(args.config.as_deref(), &destinations).map_err(|faults| faulty(&faults))?;
     if let Some(sip) = args.sip {
         config.sip.listen = sip;
     }
@@ -43,6 +45,17 @@ fn configure(args: &ServeArgs) -> Result<Config, Failure> {
         return Err(Failure::refused(conflict.to_string()).advise("give each its own port"));
     }
     Ok(config)
+}
+
+/// One line, also for many faults: `caly check` is there to list them.
+fn faulty(faults: &Faults) -> Failure {
+    let file = faults.iter().next().map_or("", |fault| &fault.file);
+    let first = faults.iter().next().map_or(String::new(), ToString::to_string);
+    match faults.count().saturating_sub(1) {
+        0 => Failure::refused(first).advise("mend it and start again"),
+        more => Failure::refused(format!("{first} (and {more} more)"))
+            .advise(format!("`caly check --config {file}` lists them all")),
+    }
 }
 
 /// The one line that says where the server can be reached, for people and for scripts.
@@ -79,6 +92,25 @@ fn failure(error: &StartError) -> Failure {
     let failure = Failure::failed(error.to_string());
     match error.advice() {
         Some(advice) => failure.advise(advice),
-        None => failure,
+        None => failure.advise("the log above tells more; check the system's limits (ulimit -a)"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_faults_are_one_line() {
+        let faults =
+            Config::parse("caly.toml", "[sip]\nlissten = 1\n[rtp]\njitter_ms = 500\n", &[]).unwrap_err();
+        let mut printed = Vec::new();
+        faulty(&faults).print(&mut printed, Format::Text).unwrap();
+        let printed = String::from_utf8(printed).unwrap();
+        assert!(printed.starts_with("caly: caly.toml:2:1: [sip] lissten: unknown key"), "{printed}");
+        assert!(
+            printed.ends_with(" (and 1 more); `caly check --config caly.toml` lists them all\n"),
+            "{printed}"
+        );
     }
 }
