@@ -148,7 +148,7 @@ fn a_call_does_not_write_where_it_reads_nor_two_things_into_one_file() {
 
 #[test]
 fn a_signal_ends_the_call_properly_and_keeps_what_was_recorded() {
-    for signal in ["INT", "TERM"] {
+    for signal in ["INT", "TERM", "HUP"] {
         let (server, scratch) = (Server::start(), Scratch::new("call"));
         let record = scratch.join("out.wav");
         let caller = Command::new(env!("CARGO_BIN_EXE_caly"))

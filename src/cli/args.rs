@@ -21,8 +21,8 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
 
-    /// Print machine-readable JSON on standard output (errors: one JSON line on standard error)
-    #[arg(long, global = true)]
+    /// Print JSON instead of text (errors: one object on standard error)
+    #[arg(long, global = true, display_order = 100)]
     pub json: bool,
 }
 
@@ -90,17 +90,15 @@ pub struct CallArgs {
     #[arg(long, value_name = "DIGITS", value_parser = parse_digits)]
     pub dtmf: Option<String>,
 
-    /// Keep what both sides said as a stereo WAV file (left: this caller, right: the far end); a file that is there is
-    /// replaced when the call is over
+    /// Keep both sides as a stereo WAV file (left: this caller); an old file goes when the new one is whole
     #[arg(long, value_name = "OUT.wav")]
     pub record: Option<PathBuf>,
 
-    /// Keep every SIP, RTP and RTCP packet of the call as a capture file; a file that is there is replaced when the
-    /// call is over
+    /// Keep every SIP, RTP and RTCP packet as a capture file; an old file goes when the new one is whole
     #[arg(long, value_name = "OUT.pcap")]
     pub capture: Option<PathBuf>,
 
-    /// Hang up after this many seconds [default: when the sound and the digits are sent]
+    /// Hang up after this many seconds [default: when sound and digits are sent; without them, Ctrl-C does]
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
     pub duration: Option<Duration>,
 }
@@ -124,7 +122,7 @@ pub struct CallsArgs {
 /// The commands below `caly calls`.
 #[derive(Debug, Subcommand)]
 pub enum CallsCommand {
-    /// List calls, the newest first (with --json: one object on a line for each call)
+    /// List calls, the newest first (with --json: JSON lines, one object for each call)
     #[command(after_help = EXIT_CODES)]
     Ls(CallsLsArgs),
     /// Show one call: its row, its events with their times, its SIP ladder
@@ -159,8 +157,7 @@ pub struct CallsLsArgs {
 /// `caly calls show`.
 #[derive(Debug, Args)]
 pub struct CallsShowArgs {
-    /// The call's id as `caly calls ls` prints it; six characters of its beginning or its end are enough if no other
-    /// call's are the same
+    /// The call's id as `caly calls ls` prints it, or at least six characters of its beginning or its end
     #[arg(value_name = "ID")]
     pub id: String,
 
@@ -231,7 +228,7 @@ fn parse_seconds(text: &str) -> Result<Duration, String> {
     if seconds > 0.0 && seconds <= MAX_CALL_SECONDS {
         return Ok(Duration::from_secs_f64(seconds));
     }
-    Err(format!("between 0 and {MAX_CALL_SECONDS} seconds"))
+    Err(format!("write more than 0 and at most {MAX_CALL_SECONDS} seconds"))
 }
 
 #[cfg(test)]

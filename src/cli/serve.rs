@@ -49,11 +49,12 @@ fn configure(args: &ServeArgs) -> Result<Config, Failure> {
 
 /// One line, also for many faults: `caly check` is there to list them.
 fn faulty(faults: &Faults) -> Failure {
-    let file = faults.iter().next().map_or("", |fault| &fault.file);
-    let first = faults.iter().next().map_or(String::new(), ToString::to_string);
-    match faults.count().saturating_sub(1) {
-        0 => Failure::refused(first).advise("mend it and start again"),
-        more => Failure::refused(format!("{first} (and {more} more)"))
+    let Some(first) = faults.iter().next() else { return Failure::refused("the configuration is faulty") };
+    let file = &first.file;
+    match (faults.count() - 1, first.place) {
+        (0, None) => Failure::refused(first.to_string()).advise("name a file that can be read with --config"),
+        (0, Some(_)) => Failure::refused(first.to_string()).advise("mend it and start again"),
+        (more, _) => Failure::refused(format!("{first} (and {more} more)"))
             .advise(format!("`caly check --config {file}` lists them all")),
     }
 }
@@ -100,13 +101,26 @@ fn failure(error: &StartError) -> Failure {
 mod tests {
     use super::*;
 
+    fn printed(failure: &Failure) -> String {
+        let mut printed = Vec::new();
+        failure.print(&mut printed, Format::Text).unwrap();
+        String::from_utf8(printed).unwrap()
+    }
+
+    #[test]
+    fn a_server_that_cannot_start_says_what_to_do() {
+        let address = "127.0.0.1:5060".parse().unwrap();
+        let error = StartError::Listen { what: "SIP", address, error: std::io::ErrorKind::AddrInUse.into() };
+        assert!(printed(&failure(&error)).contains("; stop the program that holds the port"));
+        let missing = configure(&ServeArgs { config: Some("/no/caly.toml".into()), ..ServeArgs::default() });
+        assert!(printed(&missing.unwrap_err()).ends_with("; name a file that can be read with --config\n"));
+    }
+
     #[test]
     fn many_faults_are_one_line() {
         let faults =
             Config::parse("caly.toml", "[sip]\nlissten = 1\n[rtp]\njitter_ms = 500\n", &[]).unwrap_err();
-        let mut printed = Vec::new();
-        faulty(&faults).print(&mut printed, Format::Text).unwrap();
-        let printed = String::from_utf8(printed).unwrap();
+        let printed = printed(&faulty(&faults));
         assert!(printed.starts_with("caly: caly.toml:2:1: [sip] lissten: unknown key"), "{printed}");
         assert!(
             printed.ends_with(" (and 1 more); `caly check --config caly.toml` lists them all\n"),

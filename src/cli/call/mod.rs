@@ -25,8 +25,7 @@ use self::program::Program;
 use self::report::{Interrupted, Report};
 use super::{CallArgs, Failure, Format, Output};
 use crate::app::{Phone, PhoneConfig, PhoneError};
-use crate::config::LogConfig;
-use crate::telemetry;
+use crate::telemetry::{self, LogFormat, PhoneNumbers};
 
 /// Places the call.
 ///
@@ -34,9 +33,11 @@ use crate::telemetry;
 /// Exit code 2 if the arguments are wrong, 1 if the call failed.
 pub(super) fn run(args: &CallArgs, out: &mut Output<'_>) -> Result<(), Failure> {
     let target = target::parse(&args.uri)?;
-    let log = LogConfig::default();
-    telemetry::init("warn", log.format, log.phone_numbers)
-        .map_err(|error| Failure::failed(error.to_string()))?;
+    let log = match out.format() {
+        Format::Json => LogFormat::Json,
+        Format::Text => LogFormat::Text,
+    };
+    telemetry::init("warn", log, PhoneNumbers::Masked).map_err(|error| Failure::failed(error.to_string()))?;
     kept::refuse_one_file_twice(args)?;
     let (samples, note) = sound::load(args)?.map_or((None, None), |sound| (Some(sound.samples), sound.note));
     let digits: Vec<Digit> =
@@ -112,29 +113,36 @@ async fn follow(
                 printed = told;
             }
         }
-        spinner.set_message(format!("{:.0} s", began.elapsed().as_secs_f64()));
+        let seconds = began.elapsed().as_secs();
+        spinner.set_message(format!("{}:{:02} {}", seconds / 60, seconds % 60, report.state()));
         spinner.tick();
     }
     spinner.finish_and_clear();
     printed
 }
 
-/// The two signals by which people and programs end a command.
+/// The signals by which people and programs end a command, and a terminal that is closed.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    hangup: Signal,
 }
 
 impl Signals {
     fn new() -> Result<Self, Failure> {
         let open = |kind| signal(kind).map_err(|error| cannot_start(&error));
-        Ok(Self { interrupt: open(SignalKind::interrupt())?, terminate: open(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: open(SignalKind::interrupt())?,
+            terminate: open(SignalKind::terminate())?,
+            hangup: open(SignalKind::hangup())?,
+        })
     }
 
     async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => {}
         }
     }
 }

@@ -62,6 +62,16 @@ impl Report {
         self.cause.is_some()
     }
 
+    /// What is going on, for people who wait.
+    pub(super) fn state(&self) -> &'static str {
+        match (self.answered_ms, self.ringing_ms) {
+            _ if self.interrupted => "hanging up",
+            (Some(_), _) => "in the call, Ctrl-C hangs up",
+            (None, Some(_)) => "ringing",
+            (None, None) => "waiting for an answer",
+        }
+    }
+
     /// Takes note of an event and tells what people want to see at once.
     pub(super) fn observe(&mut self, record: &Record, out: &mut Output<'_>) -> Result<(), Failure> {
         let ms = record.at.as_duration().as_secs_f64() * 1000.0;
@@ -179,7 +189,7 @@ impl Report {
         if let Some(talk_ms) = self.talk_ms.filter(|_| self.answered_ms.is_some()) {
             let who = match self.cause {
                 Some(HangupCause::RemoteBye) => "the other side hung up",
-                Some(HangupCause::LocalBye) => "hung up",
+                Some(HangupCause::LocalBye | HangupCause::Shutdown) => "hung up",
                 Some(_) | None => "ended",
             };
             out.line(format_args!("{who} after {:.2} s", talk_ms as f64 / 1000.0))?;
@@ -240,7 +250,8 @@ impl Report {
 
     fn failure(&self, cause: HangupCause) -> Failure {
         let status = self.status.map_or(String::new(), |status| format!(" ({status})"));
-        let reason = self.reason.as_deref().filter(|reason| !reason.is_empty());
+        // The phrase that every response of that status has tells nothing.
+        let reason = self.reason.as_deref().filter(|reason| !reason.is_empty() && *reason != "Not Found");
         let reason = reason.map_or(String::new(), |reason| format!(": {reason}"));
         let (message, advice) = match cause {
             HangupCause::Unauthorized => (
@@ -310,3 +321,54 @@ fn plain(error: hound::Error) -> io::Error {
 }
 
 const LOOK_CLOSER: &str = "run it again with --capture call.pcap and look at what was said";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Style;
+    use crate::store::sample;
+
+    /// A report on a whole call, with the events that `change` leaves of it.
+    fn report(change: impl Fn(&mut Event)) -> Report {
+        let mut printed = Vec::new();
+        let mut out = Output::new(&mut printed, Format::Json, Style::Plain);
+        let mut report = Report::new("sip:echo@192.0.2.1", Vec::new());
+        for mut record in sample::answered_call(sample::call(1)) {
+            change(&mut record.event);
+            report.observe(&record, &mut out).unwrap();
+        }
+        report
+    }
+
+    fn said(report: &Report) -> Option<String> {
+        let mut printed = Vec::new();
+        report.outcome().err()?.print(&mut printed, Format::Text).unwrap();
+        Some(String::from_utf8(printed).unwrap())
+    }
+
+    #[test]
+    fn a_call_that_leaves_less_than_it_should_has_failed() {
+        assert_eq!(said(&report(|_| {})), None);
+        let failed = report(|event| {
+            if let Event::RecordingFinished { file, .. } = event {
+                *event = Event::RecordingFailed { file: file.clone(), error: "no space".to_owned() };
+            }
+        });
+        let told = "caly: the recording failed: no space; make room on the disk or name another file\n";
+        assert_eq!(said(&failed).as_deref(), Some(told));
+    }
+
+    #[test]
+    fn every_end_but_the_usual_one_is_a_failure_with_an_advice() {
+        for cause in HangupCause::ALL {
+            let ended = report(|event| {
+                if let Event::Ended(ended) = event {
+                    ended.cause = cause;
+                }
+            });
+            let is_usual = matches!(cause, HangupCause::RemoteBye | HangupCause::LocalBye);
+            assert_eq!(said(&ended).is_none(), is_usual, "{cause}");
+            assert!(said(&ended).is_none_or(|told| told.contains("; ") && told.lines().count() == 1));
+        }
+    }
+}

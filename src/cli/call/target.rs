@@ -24,7 +24,7 @@ pub(super) fn parse(text: &str) -> Result<Uri, Failure> {
         return Err(Failure::refused(format!(
             "{shown} holds a password, which everybody on this machine can read in the list of processes"
         ))
-        .advise("leave it out; this caller cannot log in yet"));
+        .advise("leave it out: this caller cannot log in yet"));
     }
     match uri.params.value("transport").map(str::to_ascii_lowercase).as_deref() {
         None | Some("udp" | "tcp") => Ok(uri),
