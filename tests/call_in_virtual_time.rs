@@ -70,6 +70,7 @@ impl Bench {
     fn answered(destination: TestDestination, policy: CallPolicy) -> Self {
         let mut bench = Self::new(destination, policy);
         bench.begin(Offer::Early(offer("sendrecv")));
+        bench.input(CallInput::Accepted);
         bench.input(CallInput::Acknowledged { answer: None });
         bench
     }
@@ -148,6 +149,7 @@ fn policy() -> CallPolicy {
         codecs: vec![Codec::Pcmu, Codec::Pcma],
         jitter: Duration::from_millis(60),
         rtp_timeout: Duration::from_secs(30),
+        hold_timeout: Duration::from_secs(600),
         max_duration: Duration::from_secs(3600),
         ring_timeout: Duration::from_secs(180),
     }
@@ -258,6 +260,103 @@ fn a_caller_that_sends_no_rtp_is_hung_up_on_after_the_timeout() {
     assert_eq!(ended(&bench), HangupCause::RtpTimeout);
     assert_eq!(bench.elapsed(), Duration::from_millis(31_980), "30 s after the last packet");
     assert_eq!(bench.ends[0].talk, bench.elapsed());
+}
+
+#[test]
+fn a_call_on_hold_ends_when_its_peer_gives_no_sign_of_life() {
+    let mut bench = Bench::answered(TestDestination::Echo, policy());
+    bench.packet(PEER, 1, 0x35);
+    bench.tick(0);
+    bench.input(CallInput::Reoffer { offer: Some(offer("inactive")) });
+    // A receiver report every five seconds keeps it up, one of somebody else's does not.
+    let report = [0x80, 201, 0, 1, 0, 0, 0, 1];
+    for tick in 0..60_000 {
+        if tick % 250 == 0 {
+            let source = if tick < 45_000 { "192.0.2.9:4001" } else { "203.0.113.9:4001" };
+            bench.call.handle_rtcp(bench.now, source.parse().unwrap(), &report);
+        }
+        bench.tick(0);
+    }
+    assert!(bench.ends.is_empty(), "{:?}", bench.ends);
+    while bench.ends.is_empty() {
+        bench.tick(0);
+    }
+    assert_eq!(ended(&bench), HangupCause::RtpTimeout);
+    // The last report came at 44,750 ticks, 20 ms after the beginning.
+    assert_eq!(bench.elapsed(), TICK * 44_751 + policy().hold_timeout);
+}
+
+#[test]
+fn without_an_ack_it_is_not_the_rtp_that_is_missing() {
+    let mut bench = Bench::new(TestDestination::Echo, policy());
+    bench.begin(Offer::Early(offer("sendrecv")));
+    bench.input(CallInput::Accepted);
+    for _ in 0..1_600 {
+        bench.tick(0);
+    }
+    assert!(bench.ends.is_empty(), "64*T1 are over, and signaling says what is missing: {:?}", bench.ends);
+    bench.input(CallInput::Ended { cause: HangupCause::AckTimeout, status: None, reason: None });
+    assert_eq!((ended(&bench), bench.ends[0].status), (HangupCause::AckTimeout, Some(200)));
+}
+
+#[test]
+fn an_answer_that_never_left_is_not_in_the_log() {
+    for (cause, status) in [(HangupCause::Canceled, 487), (HangupCause::Overloaded, 503)] {
+        let mut bench = Bench::new(TestDestination::Echo, policy());
+        bench.begin(Offer::Early(offer("sendrecv")));
+        bench.tick(0);
+        bench.input(CallInput::Ended { cause, status: Some(status), reason: None });
+        assert_eq!((ended(&bench), bench.ends[0].status), (cause, Some(status)));
+        assert_eq!((&bench.events[..], bench.ends[0].talk), (&[][..], Duration::ZERO));
+    }
+}
+
+#[test]
+fn an_answer_is_in_the_log_when_the_call_ends_itself_before_it_is_known_to_have_left() {
+    let mut bench = Bench::new(TestDestination::Echo, policy());
+    bench.begin(Offer::Early(offer("sendrecv")));
+    bench.input(CallInput::HangUp { cause: HangupCause::Shutdown });
+    assert!(matches!(&bench.answers[..], [CallAnswer::Accept { .. }, CallAnswer::End { .. }]));
+    assert!(matches!(&bench.events[..], [Event::Answered, Event::Media(_)]), "{:?}", bench.events);
+    assert_eq!(bench.ends[0].status, Some(200));
+}
+
+#[test]
+fn a_flood_of_reinvites_is_refused_and_told_of_once() {
+    let mut bench = Bench::answered(TestDestination::Echo, policy());
+    for _ in 0..1_000 {
+        bench.input(CallInput::Reoffer { offer: Some(offer("sendrecv")) });
+    }
+    let refusals = bench.answers.iter().filter_map(|answer| match answer {
+        CallAnswer::RefuseReoffer(refusal) => Some((refusal.status, refusal.retry_after_s.is_some())),
+        _ => None,
+    });
+    assert_eq!(refusals.collect::<Vec<_>>(), [(500, true); 990]);
+    let milestones = bench.events.iter().filter(|event| event.is_milestone()).count();
+    assert_eq!(milestones, 12, "the answer, its media and ten new offers");
+    bench.input(CallInput::HangUp { cause: HangupCause::LocalBye });
+    assert_eq!(bench.events.last(), Some(&Event::ReoffersRefused { count: 990 }));
+}
+
+#[test]
+fn payload_types_that_were_not_agreed_on_are_told_of_eight_times_at_most() {
+    let mut bench = Bench::answered(TestDestination::Echo, policy());
+    bench.packet(PEER, 1, 0x35);
+    for round in 0..3 {
+        for payload_type in 20..100 {
+            let datagram =
+                [&[0x80, payload_type, round, payload_type, 0, 0, 0, 0, 0, 0, 0, 1][..], &[0; 20]].concat();
+            bench.call.handle_rtp(bench.now, PEER.parse().unwrap(), &datagram, &mut bench.tap);
+        }
+        bench.tick(0);
+    }
+    let told: Vec<&Event> =
+        bench.events.iter().filter(|event| matches!(event, Event::UnknownPayloadType { .. })).collect();
+    let expected: Vec<Event> =
+        (20..28).map(|payload_type| Event::UnknownPayloadType { payload_type }).collect();
+    assert_eq!(told, expected.iter().collect::<Vec<_>>());
+    assert_eq!(bench.call.quality().unwrap().unknown_payload_type, 240);
+    assert!(!bench.events.iter().any(|event| matches!(event, Event::StreamReset { .. })));
 }
 
 #[test]

@@ -106,13 +106,16 @@ fn a_recording_ends_early_and_can_be_played() {
                 break report;
             }
         };
-        let RecordingOutcome::Failed { file, error } = report.outcome else { panic!("{report:?}") };
+        let RecordingOutcome::Failed { file, error, duration_ms } = report.outcome else {
+            panic!("{report:?}")
+        };
         assert!(error.contains("No space left"), "{error}");
         until("the closed tap", || !tap.is_open());
         let mut wav = hound::WavReader::open(dir.join(file)).unwrap();
         let samples: Vec<i16> = wav.samples().map(Result::unwrap).collect();
         let blocks = samples.len() / BLOCK_SAMPLES / 2;
         assert!((700..=819).contains(&blocks), "{blocks}");
+        assert_eq!(duration_ms, blocks as u64 * 20, "what was kept is told");
         assert_eq!(recorder.stats().failed(), 1);
         recorder.shutdown();
     });

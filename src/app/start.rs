@@ -240,8 +240,11 @@ impl App {
         }
     }
 
+    /// Returns when draining has begun and no call is left: an INVITE that was let in just before the order counts only
+    /// once the signaling thread has come to the order.
     async fn idle(&self, until: Instant) {
-        while self.calls() > 0 && Instant::now() < until {
+        let is_drained = || self.signaling_stats.is_draining.load(Ordering::Acquire) && self.calls() == 0;
+        while !is_drained() && Instant::now() < until {
             tokio::time::sleep(IDLE_POLL).await;
         }
     }
@@ -313,6 +316,7 @@ pub(crate) fn call_policy(config: &Config) -> CallPolicy {
         codecs: codecs.collect(),
         jitter: config.rtp.jitter,
         rtp_timeout: config.rtp.timeout,
+        hold_timeout: config.rtp.hold_timeout,
         max_duration: config.limits.max_duration,
         ring_timeout: config.limits.ring_timeout,
     }

@@ -1,8 +1,11 @@
-//! Limits on what is let in: INVITEs per second and source, calls at once.
+//! Limits on what is let in: INVITEs per second and source, and re-INVITEs within one call.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
+
+use super::cause::HangupCause;
+use super::exchange::Refusal;
 
 /// A token bucket per source address, kept as the time at which it will be full again.
 #[derive(Debug)]
@@ -41,6 +44,49 @@ impl InviteRate {
     }
 }
 
+/// A token bucket for the re-INVITEs of one call: each costs an answer, a negotiation and a milestone of the log.
+#[derive(Clone, Debug)]
+pub struct ReofferRate {
+    full_at: Instant,
+    refused: u64,
+}
+
+impl ReofferRate {
+    /// A full bucket.
+    pub fn new(now: Instant) -> Self {
+        Self { full_at: now, refused: 0 }
+    }
+
+    /// Takes one token; false, and counted, if there is none left.
+    pub fn admit(&mut self, now: Instant) -> bool {
+        let full_at = self.full_at.max(now) + REOFFER_INTERVAL;
+        if full_at.saturating_duration_since(now) > REOFFER_INTERVAL * REOFFER_BURST {
+            self.refused += 1;
+            return false;
+        }
+        self.full_at = full_at;
+        true
+    }
+
+    /// How many were refused.
+    pub fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    /// 500 with Retry-After, as RFC 3261 14.2 has it for a re-INVITE that comes too early; a 503 would make some peers give
+    /// up the whole server.
+    pub fn refusal() -> Refusal {
+        Refusal { retry_after_s: Some(REOFFER_RETRY_S), ..Refusal::of(HangupCause::InternalError) }
+    }
+}
+
+/// A phone that is put on hold and back by its user stays below two offers a second, and carriers refresh sessions every
+/// few minutes.
+const REOFFER_INTERVAL: Duration = Duration::from_millis(500);
+/// Transfers and codec changes come in bursts of a few.
+const REOFFER_BURST: u32 = 10;
+const REOFFER_RETRY_S: u32 = 2;
+
 /// Sources that are remembered at once; only addresses of trunks and of this host get here, so that more is an attack
 /// from within a trunk's network.
 const MAX_SOURCES: usize = 4096;
@@ -66,6 +112,16 @@ mod tests {
             (1..=100).filter(|n| rate.admit(start + Duration::from_millis(n * 10), address(1))).count();
         assert_eq!(second, 10);
         assert!(rate.admit(start, address(2)), "another source has its own bucket");
+    }
+
+    #[test]
+    fn reoffers_beyond_a_burst_come_at_their_rate_and_the_others_are_counted() {
+        let start = Instant::now();
+        let mut rate = ReofferRate::new(start);
+        let burst = (0..1000).filter(|_| rate.admit(start)).count();
+        assert_eq!((burst, rate.refused()), (10, 990));
+        let later = (1..=1000).filter(|n| rate.admit(start + Duration::from_millis(n * 10))).count();
+        assert_eq!(later, 20, "two a second for ten seconds");
     }
 
     #[test]

@@ -6,7 +6,6 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use caly_rtp::codec::Codec;
 use caly_rtp::dtmf::Digit;
 use caly_rtp::frame::{FRAME_SAMPLES, Frame};
 use caly_rtp::jitter::{JitterConfig, Release};
@@ -14,68 +13,16 @@ use caly_rtp::latch::LatchPolicy;
 use caly_rtp::session::{Direction, Outgoing, Session, SessionConfig};
 use ipnet::IpNet;
 
+use super::admission::ReofferRate;
 use super::cause::HangupCause;
 use super::destination::{Begin, Destination, Wish};
 use super::exchange::{BoundMedia, CallAnswer, CallInput, Offer, Refusal};
-use super::log::{CallTime, Event, LegQuality};
+use super::interface::{CallConfig, CallPolicy, End, Output};
+use super::log::{CallTime, Event, LegQuality, MediaAgreed};
 use super::negotiate::{Agreement, MediaError, Negotiation};
 use super::observe;
 use super::recording::{CallerTimeline, MediaTap};
 use crate::seed::Seeds;
-
-/// What every call of a server has in common.
-#[derive(Clone, Debug)]
-pub struct CallPolicy {
-    /// Codecs, best first.
-    pub codecs: Vec<Codec>,
-    /// Jitter buffer target, 20-200 ms.
-    pub jitter: Duration,
-    /// A call without RTP from a peer that should send ends after this time; zero never.
-    pub rtp_timeout: Duration,
-    /// An answered call ends after this time.
-    pub max_duration: Duration,
-    /// A call that only rings ends with 480 after this time.
-    pub ring_timeout: Duration,
-}
-
-/// What a call is made from.
-#[derive(Debug)]
-pub struct CallConfig {
-    /// The call's time zero.
-    pub at: Instant,
-    /// Whom the caller meets.
-    pub destination: Box<dyn Destination>,
-    /// Where its media is bound; `None` for a destination that never answers.
-    pub media: Option<BoundMedia>,
-    /// Networks that the peer's RTP comes from, if known.
-    pub media_sources: Vec<IpNet>,
-    /// Everything random in the call comes from here.
-    pub seeds: Seeds,
-}
-
-/// What a call wants from its shell.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Output {
-    /// Tell signaling.
-    Answer(CallAnswer),
-    /// Append to the log.
-    Event(CallTime, Event),
-    /// The call is over: append its end to the log and forget it.
-    Ended(CallTime, End),
-}
-
-/// How a call ended, as the call itself knows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct End {
-    /// The one cause.
-    pub cause: HangupCause,
-    /// Final status of the INVITE, if there is one.
-    pub status: Option<u16>,
-    /// The peer's Reason header.
-    pub reason: Option<String>,
-    /// From answer to end.
-    pub talk: Duration,
-}
 
 /// One call.
 #[derive(Debug)]
@@ -98,6 +45,10 @@ pub struct Call {
     /// Since when nothing but silence was sent.
     silent_ticks: u32,
     caller_timeline: CallerTimeline,
+    answer: Answer,
+    /// Since when RTP is expected: the ACK, before which a peer may not even have heard the answer.
+    acknowledged_at: Option<Instant>,
+    reoffers: ReofferRate,
     outputs: VecDeque<Output>,
 }
 
@@ -113,6 +64,17 @@ enum State {
     Answered { at: Instant, offered: bool },
     /// Over.
     Ended,
+}
+
+/// Our 2xx: what the log says of it waits until it has left.
+#[derive(Clone, Debug, PartialEq)]
+enum Answer {
+    /// There is none.
+    None,
+    /// Signaling has it; with the agreements that hold once it is out. More than one takes a re-INVITE, which takes an ACK.
+    OnItsWay(Vec<MediaAgreed>),
+    /// It has left, or it came from the peer.
+    Out,
 }
 
 impl Call {
@@ -135,6 +97,9 @@ impl Call {
             has_unheard: false,
             silent_ticks: 0,
             caller_timeline: CallerTimeline::new(),
+            answer: Answer::None,
+            acknowledged_at: None,
+            reoffers: ReofferRate::new(config.at),
             outputs: VecDeque::new(),
         }
     }
@@ -156,6 +121,7 @@ impl Call {
             return;
         }
         match input {
+            CallInput::Accepted => self.answer_is_out(now),
             CallInput::Acknowledged { answer } => self.acknowledged(now, answer),
             CallInput::Reoffer { offer } => self.reoffer(now, offer),
             CallInput::Progress { status } => self.event(now, Event::Ringing { status }),
@@ -274,8 +240,8 @@ impl Call {
         match negotiation.handle_offer(offer) {
             Ok((sdp, agreement)) => {
                 self.state = State::Answered { at: now, offered: false };
+                self.answer = Answer::OnItsWay(Vec::new());
                 self.outputs.push_back(Output::Answer(CallAnswer::Accept { sdp }));
-                self.event(now, Event::Answered);
                 self.agree(now, agreement);
             }
             Err(error) => self.end(now, HangupCause::NotAcceptable, error.refusal()),
@@ -288,11 +254,20 @@ impl Call {
         };
         let sdp = negotiation.offer();
         self.state = State::Answered { at: now, offered: true };
+        self.answer = Answer::OnItsWay(Vec::new());
         self.outputs.push_back(Output::Answer(CallAnswer::Accept { sdp }));
+    }
+
+    /// The 200 has left. A CANCEL, or signaling's patience, may have been faster: then the log never says "answered".
+    fn answer_is_out(&mut self, now: Instant) {
+        let Answer::OnItsWay(agreed) = std::mem::replace(&mut self.answer, Answer::Out) else { return };
         self.event(now, Event::Answered);
+        agreed.into_iter().for_each(|agreed| self.event(now, Event::Media(agreed)));
     }
 
     fn acknowledged(&mut self, now: Instant, answer: Option<Vec<u8>>) {
+        self.answer_is_out(now);
+        self.acknowledged_at.get_or_insert(now);
         self.event(now, Event::Acknowledged);
         if let State::Answered { at, offered: true } = self.state {
             self.state = State::Answered { at, offered: false };
@@ -302,6 +277,8 @@ impl Call {
 
     fn answered(&mut self, now: Instant, answer: Option<Vec<u8>>) {
         self.state = State::Answered { at: now, offered: false };
+        self.answer = Answer::Out;
+        self.acknowledged_at.get_or_insert(now);
         self.event(now, Event::Answered);
         self.take_answer(now, answer);
     }
@@ -320,6 +297,10 @@ impl Call {
     fn reoffer(&mut self, now: Instant, offer: Option<Vec<u8>>) {
         let State::Answered { at, .. } = self.state else { return };
         let Some(negotiation) = &mut self.negotiation else { return };
+        if !self.reoffers.admit(now) {
+            let refusal = ReofferRate::refusal();
+            return self.outputs.push_back(Output::Answer(CallAnswer::RefuseReoffer(refusal)));
+        }
         let Some(offer) = offer else {
             let sdp = negotiation.offer();
             self.state = State::Answered { at, offered: true };
@@ -336,7 +317,10 @@ impl Call {
     }
 
     fn agree(&mut self, now: Instant, agreement: Agreement) {
-        self.event(now, Event::Media(agreement.agreed));
+        match &mut self.answer {
+            Answer::OnItsWay(agreed) => agreed.push(agreement.agreed),
+            Answer::None | Answer::Out => self.event(now, Event::Media(agreement.agreed)),
+        }
         match &mut self.session {
             Some(session) => session.renegotiate(now, agreement.media),
             None => {
@@ -427,7 +411,7 @@ impl Call {
             State::Answered { at, .. } if now >= at + self.policy.max_duration => {
                 self.end(now, HangupCause::MaxDuration, Refusal::of(HangupCause::MaxDuration));
             }
-            State::Answered { at, .. } if self.is_starved(now, at) => {
+            State::Answered { .. } if self.is_starved(now) => {
                 self.end(now, HangupCause::RtpTimeout, Refusal::of(HangupCause::RtpTimeout));
             }
             State::New
@@ -438,14 +422,21 @@ impl Call {
         }
     }
 
-    /// No RTP for the timeout, though the peer should send: a call on hold may be silent.
-    fn is_starved(&self, now: Instant, answered_at: Instant) -> bool {
-        let Some(session) = &self.session else { return false };
-        if self.policy.rtp_timeout.is_zero() || session.direction() != Direction::SendRecv {
+    /// Nothing of the peer for the timeout: RTP where it should send; on hold, where it may be silent, RTCP is life too.
+    fn is_starved(&self, now: Instant) -> bool {
+        // Without an ACK it is the ACK that is missing, which signaling notices.
+        let (Some(session), Some(acknowledged_at)) = (&self.session, self.acknowledged_at) else {
             return false;
-        }
-        let last = session.last_received().unwrap_or(answered_at).max(session.negotiated_at());
-        now.saturating_duration_since(last) >= self.policy.rtp_timeout
+        };
+        let (timeout, heard) = match session.direction() {
+            Direction::SendRecv => (self.policy.rtp_timeout, session.last_received()),
+            Direction::SendOnly | Direction::RecvOnly | Direction::Inactive => {
+                (self.policy.hold_timeout, session.last_received().max(session.last_rtcp()))
+            }
+        };
+        let since = acknowledged_at.max(session.negotiated_at());
+        let last = heard.map_or(since, |heard| heard.max(since));
+        !timeout.is_zero() && now.saturating_duration_since(last) >= timeout
     }
 
     /// We end the call: signaling must still tell the peer.
@@ -455,12 +446,21 @@ impl Call {
             State::New | State::Ringing { .. } => Some(refusal.status),
             State::Calling { .. } | State::Ended => None,
         };
+        if matches!(self.state, State::Answered { .. }) {
+            // Signaling takes the answer and this in their order: the 200 leaves first, then the BYE.
+            self.answer_is_out(now);
+        }
         self.outputs.push_back(Output::Answer(CallAnswer::End { cause, refusal }));
         self.finish(now, cause, status, None);
     }
 
     fn finish(&mut self, now: Instant, cause: HangupCause, status: Option<u16>, reason: Option<String>) {
+        if self.reoffers.refused() > 0 {
+            self.event(now, Event::ReoffersRefused { count: self.reoffers.refused() });
+        }
         let (talk, status) = match self.state {
+            // The 200 never left: signaling had refused the call, or it was cancelled.
+            State::Answered { .. } if self.answer != Answer::Out => (Duration::ZERO, status),
             State::Answered { at, .. } => (now.saturating_duration_since(at), status.or(Some(200))),
             State::New | State::Ringing { .. } | State::Calling { .. } | State::Ended => {
                 (Duration::ZERO, status)

@@ -58,6 +58,8 @@ pub struct OpenCall {
     pub media_sources: Vec<IpNet>,
     /// Whether to keep a recording.
     pub record: bool,
+    /// When signaling refuses the call if it was not answered; later it is not begun any more. `None` if nobody waits.
+    pub answer_by: Option<Instant>,
 }
 
 /// How a call's first offer is made.
@@ -83,6 +85,8 @@ pub struct MediaAddress {
 /// What signaling tells a call.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CallInput {
+    /// Our 2xx has left: from now on the call is answered.
+    Accepted,
     /// The ACK came; with an answer if our 2xx made an offer.
     Acknowledged {
         /// The ACK's SDP.

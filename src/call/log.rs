@@ -4,6 +4,8 @@
 //! The shard that owns the call assigns the numbers ([`CallLog`]). Milestones always find room on the way to the store;
 //! details may be dropped under pressure and then leave one [`Event::Gap`] that counts them.
 
+mod sequence;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
@@ -14,6 +16,8 @@ use uuid::Uuid;
 
 use super::cause::HangupCause;
 use crate::seed::Seeds;
+
+pub use sequence::{CallLog, Room};
 
 /// Names one call for ever: time-ordered (UUID version 7), made where the INVITE arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -218,6 +222,9 @@ pub struct LegQuality {
     pub foreign: u64,
     /// Datagrams that were not usable RTP.
     pub invalid: u64,
+    /// Packets of payload types that were not agreed on.
+    #[serde(default)]
+    pub unknown_payload_type: u64,
 }
 
 /// How precisely our packets left, over the whole call.
@@ -291,6 +298,17 @@ pub enum Event {
         /// What was seen.
         what: String,
     },
+    /// The peer sends a payload type that was not agreed on; its packets are counted and not heard. Told once for each
+    /// type, for the first few of them.
+    UnknownPayloadType {
+        /// The payload type.
+        payload_type: u8,
+    },
+    /// Re-INVITEs that were refused because they came too fast (500 with Retry-After), told before the end.
+    ReoffersRefused {
+        /// How many.
+        count: u64,
+    },
     /// The call moved to another 5 ms slot of its shard to meet the peer's packets sooner.
     SlotMoved {
         /// Slot before.
@@ -323,6 +341,9 @@ pub enum Event {
         file: String,
         /// What the file system said.
         error: String,
+        /// How much was kept, in milliseconds.
+        #[serde(default)]
+        duration_ms: u64,
     },
     /// Events were dropped here because the way to the store was full.
     Gap {
@@ -360,90 +381,17 @@ impl Event {
             | Self::ForeignSource { .. }
             | Self::Dtmf { .. }
             | Self::StreamReset { .. }
+            | Self::UnknownPayloadType { .. }
+            | Self::ReoffersRefused { .. }
             | Self::SlotMoved { .. }
             | Self::TickLate { .. } => false,
         }
     }
 }
 
-/// Room that the way to the store has left, as the shard sees it when it appends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Room {
-    /// Anything may be appended.
-    Plenty,
-    /// Only milestones may be appended.
-    MilestonesOnly,
-    /// Nothing fits.
-    None,
-}
-
-/// Numbers one call's events. It is kept beside the call, not in it, so that a call that panics still ends in order.
-#[derive(Debug)]
-pub struct CallLog {
-    call: CallId,
-    next_seq: u64,
-    missing: u64,
-}
-
-impl CallLog {
-    /// An empty log.
-    pub fn new(call: CallId) -> Self {
-        Self { call, next_seq: 0, missing: 0 }
-    }
-
-    /// Whose log this is.
-    pub fn call(&self) -> CallId {
-        self.call
-    }
-
-    /// Gives `event` its number and hands it to `append`, or counts it if there is no room. Events that were dropped
-    /// since the last one that fitted are told first, as one gap.
-    pub fn push(&mut self, at: CallTime, event: Event, room: Room, mut append: impl FnMut(Record)) {
-        let fits = match room {
-            Room::Plenty => true,
-            Room::MilestonesOnly => event.is_milestone(),
-            Room::None => false,
-        };
-        if !fits {
-            self.missing += 1;
-            return;
-        }
-        if self.missing > 0 {
-            let missing = std::mem::take(&mut self.missing);
-            append(self.number(at, Event::Gap { missing }));
-        }
-        append(self.number(at, event));
-    }
-
-    fn number(&mut self, at: CallTime, event: Event) -> Record {
-        let seq = self.next_seq;
-        self.next_seq += 1;
-        Record { call: self.call, seq, at, event }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn log() -> CallLog {
-        CallLog::new(CallId::new(UnixMicros(1_700_000_000_000_000), [7; 10]))
-    }
-
-    #[test]
-    fn dropped_details_leave_one_counted_gap_and_no_hole_in_the_numbers() {
-        let mut log = log();
-        let mut kept = Vec::new();
-        let mut push = |event, room| log.push(CallTime(1), event, room, |record| kept.push(record));
-        push(Event::Acknowledged, Room::Plenty);
-        push(Event::TickLate { missed: 1 }, Room::MilestonesOnly);
-        push(Event::TickLate { missed: 2 }, Room::MilestonesOnly);
-        push(Event::Answered, Room::MilestonesOnly);
-        let seqs: Vec<u64> = kept.iter().map(|record| record.seq).collect();
-        assert_eq!(seqs, [0, 1, 2]);
-        assert_eq!(kept[1].event, Event::Gap { missing: 2 });
-        assert_eq!(kept[2].event, Event::Answered);
-    }
 
     #[test]
     fn ids_sort_by_time_and_survive_text() {

@@ -7,12 +7,14 @@ pub mod cause;
 pub mod destination;
 pub mod dialogue;
 pub mod exchange;
+mod interface;
 pub mod log;
 mod negotiate;
 mod observe;
 mod recording;
 pub mod route;
 
-pub use call::{Call, CallConfig, CallPolicy, End, Output};
+pub use call::Call;
 pub use caly_rtp::codec::Codec;
+pub use interface::{CallConfig, CallPolicy, End, Output};
 pub use recording::{MediaTap, NoTap};

@@ -19,9 +19,7 @@ pub(super) fn session_event(event: session::Event) -> Option<Event> {
         }
         session::Event::DtmfStarted { .. } => None,
         session::Event::SsrcChanged { from, to } => reset(format!("ssrc {:08x} became {:08x}", from.0, to.0)),
-        session::Event::UnknownPayloadType(number) => {
-            reset(format!("payload type {number} was not agreed on"))
-        }
+        session::Event::UnknownPayloadType(payload_type) => Some(Event::UnknownPayloadType { payload_type }),
         session::Event::RemoteBye => reset("rtcp bye".to_owned()),
         session::Event::BufferReset => reset("the stream's numbers jumped".to_owned()),
     }
@@ -60,17 +58,42 @@ pub(super) fn leg_quality(quality: &Quality) -> LegQuality {
         reordered: received.reordered,
         slips: received.slips_removed + received.slips_inserted,
         concealed_ms: received.concealed_ms,
-        jitter_p50_ms: received.jitter_p50_ms.into(),
-        jitter_p95_ms: received.jitter_p95_ms.into(),
-        jitter_max_ms: received.jitter_max_ms.into(),
-        rtt_ms: quality.round_trip.map(|time| time.as_secs_f64() * 1000.0),
-        remote_loss_percent: quality.sent.reported.map(|reported| reported.loss_percent),
-        mos: (received.packets > 0).then_some(received.mos),
+        jitter_p50_ms: finite(received.jitter_p50_ms.into()).unwrap_or(0.0),
+        jitter_p95_ms: finite(received.jitter_p95_ms.into()).unwrap_or(0.0),
+        jitter_max_ms: finite(received.jitter_max_ms.into()).unwrap_or(0.0),
+        rtt_ms: quality.round_trip.and_then(|time| finite(time.as_secs_f64() * 1000.0)),
+        remote_loss_percent: quality.sent.reported.and_then(|reported| finite(reported.loss_percent)),
+        mos: (received.packets > 0).then_some(received.mos).and_then(finite),
         foreign: refused.foreign,
         invalid: refused.malformed,
+        unknown_payload_type: refused.unknown_payload_type,
     }
+}
+
+/// JSON has no word for what is not a number: it would be written as nothing, and the record could not be read again.
+fn finite(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
 }
 
 fn millis(duration: Duration) -> u32 {
     u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use caly_rtp::quality::ReportedQuality;
+
+    use super::*;
+
+    #[test]
+    fn figures_that_are_no_numbers_leave_a_record_that_can_be_read_again() {
+        let mut quality = Quality::default();
+        quality.received.packets = 1;
+        quality.received.mos = f64::NAN;
+        quality.sent.reported = Some(ReportedQuality { loss_percent: f64::INFINITY, ..Default::default() });
+        let leg = leg_quality(&quality);
+        assert_eq!((leg.mos, leg.remote_loss_percent), (None, None));
+        let text = serde_json::to_string(&leg).unwrap();
+        assert_eq!(serde_json::from_str::<LegQuality>(&text).unwrap(), leg);
+    }
 }

@@ -15,6 +15,8 @@ pub struct RtpConfig {
     pub jitter: Duration,
     /// How long a call lives without RTP that should come; zero for ever.
     pub timeout: Duration,
+    /// How long a call on hold lives without any sign of its peer; zero for ever.
+    pub hold_timeout: Duration,
     /// Codecs, the best first.
     pub codecs: Vec<CodecName>,
 }
@@ -41,6 +43,7 @@ impl Default for RtpConfig {
             ports: PortRange { first: 10_000, last: 20_000 },
             jitter: Duration::from_millis(60),
             timeout: Duration::from_secs(30),
+            hold_timeout: Duration::from_secs(3600),
             codecs: vec![CodecName::Pcmu, CodecName::Pcma],
         }
     }
@@ -52,10 +55,12 @@ impl RtpConfig {
         let ports = table.get("ports", port_range);
         let jitter_ms = table.get("jitter_ms", integer(20..=200, "ms"));
         let timeout_s = table.get("timeout_s", integer(0..=3600, "s, 0 for never"));
+        let hold_timeout_s = table.get("hold_timeout_s", integer(0..=86_400, "s, 0 for never"));
         Self {
             ports: ports.unwrap_or(default.ports),
             jitter: jitter_ms.map_or(default.jitter, Duration::from_millis),
             timeout: timeout_s.map_or(default.timeout, Duration::from_secs),
+            hold_timeout: hold_timeout_s.map_or(default.hold_timeout, Duration::from_secs),
             codecs: read_codecs(table).unwrap_or(default.codecs),
         }
     }

@@ -9,7 +9,7 @@ use super::phase::Phase;
 use super::ports::MediaSockets;
 use super::wheel::Slot;
 use crate::call::exchange::CallKey;
-use crate::call::log::{CallLog, CallTime, Event, LegQuality, Pacing};
+use crate::call::log::{CallLog, CallTime, Event, LegQuality, Pacing, Room};
 use crate::call::{Call, MediaTap};
 use crate::recorder::{Channel, Tap};
 use crate::store::EventSender;
@@ -24,12 +24,18 @@ pub(super) struct Entry {
     /// `None` once the call has ended and only its dialog or its recording is still being closed. Boxed, so that the
     /// table of calls stays small and moves little when it grows.
     pub(super) live: Option<Box<Live>>,
-    /// When it was answered; kept here so that it survives a panic of the call.
+    /// When it answered; kept here so that it survives a panic of the call.
     pub(super) answered_at: Option<Instant>,
+    /// The log says that it was answered.
+    pub(super) is_answer_told: bool,
     /// The recording whose report is still to come.
     pub(super) recording: Option<String>,
     /// The dialog is over on the wire.
     pub(super) is_forgotten: bool,
+    /// It is in the shard's list of those that wait for room on the way to the store.
+    pub(super) is_waiting: bool,
+    /// When the call ended.
+    pub(super) closed_at: Option<Instant>,
 }
 
 /// A call that has not ended, with everything of the shell that belongs to it.
@@ -59,10 +65,25 @@ pub(super) struct Live {
 }
 
 impl Entry {
-    /// Appends an event to the call's log, if there is room on the way to the store.
+    /// Appends an event to the call's log; what finds no room on the way to the store is held or counted.
     pub(super) fn append(&mut self, events: &mut EventSender, at: CallTime, event: Event) {
+        self.write_held(events);
         let room = events.room();
         self.log.push(at, event, room, |record| events.append(record));
+    }
+
+    /// Hands over events that are held, as far as there is room. True if none is left.
+    pub(super) fn write_held(&mut self, events: &mut EventSender) -> bool {
+        while self.log.is_holding() && events.room() != Room::None {
+            let room = events.room();
+            self.log.retry(room, |record| events.append(record));
+        }
+        !self.log.is_holding()
+    }
+
+    /// Whether the log has everything that an ended call still brings forth.
+    pub(super) fn is_told(&self) -> bool {
+        self.recording.is_none() && !self.log.is_holding()
     }
 
     /// The call's time of an instant.

@@ -3,12 +3,17 @@
 //! it wait: neighbours are met in bounded rings.
 
 pub mod clock;
+mod ending;
 mod entry;
+mod flood;
+mod opening;
 mod pacing;
 mod phase;
 pub mod ports;
 mod shard;
 pub mod sockets;
+#[cfg(test)]
+mod tests;
 mod tick;
 mod wheel;
 

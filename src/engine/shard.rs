@@ -11,21 +11,17 @@ use mio::Waker;
 use rtrb::{Consumer, Producer};
 
 use super::clock::{Clock, Wake};
-use super::entry::{Entry, Live, RecordingTap};
+use super::entry::Entry;
 use super::pacing::PacingHistogram;
-use super::phase::Phase;
-use super::ports::{MediaSockets, PortError, PortPool};
+use super::ports::PortPool;
 use super::tick::{REFUSED_PER_WAKE, TickIo};
 use super::wheel::{TICK, Turn, Wheel};
 use crate::call::cause::HangupCause;
-use crate::call::destination::Begin;
-use crate::call::exchange::{
-    BoundMedia, CallAnswer, CallInput, CallKey, Offer, OpenCall, Refusal, ShardAnswer, ShardRequest,
-};
-use crate::call::log::{CallId, CallLog, Ended, Event};
-use crate::call::{Call, CallConfig, CallPolicy, End, Output};
+use crate::call::exchange::{CallAnswer, CallInput, CallKey, ShardAnswer, ShardRequest};
+use crate::call::log::{CallId, CallTime, Event};
+use crate::call::{CallPolicy, Output};
 use crate::capture::Capture;
-use crate::recorder::{self, RecorderPort, RecordingOutcome};
+use crate::recorder::RecorderPort;
 use crate::seed::Seeds;
 use crate::store::EventSender;
 
@@ -65,41 +61,38 @@ pub struct ShardStats {
     pub ticks_missed: AtomicU64,
     /// Calls that were ended by a panic.
     pub panics: AtomicU64,
+    /// Ended calls that were forgotten before their recording had reported or their last events had found room.
+    pub logs_cut: AtomicU64,
 }
 
 /// A shard, built but not yet running.
 #[derive(Debug)]
 pub struct Shard {
-    clock: Clock,
-    policy: CallPolicy,
-    links: ShardLinks,
-    ports: PortPool,
-    seeds: Seeds,
-    stats: Arc<ShardStats>,
-    wheel: Wheel,
-    calls: Vec<Option<Entry>>,
-    free: Vec<usize>,
-    by_key: HashMap<CallKey, usize>,
-    recordings: HashMap<CallId, usize>,
+    pub(super) clock: Clock,
+    pub(super) policy: CallPolicy,
+    pub(super) links: ShardLinks,
+    pub(super) ports: PortPool,
+    pub(super) seeds: Seeds,
+    pub(super) stats: Arc<ShardStats>,
+    pub(super) wheel: Wheel,
+    pub(super) calls: Vec<Option<Entry>>,
+    pub(super) free: Vec<usize>,
+    pub(super) by_key: HashMap<CallKey, usize>,
+    pub(super) recordings: HashMap<CallId, usize>,
     /// Ended calls by the time at which they are forgotten in any case.
-    closing: VecDeque<(Instant, CallKey)>,
+    pub(super) closing: VecDeque<(Instant, CallKey)>,
     /// Answers that found no room in the outbox; at most a few per call.
-    unsent: VecDeque<ShardAnswer>,
-    has_answered: bool,
-    pacing: PacingHistogram,
-    buffer: Box<[u8; DATAGRAM_BYTES]>,
+    pub(super) unsent: VecDeque<ShardAnswer>,
+    pub(super) has_answered: bool,
+    pub(super) pacing: PacingHistogram,
+    pub(super) buffer: Box<[u8; DATAGRAM_BYTES]>,
     /// Datagrams of strangers that may still be taken and dropped in this wake-up.
-    refusals_left: usize,
+    pub(super) refusals_left: usize,
     /// Calls whose sockets are emptied at every wake-up.
-    flooded: Vec<usize>,
-    stopping: Option<Instant>,
-}
-
-/// What a look at a flooded call's socket has shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Flood {
-    GoesOn,
-    Over,
+    pub(super) flooded: Vec<usize>,
+    /// Calls with events that found no room on the way to the store; each once, oldest first.
+    pub(super) holding: VecDeque<CallKey>,
+    pub(super) stopping: Option<Instant>,
 }
 
 /// Whether a thread is one of a shard.
@@ -130,6 +123,7 @@ impl Shard {
             buffer: Box::new([0; DATAGRAM_BYTES]),
             refusals_left: REFUSED_PER_WAKE,
             flooded: Vec::new(),
+            holding: VecDeque::new(),
             stopping: None,
         }
     }
@@ -168,6 +162,7 @@ impl Shard {
             self.serve_inbox();
             self.serve_recorder();
             self.forget_closed(wake.now());
+            self.write_held();
             self.send_answers();
             if self.is_done(wake.now()) {
                 return;
@@ -202,54 +197,17 @@ impl Shard {
             refusals_left: &mut self.refusals_left,
         };
         let outcome = catch_unwind(AssertUnwindSafe(|| io.tick(live, turn, wake)));
-        if live.is_flooded && self.flooded.len() < MAX_FLOODED && !self.flooded.contains(&index) {
-            self.flooded.push(index);
-        }
+        let is_flooded = live.is_flooded;
         match outcome {
             Ok(()) => {
+                if is_flooded {
+                    self.note_flood(index);
+                }
                 self.drain(index, wake.now());
                 self.advise_phase(index, turn, wake.now());
             }
             Err(_) => self.end_panicked(index, wake.now()),
         }
-    }
-
-    /// Empties the sockets of flooded calls, also between their ticks.
-    fn relieve_flooded(&mut self, wake: &Wake) {
-        let mut n = 0;
-        while let Some(&index) = self.flooded.get(n) {
-            match self.relieve(index, wake) {
-                Flood::GoesOn => n += 1,
-                Flood::Over => drop(self.flooded.swap_remove(n)),
-            }
-        }
-    }
-
-    fn relieve(&mut self, index: usize, wake: &Wake) -> Flood {
-        let entry = self.calls.get_mut(index).and_then(Option::as_mut);
-        let Some(live) = entry.and_then(|entry| entry.live.as_mut()) else { return Flood::Over };
-        // Its own tick has emptied it in this very wake-up, or has found the flood to be over.
-        if !live.is_flooded {
-            return Flood::Over;
-        }
-        if live.drained_at == wake.now() {
-            return Flood::GoesOn;
-        }
-        let mut io = TickIo {
-            clock: &self.clock,
-            stats: &self.stats,
-            pacing: &mut self.pacing,
-            buffer: &mut self.buffer[..],
-            capture: &mut self.links.capture,
-            refusals_left: &mut self.refusals_left,
-        };
-        if catch_unwind(AssertUnwindSafe(|| io.relieve(live, wake))).is_err() {
-            self.end_panicked(index, wake.now());
-            return Flood::Over;
-        }
-        // A quarter of a tick's flood is a flood still: only the next tick says that it is over.
-        live.is_flooded = true;
-        Flood::GoesOn
     }
 
     /// Moves a call whose packets wait long for their slot, while what it sends is silent.
@@ -266,7 +224,7 @@ impl Shard {
         live.slot = to;
         live.not_before = Some(turn.due + TICK);
         let at = entry.time(now);
-        entry.append(&mut self.links.events, at, Event::SlotMoved { from: turn.slot.0, to: to.0 });
+        self.append(index, at, Event::SlotMoved { from: turn.slot.0, to: to.0 });
     }
 
     fn serve_inbox(&mut self) {
@@ -285,272 +243,76 @@ impl Shard {
         }
     }
 
-    fn open(&mut self, open: OpenCall, now: Instant) {
-        let index = self.free.pop().unwrap_or_else(|| {
-            self.calls.push(None);
-            self.calls.len() - 1
-        });
-        let mut entry = Entry {
-            key: open.key,
-            log: CallLog::new(open.call),
-            started: open.at,
-            live: None,
-            answered_at: None,
-            recording: None,
-            is_forgotten: false,
-        };
-        let at = entry.time(open.at);
-        entry.append(&mut self.links.events, at, Event::Opened(open.opened.clone()));
-        self.by_key.insert(open.key, index);
-        let prepared = catch_unwind(AssertUnwindSafe(|| self.prepare(open, now, &mut entry)));
-        let prepared = prepared.unwrap_or_else(|_| {
-            self.report_panic(&entry);
-            Err(HangupCause::InternalError)
-        });
-        self.calls[index] = Some(entry);
-        match prepared {
-            Ok((live, offer)) => self.begin(index, live, offer, now),
-            Err(cause) => self.end_unopened(index, cause, now),
-        }
-    }
-
-    fn prepare(
-        &mut self,
-        open: OpenCall,
-        now: Instant,
-        entry: &mut Entry,
-    ) -> Result<(Box<Live>, Offer), HangupCause> {
-        let needs_media = open.offer == Offer::Ours || open.destination.begin() == Begin::Answer;
-        let sockets = if needs_media { Some(self.bind(open.media.bind)?) } else { None };
-        let bound = sockets
-            .as_ref()
-            .map(|sockets| BoundMedia { local: sockets.rtp.local(), advertised: open.media.advertised });
-        let tap = if open.record && needs_media { self.start_recording(open.call, now, entry) } else { None };
-        let config = CallConfig {
-            at: open.at,
-            destination: open.destination,
-            media: bound,
-            media_sources: open.media_sources,
-            seeds: Seeds::new(self.seeds.next_key()),
-        };
-        let live = Box::new(Live {
-            call: Call::new(config, self.policy.clone()),
-            sockets,
-            tap: RecordingTap(tap),
-            slot: self.wheel.emptiest(),
-            last_due: None,
-            not_before: None,
-            drained_at: now,
-            is_flooded: false,
-            rtcp_drained_at: now,
-            turns: 0,
-            ticks: 0,
-            missed: 0,
-            phase: Phase::new(now),
-            pacing: PacingHistogram::new(),
-        });
-        Ok((live, open.offer))
-    }
-
-    fn bind(&mut self, address: std::net::IpAddr) -> Result<MediaSockets, HangupCause> {
-        self.ports.bind(address).map_err(|error| {
-            tracing::warn!(%error, "a call is refused");
-            match error {
-                PortError::Exhausted | PortError::Bind(_) => HangupCause::PortsExhausted,
-            }
-        })
-    }
-
-    fn start_recording(&mut self, call: CallId, now: Instant, entry: &mut Entry) -> Option<recorder::Tap> {
-        let file = recorder::file_name(call);
-        let at = entry.time(now);
-        let tap = self.links.recorder.open(call, file.clone(), 8000);
-        let event = match &tap {
-            Some(_) => Event::RecordingStarted { file: file.clone() },
-            None => {
-                Event::RecordingFailed { file: file.clone(), error: "the recorder is overloaded".to_owned() }
-            }
-        };
-        entry.append(&mut self.links.events, at, event);
-        if tap.is_some() {
-            entry.recording = Some(file);
-        }
-        tap
-    }
-
-    fn begin(&mut self, index: usize, live: Box<Live>, offer: Offer, now: Instant) {
-        let Some(entry) = self.calls.get_mut(index).and_then(Option::as_mut) else { return };
-        self.stats.calls.fetch_add(1, Ordering::Relaxed);
-        self.wheel.insert(live.slot, index);
-        if entry.recording.is_some() {
-            self.recordings.insert(entry.log.call(), index);
-        }
-        let live = entry.live.insert(live);
-        match catch_unwind(AssertUnwindSafe(|| live.call.begin(now, offer))) {
-            Ok(()) => self.drain(index, now),
-            Err(_) => self.end_panicked(index, now),
-        }
-    }
-
-    fn input(&mut self, key: CallKey, at: Instant, input: CallInput) {
+    pub(super) fn input(&mut self, key: CallKey, at: Instant, input: CallInput) {
         let Some(&index) = self.by_key.get(&key) else { return };
         let Some(entry) = self.calls.get_mut(index).and_then(Option::as_mut) else { return };
-        match (&mut entry.live, input) {
-            (Some(live), input) => match catch_unwind(AssertUnwindSafe(|| live.call.handle_input(at, input)))
-            {
-                Ok(()) => self.drain(index, at),
-                Err(_) => self.end_panicked(index, at),
-            },
-            // The call has ended; the messages that close its dialog still belong to its log.
-            (None, CallInput::Sip(message)) => {
-                let at = entry.time(at);
-                entry.append(&mut self.links.events, at, Event::Sip(message));
-            }
-            (None, _) => {}
+        let Some(live) = &mut entry.live else { return self.note_late(index, at, input) };
+        match catch_unwind(AssertUnwindSafe(|| live.call.handle_input(at, input))) {
+            Ok(()) => self.drain(index, at),
+            Err(_) => self.end_panicked(index, at),
         }
     }
 
-    fn drain(&mut self, index: usize, now: Instant) {
+    /// The call has ended; the messages that close its dialog still belong to its log.
+    fn note_late(&mut self, index: usize, at: Instant, input: CallInput) {
+        let message = match input {
+            CallInput::Sip(message) => message,
+            CallInput::Accepted
+            | CallInput::Acknowledged { .. }
+            | CallInput::Reoffer { .. }
+            | CallInput::Progress { .. }
+            | CallInput::Answered { .. }
+            | CallInput::Ended { .. }
+            | CallInput::HangUp { .. } => return,
+        };
+        if let Some(at) = self.time(index, at) {
+            self.append(index, at, Event::Sip(message));
+        }
+    }
+
+    /// A call's time of an instant.
+    pub(super) fn time(&self, index: usize, now: Instant) -> Option<CallTime> {
+        self.calls.get(index)?.as_ref().map(|entry| entry.time(now))
+    }
+
+    /// Appends an event to a call's log.
+    pub(super) fn append(&mut self, index: usize, at: CallTime, event: Event) {
+        let Some(entry) = self.calls.get_mut(index).and_then(Option::as_mut) else { return };
+        entry.append(&mut self.links.events, at, event);
+        self.note_held(index);
+    }
+
+    /// A call whose events found no room waits for it.
+    pub(super) fn note_held(&mut self, index: usize) {
+        let Some(entry) = self.calls.get_mut(index).and_then(Option::as_mut) else { return };
+        if entry.log.is_holding() && !std::mem::replace(&mut entry.is_waiting, true) {
+            self.holding.push_back(entry.key);
+        }
+    }
+
+    pub(super) fn drain(&mut self, index: usize, now: Instant) {
         while let Some(entry) = self.calls.get_mut(index).and_then(Option::as_mut) {
             let Some(output) = entry.live.as_mut().and_then(|live| live.call.poll_output()) else { return };
             match output {
                 Output::Answer(answer) => {
+                    if matches!(answer, CallAnswer::Accept { .. }) {
+                        entry.answered_at = Some(now);
+                    }
                     self.unsent.push_back(ShardAnswer { key: entry.key, answer });
                 }
                 Output::Event(at, event) => {
                     if event == Event::Answered {
-                        entry.answered_at = Some(now);
+                        entry.answered_at.get_or_insert(now);
+                        entry.is_answer_told = true;
                     }
-                    entry.append(&mut self.links.events, at, event);
+                    self.append(index, at, event);
                 }
                 Output::Ended(_, end) => self.close(index, end, now),
             }
         }
     }
 
-    /// The call is over: its last words to the peer's RTP stack and to the log, then its ports and slot are free.
-    fn close(&mut self, index: usize, end: End, now: Instant) {
-        let Some(entry) = self.calls.get_mut(index).and_then(Option::as_mut) else { return };
-        let Some(live) = entry.live.take() else { return };
-        let talk_ms = u64::try_from(end.talk.as_millis()).unwrap_or(u64::MAX);
-        let ended = Ended { cause: end.cause, status: end.status, reason: end.reason, talk_ms };
-        self.conclude(index, live, ended, now);
-    }
-
-    fn conclude(&mut self, index: usize, mut live: Box<Live>, ended: Ended, now: Instant) {
-        let last_words = catch_unwind(AssertUnwindSafe(|| live.last_words(now)));
-        if let Some(entry) = self.calls.get_mut(index).and_then(Option::as_mut) {
-            let at = entry.time(now);
-            if let Ok(Some(leg)) = last_words {
-                entry.append(&mut self.links.events, at, Event::Quality { leg, pacing: live.pacing() });
-            }
-            entry.append(&mut self.links.events, at, Event::Ended(ended));
-        }
-        self.release(index, live, now);
-    }
-
-    /// A call that never got its ports.
-    fn end_unopened(&mut self, index: usize, cause: HangupCause, now: Instant) {
-        let Some(entry) = self.calls.get_mut(index).and_then(Option::as_mut) else { return };
-        let refusal = Refusal::of(cause);
-        let ended = Ended { cause, status: Some(refusal.status), reason: None, talk_ms: 0 };
-        let at = entry.time(now);
-        entry.append(&mut self.links.events, at, Event::Ended(ended));
-        self.unsent.push_back(ShardAnswer { key: entry.key, answer: CallAnswer::End { cause, refusal } });
-        self.closing.push_back((now + CLOSING_TIME, entry.key));
-    }
-
-    /// The call's code panicked. It is asked nothing more but for its last words, and may panic over these too.
-    fn end_panicked(&mut self, index: usize, now: Instant) {
-        let Some(entry) = self.calls.get_mut(index).and_then(Option::as_mut) else { return };
-        let Some(live) = entry.live.take() else { return };
-        let cause = HangupCause::InternalError;
-        let talk = entry.answered_at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
-        let status = if entry.answered_at.is_some() { 200 } else { 500 };
-        let talk_ms = u64::try_from(talk.as_millis()).unwrap_or(u64::MAX);
-        let ended = Ended { cause, status: Some(status), reason: None, talk_ms };
-        let answer = CallAnswer::End { cause, refusal: Refusal::of(cause) };
-        self.unsent.push_back(ShardAnswer { key: entry.key, answer });
-        if let Some(entry) = self.calls.get(index).and_then(Option::as_ref) {
-            self.report_panic(entry);
-        }
-        self.conclude(index, live, ended, now);
-    }
-
-    fn report_panic(&self, entry: &Entry) {
-        tracing::error!(call_id = %entry.log.call(), "a fault in the call's code ended it; please report it");
-        self.stats.panics.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn release(&mut self, index: usize, live: Box<Live>, now: Instant) {
-        let Live { call, sockets, tap, slot, .. } = *live;
-        self.wheel.remove(slot, index);
-        if let Some(sockets) = sockets {
-            self.ports.release(sockets);
-        }
-        if let Some(tap) = tap.0 {
-            tap.finish();
-        }
-        // What a destination does when it is dropped is the call's code too.
-        let dropped = catch_unwind(AssertUnwindSafe(|| drop(call)));
-        self.stats.calls.fetch_sub(1, Ordering::Relaxed);
-        if let Some(entry) = self.calls.get(index).and_then(Option::as_ref) {
-            if dropped.is_err() {
-                self.report_panic(entry);
-            }
-            self.closing.push_back((now + CLOSING_TIME, entry.key));
-        }
-    }
-
-    fn forget(&mut self, key: CallKey) {
-        let Some(&index) = self.by_key.get(&key) else { return };
-        let Some(entry) = self.calls.get_mut(index).and_then(Option::as_mut) else { return };
-        entry.is_forgotten = true;
-        if entry.live.is_none() && entry.recording.is_none() {
-            self.remove(index);
-        }
-    }
-
-    fn remove(&mut self, index: usize) {
-        let Some(entry) = self.calls.get_mut(index).and_then(Option::take) else { return };
-        self.by_key.remove(&entry.key);
-        self.recordings.remove(&entry.log.call());
-        self.free.push(index);
-    }
-
-    fn serve_recorder(&mut self) {
-        while let Some(report) = self.links.recorder.poll_report() {
-            let Some(&index) = self.recordings.get(&report.call) else { continue };
-            let Some(entry) = self.calls.get_mut(index).and_then(Option::as_mut) else { continue };
-            let at = entry.time(self.clock.now());
-            let event = match report.outcome {
-                RecordingOutcome::Finished { file, duration_ms, missing_blocks } => {
-                    Event::RecordingFinished { file, duration_ms, missing_blocks }
-                }
-                RecordingOutcome::Failed { file, error } => Event::RecordingFailed { file, error },
-            };
-            entry.append(&mut self.links.events, at, event);
-            entry.recording = None;
-            self.recordings.remove(&report.call);
-            if entry.live.is_none() && entry.is_forgotten {
-                self.remove(index);
-            }
-        }
-    }
-
-    fn forget_closed(&mut self, now: Instant) {
-        while let Some(&(until, key)) = self.closing.front() {
-            if now < until {
-                return;
-            }
-            self.closing.pop_front();
-            if let Some(&index) = self.by_key.get(&key) {
-                self.remove(index);
-            }
-        }
-    }
-
-    fn send_answers(&mut self) {
+    pub(super) fn send_answers(&mut self) {
         while let Some(answer) = self.unsent.pop_front() {
             if let Err(rtrb::PushError::Full(answer)) = self.links.outbox.push(answer) {
                 self.unsent.push_front(answer);
@@ -571,23 +333,19 @@ impl Shard {
         }
     }
 
-    /// Stopped, and every recording has reported, or has had its time.
+    /// Stopped, and every recording has reported and every event found room, or both have had their time.
     fn is_done(&self, now: Instant) -> bool {
-        self.stopping.is_some_and(|until| now >= until || self.recordings.is_empty())
+        let is_told = self.recordings.is_empty() && self.holding.is_empty();
+        self.stopping.is_some_and(|until| now >= until || is_told)
     }
 }
 
 /// Largest datagram looked at; no RTP packet of a telephone codec comes near.
 const DATAGRAM_BYTES: usize = 2048;
-/// Flooded calls that are looked at more often than others; more floods than this fill the line anyway.
-const MAX_FLOODED: usize = 32;
 /// Followed by the shard's number.
 const THREAD_NAME: &str = "caly-shard-";
 /// Time for requests after a slot's calls: opening a call costs some 100 µs, and the next slot is 5 ms away.
 const INBOX_TIME: Duration = Duration::from_millis(3);
-/// How long an ended call's log stays open at most, if signaling never says that its dialog is over: a BYE that nobody
-/// answers is repeated for 32 s (RFC 3261 timer F), a 2xx that nobody acknowledges before it as long.
-const CLOSING_TIME: Duration = Duration::from_secs(70);
 /// How long a stopping shard waits for the recorder.
 const RECORDER_PATIENCE: Duration = Duration::from_secs(5);
 /// 1 µs.

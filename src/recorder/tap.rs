@@ -102,6 +102,8 @@ pub enum RecordingOutcome {
         file: String,
         /// What the file system said.
         error: String,
+        /// How much the file holds, in milliseconds.
+        duration_ms: u64,
     },
 }
 

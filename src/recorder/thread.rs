@@ -170,7 +170,7 @@ impl Recording {
         };
         let state = match created {
             Ok(file) => State::Writing(file),
-            Err(error) => State::Reporting(failed(&request, &error)),
+            Err(error) => State::Reporting(failed(&request, &error, 0)),
         };
         Self { shard, request, window: Window::new(), wakes_since_header: 0, state }
     }
@@ -193,14 +193,14 @@ impl Recording {
             }
             Ok(()) => match file.finish(self.window.end()) {
                 Ok(()) => self.finished(),
-                Err(error) => failed(&self.request, &error),
+                Err(error) => failed(&self.request, &error, self.window.end()),
             },
             Err(error) => {
                 let blocks = file.blocks();
                 if let Err(error) = file.finish(blocks) {
                     tracing::error!(call_id = %self.request.call, %error, "a failed recording cannot be closed in order");
                 }
-                failed(&self.request, &error)
+                failed(&self.request, &error, blocks)
             }
         };
         self.state = State::Reporting(report);
@@ -254,9 +254,12 @@ impl Recording {
     }
 }
 
-fn failed(request: &Request, error: &io::Error) -> RecordingReport {
+/// The first `blocks` blocks are in the file.
+fn failed(request: &Request, error: &io::Error, blocks: u32) -> RecordingReport {
     tracing::error!(call_id = %request.call, file = %request.file, %error, "a recording stopped early; the call goes on");
-    let outcome = RecordingOutcome::Failed { file: request.file.clone(), error: error.to_string() };
+    let duration_ms = wav::duration_ms(u64::from(blocks) * BLOCK_SAMPLES as u64, request.sample_rate);
+    let outcome =
+        RecordingOutcome::Failed { file: request.file.clone(), error: error.to_string(), duration_ms };
     RecordingReport { call: request.call, outcome }
 }
 

@@ -71,7 +71,11 @@ impl Worker {
             }
             CallAnswer::Accept { sdp: body } => {
                 leg.stage = Stage::Answered;
-                self.endpoint.accept(now, id, Body::sdp(body), contact)
+                let done = self.endpoint.accept(now, id, Body::sdp(body), contact);
+                if done.is_ok() {
+                    self.tell(now, id, CallInput::Accepted);
+                }
+                done
             }
             CallAnswer::AcceptReoffer { sdp: body } => {
                 self.endpoint.accept_reinvite(now, id, Body::sdp(body))
@@ -131,6 +135,7 @@ impl Worker {
             media: MediaAddress { bind: dial.local, advertised: dial.local },
             media_sources: Vec::new(),
             record: dial.record,
+            answer_by: None,
         };
         let invite = OutgoingInvite {
             target: dial.target.clone(),

@@ -186,4 +186,4 @@ impl Calls {
 }
 
 /// A shard reads its inbox every 5 ms; one that needs a hundred times as long is not working.
-const SHARD_ANSWER_TIME: Duration = Duration::from_millis(500);
+pub(super) const SHARD_ANSWER_TIME: Duration = Duration::from_millis(500);

@@ -9,7 +9,7 @@ use caly_sip::endpoint::{Event as SipEvent, Failure, QueryId, Reply, SessionId, 
 use caly_sip::message::{HeaderName, Request, Response, StatusCode};
 use caly_sip::transport::{Flow, Transport};
 
-use super::calls::{Fate, Leg, Stage};
+use super::calls::{Fate, Leg, SHARD_ANSWER_TIME, Stage};
 use super::contact;
 use super::thread::Worker;
 use super::{NameQuery, SignalingLinks};
@@ -103,6 +103,7 @@ impl Worker {
             media: ours.media,
             media_sources,
             record: routed.record || is_recorded,
+            answer_by: Some(now + SHARD_ANSWER_TIME),
         };
         let Some(port) = self.links.shards.get_mut(shard) else { return Err(HangupCause::Overloaded) };
         port.requests.push(ShardRequest::Open(Box::new(open))).map_err(|_| HangupCause::Overloaded)?;

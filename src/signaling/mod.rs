@@ -11,7 +11,7 @@ mod thread;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use caly_sip::endpoint::QueryId;
@@ -176,6 +176,8 @@ impl SignalingHandle {
 pub struct SignalingStats {
     /// Calls that are up or being set up.
     pub calls: AtomicUsize,
+    /// [`Control::Drain`] was obeyed: `calls`, read after this, misses no INVITE that was let in before.
+    pub is_draining: AtomicBool,
     /// Datagrams and connections from addresses that may not call.
     pub foreign: AtomicU64,
     /// INVITEs refused because their source sent too many.

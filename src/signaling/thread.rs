@@ -148,6 +148,7 @@ impl Worker {
             self.sweep(now);
             self.drain_endpoint();
             self.stats.calls.store(self.calls.active() + self.dialing.len(), Ordering::Relaxed);
+            self.stats.is_draining.store(self.is_draining, Ordering::Release);
             if self.is_done(now) {
                 return self.stop_shards();
             }

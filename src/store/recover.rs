@@ -173,13 +173,13 @@ fn recording_end(file: String, found: Found) -> Event {
     match found {
         Found::Repaired { duration_ms } => {
             let error = format!("the server died while it recorded; {duration_ms} ms were saved");
-            Event::RecordingFailed { file, error }
+            Event::RecordingFailed { file, error, duration_ms }
         }
         // Blocks that came too late were not told either; the file itself is complete.
         Found::Complete { duration_ms } => Event::RecordingFinished { file, duration_ms, missing_blocks: 0 },
         Found::Nothing => {
             let error = "the server died while it recorded; there is no file".to_owned();
-            Event::RecordingFailed { file, error }
+            Event::RecordingFailed { file, error, duration_ms: 0 }
         }
     }
 }

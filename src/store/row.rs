@@ -120,8 +120,9 @@ impl CallRow {
                 self.recording_ms = Some(int(*duration_ms));
                 self.recording_missing_blocks = Some(int(*missing_blocks));
             }
-            Event::RecordingFailed { file, error } => {
+            Event::RecordingFailed { file, error, duration_ms } => {
                 self.recording_file = Some(file.clone());
+                self.recording_ms = Some(int(*duration_ms));
                 self.recording_error = Some(error.clone());
             }
             Event::Gap { missing } => self.dropped_events = self.dropped_events.saturating_add(int(*missing)),
@@ -133,6 +134,8 @@ impl CallRow {
             | Event::ForeignSource { .. }
             | Event::Dtmf { .. }
             | Event::StreamReset { .. }
+            | Event::UnknownPayloadType { .. }
+            | Event::ReoffersRefused { .. }
             | Event::SlotMoved { .. }
             | Event::TickLate { .. } => {}
         }
@@ -211,6 +214,8 @@ pub(crate) fn event_type(event: &Event) -> &'static str {
         Event::ForeignSource { .. } => "foreign_source",
         Event::Dtmf { .. } => "dtmf",
         Event::StreamReset { .. } => "stream_reset",
+        Event::UnknownPayloadType { .. } => "unknown_payload_type",
+        Event::ReoffersRefused { .. } => "reoffers_refused",
         Event::SlotMoved { .. } => "slot_moved",
         Event::TickLate { .. } => "tick_late",
         Event::RecordingStarted { .. } => "recording_started",

@@ -59,10 +59,16 @@ pub(crate) fn one_of_each(call: CallId) -> Vec<Record> {
         Event::ForeignSource { source: address },
         Event::Dtmf { way: Way::Received, digit: '5', duration_ms: 100 },
         Event::StreamReset { what: "SSRC 7 became 8".to_owned() },
+        Event::UnknownPayloadType { payload_type: 122 },
+        Event::ReoffersRefused { count: 4 },
         Event::SlotMoved { from: 1, to: 3 },
         Event::TickLate { missed: 2 },
         Event::Gap { missing: 3 },
-        Event::RecordingFailed { file: "x.wav".to_owned(), error: "No space left on device".to_owned() },
+        Event::RecordingFailed {
+            file: "x.wav".to_owned(),
+            error: "No space left on device".to_owned(),
+            duration_ms: 1_500,
+        },
     ];
     for event in more {
         let seq = u64::try_from(records.len()).unwrap();

@@ -1,5 +1,7 @@
 //! The server inside the test's own process, for destinations that only a test has.
 
+use std::time::Duration;
+
 use caly::app::App;
 use caly::config::{Config, PortRange};
 use caly::signaling::Destinations;
@@ -37,6 +39,11 @@ impl InProcess {
     /// The running server.
     pub(crate) fn app(&self) -> &App {
         self.app.as_ref().expect("it is stopped on drop only")
+    }
+
+    /// Drains it, as at a signal.
+    pub(crate) fn drain(&self, grace: Duration) {
+        self.runtime.block_on(self.app().drain(grace, std::future::pending()));
     }
 
     /// What its calls leave.

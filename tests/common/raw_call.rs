@@ -144,7 +144,7 @@ impl RawCall {
 }
 
 /// 200 to a request of the server's.
-fn ok_to(request: &SipText) -> String {
+pub(crate) fn ok_to(request: &SipText) -> String {
     let mut response = "SIP/2.0 200 OK\r\n".to_owned();
     for name in ["Via", "From", "To", "Call-ID", "CSeq"] {
         for value in request.values(name) {

@@ -113,7 +113,7 @@ pub enum Event {
         /// The one now.
         to: Ssrc,
     },
-    /// The peer sends a payload type that was not negotiated; reported once for each type.
+    /// The peer sends a payload type that was not negotiated; reported once for each of the first eight types.
     UnknownPayloadType(u8),
     /// The peer said goodbye by RTCP; the dialog's BYE is still to come.
     RemoteBye,

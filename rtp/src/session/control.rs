@@ -17,12 +17,18 @@ pub(super) struct Control {
     reporter: Reporter,
     /// Where the peer's RTCP comes from.
     source: Option<SocketAddr>,
+    last_heard: Option<Instant>,
     has_said_bye: bool,
 }
 
 impl Control {
     pub(super) fn new(cname: &str, seed: u64, now: Instant) -> Self {
-        Self { reporter: Reporter::new(cname, seed, now), source: None, has_said_bye: false }
+        Self {
+            reporter: Reporter::new(cname, seed, now),
+            source: None,
+            last_heard: None,
+            has_said_bye: false,
+        }
     }
 
     pub(super) fn handle_datagram(
@@ -32,7 +38,15 @@ impl Control {
         peer: Option<Ssrc>,
         datagram: &[u8],
     ) -> Heard {
-        self.reporter.handle_datagram(arrival, sent, peer, datagram)
+        let heard = self.reporter.handle_datagram(arrival, sent, peer, datagram);
+        if heard.packets > 0 {
+            self.last_heard = Some(arrival);
+        }
+        heard
+    }
+
+    pub(super) fn last_heard(&self) -> Option<Instant> {
+        self.last_heard
     }
 
     /// Another source may say goodbye again.

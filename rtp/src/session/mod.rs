@@ -244,6 +244,11 @@ impl Session {
         self.inbound.last_received()
     }
 
+    /// When the last RTCP of a host that is believed to be the peer's came.
+    pub fn last_rtcp(&self) -> Option<Instant> {
+        self.control.last_heard()
+    }
+
     /// Where the peer's packets come from, once that is known.
     pub fn peer(&self) -> Option<SocketAddr> {
         self.latch.peer()

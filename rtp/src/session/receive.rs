@@ -249,7 +249,7 @@ impl Inbound {
     fn report_type(&mut self, payload_type: u8, events: &mut EventQueue) {
         self.counters.unknown_payload_type += 1;
         let bit = type_bit(payload_type);
-        if self.reported_types & bit == 0 {
+        if self.reported_types & bit == 0 && self.reported_types.count_ones() < REPORTED_TYPE_LIMIT {
             self.reported_types |= bit;
             events.push(Event::UnknownPayloadType(payload_type));
         }
@@ -294,6 +294,9 @@ fn type_bit(payload_type: u8) -> u128 {
 
 /// The longest audio payload that is taken: 200 ms of G.711, up to which a receiver should accept packets (RFC 3551 section 4.2).
 pub const AUDIO_PAYLOAD_LIMIT: usize = 1_600;
+
+/// Payload types that are told of, those that were given up in a negotiation included; the packets of all are counted.
+const REPORTED_TYPE_LIMIT: u32 = 8;
 
 /// The static payload type of comfort noise (RFC 3389 section 4).
 const COMFORT_NOISE: u8 = 13;

@@ -123,6 +123,8 @@ impl Report {
             | Event::Latched { .. }
             | Event::ForeignSource { .. }
             | Event::StreamReset { .. }
+            | Event::UnknownPayloadType { .. }
+            | Event::ReoffersRefused { .. }
             | Event::SlotMoved { .. }
             | Event::TickLate { .. }
             | Event::RecordingStarted { .. }
@@ -351,7 +353,11 @@ mod tests {
         assert_eq!(said(&report(|_| {})), None);
         let failed = report(|event| {
             if let Event::RecordingFinished { file, .. } = event {
-                *event = Event::RecordingFailed { file: file.clone(), error: "no space".to_owned() };
+                *event = Event::RecordingFailed {
+                    file: file.clone(),
+                    error: "no space".to_owned(),
+                    duration_ms: 0,
+                };
             }
         });
         let told = "caly: the recording failed: no space; make room on the disk or name another file\n";

@@ -54,6 +54,10 @@ fn describe(event: &Event) -> String {
         Event::ForeignSource { source } => format!("packets from {source} are dropped"),
         Event::Dtmf { way, digit, duration_ms } => format!("{digit} {}, {duration_ms} ms", way_name(*way)),
         Event::StreamReset { what } => what.clone(),
+        Event::UnknownPayloadType { payload_type } => {
+            format!("payload type {payload_type} was not agreed on")
+        }
+        Event::ReoffersRefused { count } => format!("{count} re-INVITEs came too fast"),
         Event::SlotMoved { from, to } => format!("slot {from} to {to}"),
         Event::TickLate { missed } => format!("{missed} ticks skipped"),
         Event::RecordingStarted { file } => file.clone(),
@@ -61,7 +65,10 @@ fn describe(event: &Event) -> String {
             let length = seconds(i64::try_from(*duration_ms).unwrap_or(i64::MAX));
             format!("{file}, {length}, {missing_blocks} blocks missing")
         }
-        Event::RecordingFailed { file, error } => format!("{file}: {error}"),
+        Event::RecordingFailed { file, error, duration_ms } => {
+            let length = seconds(i64::try_from(*duration_ms).unwrap_or(i64::MAX));
+            format!("{file}: {error}; {length} kept")
+        }
         Event::Gap { missing } => format!("{missing} events were dropped here"),
         Event::Quality { leg, pacing } => format!(
             "{} received, {} sent, {} lost; {} ticks, {} missed",

@@ -158,7 +158,9 @@ fn what_cannot_be_written_is_reported_and_harms_nobody() {
     good.finish();
     desk.turn(Turn::Ordinary);
     for (file, _) in refused {
-        let RecordingOutcome::Failed { file: told, error } = port.poll_report().unwrap().outcome else {
+        let RecordingOutcome::Failed { file: told, error, duration_ms: 0 } =
+            port.poll_report().unwrap().outcome
+        else {
             panic!()
         };
         assert!(told == file && !error.is_empty());
