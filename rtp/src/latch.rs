@@ -4,9 +4,11 @@
 //! peer's SDP. A peer behind a NAT announces an address that never sends; its real source is taken once
 //! [`PACKETS_TO_TRUST`] packets of one SSRC with consecutive sequence numbers have come from it - unless the trunk names its
 //! media networks: then nobody outside of them and of the SDP is listened to. From then on nothing but a new negotiation
-//! moves the source.
+//! moves the source, with one exception: a stranger that was faster than the peer's first packet gives way when the host in
+//! the SDP itself sends, once, in the first [`CONTEST_TIME`].
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
 
 use arrayvec::ArrayVec;
 
@@ -55,11 +57,28 @@ impl Latch {
     }
 
     /// Judges a packet by its source.
-    pub fn handle_packet(&mut self, source: SocketAddr, ssrc: Ssrc, sequence: SeqNo) -> Verdict {
+    pub fn handle_packet(
+        &mut self,
+        arrival: Instant,
+        source: SocketAddr,
+        ssrc: Ssrc,
+        sequence: SeqNo,
+    ) -> Verdict {
         let source = canonical(source);
         match &mut self.state {
-            State::Fixed(peer) if *peer == source => Verdict::Accepted,
-            State::Fixed(_) => Verdict::Foreign,
+            State::Fixed { peer, .. } if *peer == source => Verdict::Accepted,
+            State::Fixed { contest: None, .. } => Verdict::Foreign,
+            State::Fixed { contest: Some(contest), .. } => {
+                let is_announced = self.announced.is_some_and(|announced| announced.ip() == source.ip());
+                if !is_announced || arrival >= contest.until {
+                    return Verdict::Foreign;
+                }
+                if !contest.trial.is_passed(source, ssrc, sequence) {
+                    return Verdict::OnTrial;
+                }
+                self.state = State::Fixed { peer: source, contest: None };
+                Verdict::Latched
+            }
             State::Open(trial) => {
                 let is_expected = is_expected(&self.policy, self.announced, source);
                 // A trunk that names its media networks vouches for them; then nobody else is tried.
@@ -68,7 +87,10 @@ impl Latch {
                 }
                 let was_left = trial.left == Some(source) && self.announced != Some(source);
                 if is_expected && !was_left || trial.is_passed(source, ssrc, sequence) {
-                    self.state = State::Fixed(source);
+                    // Without a host in the SDP there is nobody who could have a better claim.
+                    let contest = (!is_expected && self.announced.is_some())
+                        .then(|| Contest { until: arrival + CONTEST_TIME, trial: Trial::default() });
+                    self.state = State::Fixed { peer: source, contest };
                     return Verdict::Latched;
                 }
                 Verdict::OnTrial
@@ -85,7 +107,7 @@ impl Latch {
         }
         self.announced = announced;
         let left = match &self.state {
-            State::Fixed(peer) => Some(*peer),
+            State::Fixed { peer, .. } => Some(*peer),
             State::Open(trial) => trial.left,
         };
         self.state = State::Open(Trial { left, candidates: ArrayVec::new() });
@@ -94,7 +116,7 @@ impl Latch {
     /// The peer's source, once it is fixed.
     pub fn peer(&self) -> Option<SocketAddr> {
         match &self.state {
-            State::Fixed(peer) => Some(*peer),
+            State::Fixed { peer, .. } => Some(*peer),
             State::Open(_) => None,
         }
     }
@@ -104,7 +126,7 @@ impl Latch {
     pub fn trusts_host(&self, source: SocketAddr) -> bool {
         let source = canonical(source);
         match &self.state {
-            State::Fixed(peer) => peer.ip() == source.ip(),
+            State::Fixed { peer, .. } => peer.ip() == source.ip(),
             State::Open(_) => is_expected(&self.policy, self.announced, source),
         }
     }
@@ -113,7 +135,18 @@ impl Latch {
 #[derive(Clone, Debug)]
 enum State {
     Open(Trial),
-    Fixed(SocketAddr),
+    Fixed {
+        peer: SocketAddr,
+        /// The peer won on trial, from a host that nobody had announced.
+        contest: Option<Contest>,
+    },
+}
+
+/// The time in which the announced host may still take its place from whoever won on trial.
+#[derive(Clone, Debug)]
+struct Contest {
+    until: Instant,
+    trial: Trial,
 }
 
 /// The sources that may turn out to be a peer behind a NAT.
@@ -179,6 +212,10 @@ fn canonical(address: SocketAddr) -> SocketAddr {
 /// Consecutive packets of one SSRC that make an unannounced source the peer: 80 ms, as Asterisk's strict RTP asks for.
 pub const PACKETS_TO_TRUST: u16 = 4;
 
+/// How long after a stranger has won on trial the host in the SDP may still take its place. A peer that can send from the
+/// address it announced does so within seconds of the answer; a longer time would only serve those who forge that address.
+pub const CONTEST_TIME: Duration = Duration::from_secs(10);
+
 /// Consecutive packets after which the source before a new negotiation is believed to be the peer still: one second, by
 /// which time a peer that moved has stopped sending from there.
 pub const PACKETS_TO_RETURN: u16 = 50;
@@ -220,10 +257,13 @@ mod tests {
         let mut latch = Latch::new(policy("168.86.128.0", 18), announced);
         let stranger = "203.0.113.7:9000".parse().unwrap();
         for sequence in 0..100 {
-            assert_eq!(latch.handle_packet(stranger, Ssrc(1), SeqNo(sequence)), Verdict::Foreign);
+            assert_eq!(
+                latch.handle_packet(Instant::now(), stranger, Ssrc(1), SeqNo(sequence)),
+                Verdict::Foreign
+            );
         }
         let gateway = "168.86.150.1:12692".parse().unwrap();
-        assert_eq!(latch.handle_packet(gateway, Ssrc(2), SeqNo(9)), Verdict::Latched);
+        assert_eq!(latch.handle_packet(Instant::now(), gateway, Ssrc(2), SeqNo(9)), Verdict::Latched);
     }
 
     #[test]
@@ -234,11 +274,54 @@ mod tests {
         for number in 0..4_u16 {
             for port in 0..3 {
                 let stranger = SocketAddr::new("203.0.113.5".parse().unwrap(), 9000 + port);
-                latch.handle_packet(stranger, Ssrc(u32::from(port)), SeqNo(number * 7));
+                latch.handle_packet(Instant::now(), stranger, Ssrc(u32::from(port)), SeqNo(number * 7));
             }
-            verdict = latch.handle_packet(peer, Ssrc(1), SeqNo(number.wrapping_sub(2)));
+            verdict = latch.handle_packet(Instant::now(), peer, Ssrc(1), SeqNo(number.wrapping_sub(2)));
         }
         assert_eq!(verdict, Verdict::Latched);
         assert_eq!(latch.peer(), Some(peer));
+    }
+
+    /// Sends `count` packets with consecutive numbers; returns the last verdict.
+    fn run(latch: &mut Latch, at: Instant, source: &str, first: u16, count: u16) -> Verdict {
+        let source = source.parse().unwrap();
+        let judge = |n| latch.handle_packet(at, source, Ssrc(u32::from(first)), SeqNo(first.wrapping_add(n)));
+        (0..count).map(judge).last().unwrap()
+    }
+
+    #[test]
+    fn a_stranger_that_was_faster_gives_way_to_the_announced_host_once() {
+        let start = Instant::now();
+        let later = start + CONTEST_TIME / 2;
+        // The exact address, and another port of its host.
+        for peer in ["10.0.0.5:4000", "10.0.0.5:62000"] {
+            let mut latch = Latch::new(LatchPolicy::default(), Some("10.0.0.5:4000".parse().unwrap()));
+            assert_eq!(run(&mut latch, start, "203.0.113.7:9000", 100, 4), Verdict::Latched);
+            assert_eq!(run(&mut latch, later, "203.0.113.8:9000", 200, 50), Verdict::Foreign);
+            assert_eq!(run(&mut latch, later, peer, 300, 3), Verdict::OnTrial);
+            assert_eq!(run(&mut latch, later, "203.0.113.7:9000", 104, 1), Verdict::Accepted);
+            assert_eq!(run(&mut latch, later, peer, 300, 4), Verdict::Latched);
+            // Nobody gets it back, neither the stranger nor another port of the host.
+            assert_eq!(run(&mut latch, later, "203.0.113.7:9000", 105, 500), Verdict::Foreign);
+            assert_eq!(run(&mut latch, later, "10.0.0.5:7000", 400, 500), Verdict::Foreign);
+            assert_eq!(latch.peer(), Some(peer.parse().unwrap()));
+        }
+    }
+
+    #[test]
+    fn whoever_won_on_trial_is_not_disturbed_after_the_contest() {
+        let start = Instant::now();
+        let mut latch = Latch::new(LatchPolicy::default(), Some("192.168.1.5:4000".parse().unwrap()));
+        assert_eq!(run(&mut latch, start, "203.0.113.7:9000", 100, 4), Verdict::Latched);
+        assert_eq!(run(&mut latch, start + CONTEST_TIME, "192.168.1.5:4000", 300, 500), Verdict::Foreign);
+        assert_eq!(latch.peer(), Some("203.0.113.7:9000".parse().unwrap()));
+    }
+
+    #[test]
+    fn the_announced_peer_is_not_contested() {
+        let start = Instant::now();
+        let mut latch = Latch::new(LatchPolicy::default(), Some("10.0.0.5:4000".parse().unwrap()));
+        assert_eq!(run(&mut latch, start, "10.0.0.5:4000", 100, 1), Verdict::Latched);
+        assert_eq!(run(&mut latch, start, "10.0.0.5:7000", 300, 500), Verdict::Foreign);
     }
 }

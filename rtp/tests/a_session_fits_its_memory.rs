@@ -63,11 +63,10 @@ fn flooded(seed: u64) -> Session {
     let mut talker = Talker::new(7);
     for number in 0..300 {
         session.handle_rtp(tick(0), peer(), &talker.audio(&[0x55; 80]));
-        session.handle_rtp(
-            tick(0),
-            peer(),
-            &talker.other((number % 128) as u8, random.next() as u32, &[1, 0x80, 0, 9]),
-        );
+        for payload_type in [101, (number % 128) as u8] {
+            let datagram = talker.other(payload_type, random.next() as u32, &[1, 0x80, 0, 9]);
+            session.handle_rtp(tick(0), peer(), &datagram);
+        }
         let mut third_party = peer();
         third_party.set_port(random.next() as u16);
         session.handle_rtp(tick(0), third_party, &Talker::new(random.next() as u32).audio(&[0; 160]));

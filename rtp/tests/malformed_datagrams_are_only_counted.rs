@@ -160,11 +160,17 @@ fn events_that_nobody_fetches_are_dropped_at_the_limit_and_the_oldest_stay() {
     let mut session = Session::new(config(), 1, at(0));
     let mut talker = Talker::new(7);
     session.handle_rtp(at(0), peer(), &talker.audio(&[0x55; 160]));
-    // Payload types that nobody negotiated, each told once; 64-95 cannot be told from RTCP and 0, 13 and 101 are known.
+    // Payload types that nobody negotiated, the first eight of which are told; 64-95 cannot be told from RTCP and 0, 13 and
+    // 101 are known.
     for payload_type in (1..13).chain(14..64).chain(102..128) {
         session.handle_rtp(at(0), peer(), &talker.other(payload_type, 0, &[0; 20]));
     }
-    assert_eq!(session.quality().refused.dropped_events, 1 + 88 - EVENT_LIMIT as u64);
+    assert_eq!(session.quality().refused.unknown_payload_type, 88);
+    // Keys, each with its beginning and its end.
+    for key in 1..=40 {
+        session.handle_rtp(at(0), peer(), &talker.other(101, key * 1_000, &[1, 0x80, 0, 9]));
+    }
+    assert_eq!(session.quality().refused.dropped_events, 1 + 8 + 80 - EVENT_LIMIT as u64);
     let waiting = network::events(&mut session);
     assert_eq!(waiting.len(), EVENT_LIMIT);
     assert_eq!(waiting[0], Event::Latched { source: peer(), ssrc: Ssrc(7) });

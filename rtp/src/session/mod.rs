@@ -107,9 +107,13 @@ impl Session {
             self.refused.malformed += 1;
             return false;
         };
-        match self.latch.handle_packet(source, packet.ssrc, packet.sequence) {
+        match self.latch.handle_packet(arrival, source, packet.ssrc, packet.sequence) {
             Verdict::Accepted => {}
-            Verdict::Latched => self.events.push(Event::Latched { source, ssrc: packet.ssrc }),
+            Verdict::Latched => {
+                // Reports went to whoever was taken for the peer.
+                self.control.forget_source();
+                self.events.push(Event::Latched { source, ssrc: packet.ssrc });
+            }
             Verdict::OnTrial => {
                 self.refused.on_trial += 1;
                 return false;
