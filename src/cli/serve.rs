@@ -1,5 +1,7 @@
 //! `caly serve`: reads the configuration, lets the flags override it and runs the server.
 
+use std::io::ErrorKind;
+
 use serde::Serialize;
 
 use super::{Failure, Format, Output, ServeArgs, capacity};
@@ -90,10 +92,23 @@ struct Ready {
 }
 
 fn failure(error: &StartError) -> Failure {
-    let failure = Failure::failed(error.to_string());
-    match error.advice() {
-        Some(advice) => failure.advise(advice),
-        None => failure.advise("the log above tells more; check the system's limits (ulimit -a)"),
+    let of_address = match error {
+        StartError::Listen { error, .. } => address_advice(error.kind()),
+        StartError::Store(_) | StartError::System { .. } => None,
+    };
+    let advice = of_address.map(str::to_owned).or_else(|| error.advice());
+    let log = || "the log above tells more; check the system's limits (ulimit -a)".to_owned();
+    Failure::failed(error.to_string()).advise(advice.unwrap_or_else(log))
+}
+
+/// What to do about an address that cannot be listened on, unless another program has it.
+fn address_advice(kind: ErrorKind) -> Option<&'static str> {
+    match kind {
+        ErrorKind::AddrNotAvailable => Some("this host has no such address; `ip address` lists those it has"),
+        ErrorKind::PermissionDenied => {
+            Some("take a port above 1023, or let the server have this one (CAP_NET_BIND_SERVICE)")
+        }
+        _ => None,
     }
 }
 
@@ -109,9 +124,15 @@ mod tests {
 
     #[test]
     fn a_server_that_cannot_start_says_what_to_do() {
-        let address = "127.0.0.1:5060".parse().unwrap();
-        let error = StartError::Listen { what: "SIP", address, error: std::io::ErrorKind::AddrInUse.into() };
-        assert!(printed(&failure(&error)).contains("; stop the program that holds the port"));
+        let address = "192.0.2.1:5060".parse().unwrap();
+        for (kind, told) in [
+            (ErrorKind::AddrInUse, "; stop the program that holds the port"),
+            (ErrorKind::AddrNotAvailable, "; this host has no such address"),
+            (ErrorKind::PermissionDenied, "; take a port above 1023"),
+        ] {
+            let error = StartError::Listen { what: "SIP", address, error: kind.into() };
+            assert!(printed(&failure(&error)).contains(told), "{kind}");
+        }
         let missing = configure(&ServeArgs { config: Some("/no/caly.toml".into()), ..ServeArgs::default() });
         assert!(printed(&missing.unwrap_err()).ends_with("; name a file that can be read with --config\n"));
     }
