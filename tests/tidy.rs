@@ -106,7 +106,7 @@ const TABLE: &[Row] = &[
             "src/recorder/",
             "src/seed.rs",
             "src/store/",
-            "src/telemetry.rs",
+            "src/telemetry/",
         ],
     },
     Row { what: "SQL", names: &["sqlx"], only_in: &["src/store/"] },

@@ -129,7 +129,7 @@ impl Mover {
             match deadline {
                 Some(deadline) if matches!(outcome, Ok(false)) || Instant::now() >= deadline => break,
                 Some(_) if !is_moving => time::sleep(pause.min(LAST_PAUSE)).await,
-                None if !is_moving && time::timeout(pause, &mut stopped).await.is_ok() => {
+                None if !is_moving && self.wait(outcome.is_ok(), pause, &mut stopped).await => {
                     deadline = Some(Instant::now() + LAST_PATIENCE);
                 }
                 Some(_) | None => {}
@@ -144,6 +144,15 @@ impl Mover {
             && let Err(error) = connection.close().await
         {
             tracing::warn!(%error, "the database could not be closed in order");
+        }
+    }
+
+    /// Waits for the spool's next words, or for the pause if it cannot be told of them; true if it was told to stop.
+    async fn wait(&self, is_well: bool, pause: Duration, stopped: &mut oneshot::Receiver<()>) -> bool {
+        tokio::select! {
+            _ = stopped => true,
+            () = self.spool.news(), if is_well => false,
+            () = time::sleep(pause) => false,
         }
     }
 
@@ -193,7 +202,7 @@ impl Mover {
                     let seconds = now.duration_since(backoff.since).as_secs();
                     tracing::info!(seconds, "the database takes events again");
                 }
-                return POLL_INTERVAL;
+                return LOOK_INTERVAL;
             }
             Err(error) => error,
         };
@@ -243,8 +252,8 @@ async fn read(
 /// Events of one transaction.
 const BATCH_RECORDS: usize = 2_048;
 
-/// How often the spool is looked at; it is written to every 100 ms.
-const POLL_INTERVAL: Duration = Duration::from_millis(200);
+/// How often the spool is looked at even if it tells of nothing new: segments that could not be deleted, files put back by hand.
+const LOOK_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Pause after the first failure; it doubles.
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);

@@ -1,5 +1,6 @@
 //! The spool: events from the rings on their way to the database, on disk, so that a database that is away costs
-//! nothing. One thread empties the rings every 20 ms and appends to numbered segment files every 100 ms; the
+//! nothing. One thread empties the rings every 20 ms, or every 100 ms while nothing comes, and appends to numbered segment files every
+//! 100 ms; the
 //! [`StoreWriter`](super::StoreWriter) reads them and deletes what is committed.
 //!
 //! Sequence numbers belong to the calls. A record that is dropped here leaves a hole in its call's numbers, and whoever
@@ -23,6 +24,8 @@ use backlog::Backlog;
 pub(crate) use reader::{Batch, SpoolReader, look};
 pub use ring::{EventReceiver, EventSender, event_ring};
 pub use stats::SpoolStats;
+
+use crate::telemetry;
 
 /// Starts the thread that writes the spool.
 #[derive(Debug)]
@@ -130,7 +133,7 @@ impl Worker {
         let mut next_flush = Instant::now();
         loop {
             let is_last = self.stop.load(Ordering::Acquire);
-            self.drain_rings();
+            let is_busy = self.drain_rings();
             let now = Instant::now();
             if is_last {
                 return self.finish(now);
@@ -139,7 +142,7 @@ impl Worker {
                 let is_well = self.flush(now);
                 next_flush = now + if is_well { FLUSH_INTERVAL } else { RETRY_INTERVAL };
             }
-            thread::park_timeout(DRAIN_INTERVAL);
+            thread::park_timeout(if is_busy { DRAIN_INTERVAL } else { FLUSH_INTERVAL });
         }
     }
 
@@ -150,14 +153,19 @@ impl Worker {
         written.map_err(|source| SpoolError::Unwritten { records, source })
     }
 
-    fn drain_rings(&mut self) {
+    /// True if there was anything.
+    fn drain_rings(&mut self) -> bool {
+        let mut is_busy = false;
         for ring in &mut self.rings {
             // Only what waits now: a shard that never stops appending must not keep the others waiting.
             for _ in 0..ring.waiting() {
                 let Some(record) = ring.next() else { break };
+                telemetry::announce(&record);
                 self.backlog.accept(&record);
+                is_busy = true;
             }
         }
+        is_busy
     }
 
     /// Writes what waits and tells the log when the disk begins to fail and when it works again.
@@ -185,7 +193,7 @@ impl Worker {
     }
 }
 
-/// How often the rings are emptied. A ring holds seconds of events; this bounds how stale the spool is.
+/// How often the rings are emptied while something comes. A ring holds seconds of events; this bounds the size of a batch.
 const DRAIN_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How often segments are appended to: what a killed process may lose of its calls' logs.

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use tokio::sync::Notify;
+
 /// Counters of one spool. All are totals since the start unless they say otherwise.
 #[derive(Debug)]
 pub struct SpoolStats {
@@ -15,6 +17,7 @@ pub struct SpoolStats {
     pub(super) is_failing: AtomicBool,
     disk_bytes: AtomicU64,
     open_segment: AtomicU64,
+    news: Notify,
 }
 
 impl SpoolStats {
@@ -30,6 +33,7 @@ impl SpoolStats {
             is_failing: AtomicBool::new(false),
             disk_bytes: AtomicU64::new(disk_bytes),
             open_segment: AtomicU64::new(open_segment),
+            news: Notify::new(),
         }
     }
 
@@ -78,12 +82,19 @@ impl SpoolStats {
         self.open_segment.load(Ordering::Acquire)
     }
 
+    /// Returns when something was written, or a segment completed, since it returned last.
+    pub(crate) async fn news(&self) {
+        self.news.notified().await;
+    }
+
     pub(super) fn seal_below(&self, segment: u64) {
         self.open_segment.store(segment, Ordering::Release);
+        self.news.notify_one();
     }
 
     pub(super) fn add_disk_bytes(&self, bytes: u64) {
         self.disk_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.news.notify_one();
     }
 
     /// The reading side deleted a segment of this size.
