@@ -193,6 +193,8 @@ impl App {
         tokio::select! {
             () = self.idle(Instant::now() + grace) => {}
             () = hurry => {}
+            // Nobody is left who could end the calls or count them.
+            () = self.broken() => {}
         }
         if self.calls() > 0 {
             tracing::info!(calls = self.calls(), "the remaining calls are ended now");

@@ -272,7 +272,7 @@ pub enum Event {
     Acknowledged,
     /// Offer and answer agreed on media, at the start or after a re-INVITE.
     Media(MediaAgreed),
-    /// The source of the peer's RTP is now fixed.
+    /// The source of the peer's RTP is now fixed: once for each negotiated address, and once more if a stranger had to give way.
     Latched {
         /// Where the packets come from.
         source: SocketAddr,
