@@ -29,16 +29,24 @@ pub fn serve(config: Config, destinations: Destinations, ready: impl FnOnce(&App
         ready(&app);
         tokio::select! {
             () = signals.next() => {}
-            () = app.broken() => return Err(StartError::System { what: BROKEN, error: io::ErrorKind::Other.into() }),
+            () = app.broken() => return Err(broken()),
         }
         tracing::info!(calls = app.calls(), grace_s = grace.as_secs(), "draining: new calls are refused");
-        app.drain(grace, signals.next()).await;
+        tokio::select! {
+            () = app.drain(grace, signals.next()) => {}
+            // The calls of a thread that is gone will not end by themselves, however long they are waited for.
+            () = app.broken() => return Err(broken()),
+        }
         app.stop().await;
         tracing::info!("stopped");
         Ok::<(), StartError>(())
     })?;
     runtime.shutdown_timeout(SHUTDOWN_TIME);
     Ok(())
+}
+
+fn broken() -> StartError {
+    StartError::System { what: BROKEN, error: io::ErrorKind::Other.into() }
 }
 
 struct Signals {
