@@ -32,14 +32,11 @@ pub fn serve(config: Config, destinations: Destinations, ready: impl FnOnce(&App
             () = app.broken() => return Err(broken()),
         }
         tracing::info!(calls = app.calls(), grace_s = grace.as_secs(), "draining: new calls are refused");
-        tokio::select! {
-            () = app.drain(grace, signals.next()) => {}
-            // The calls of a thread that is gone will not end by themselves, however long they are waited for.
-            () = app.broken() => return Err(broken()),
-        }
+        app.drain(grace, signals.next()).await;
+        let is_broken = app.is_broken();
         app.stop().await;
         tracing::info!("stopped");
-        Ok::<(), StartError>(())
+        if is_broken { Err(broken()) } else { Ok(()) }
     })?;
     runtime.shutdown_timeout(SHUTDOWN_TIME);
     Ok(())

@@ -205,9 +205,14 @@ impl App {
 
     /// Returns when the signaling thread or a shard has ended by itself, which only a fault in the server can bring about.
     pub async fn broken(&self) {
-        while !self.threads.iter().any(JoinHandle::is_finished) {
+        while !self.is_broken() {
             tokio::time::sleep(BROKEN_POLL).await;
         }
+    }
+
+    /// Whether it has.
+    pub fn is_broken(&self) -> bool {
+        self.threads.iter().any(JoinHandle::is_finished)
     }
 
     /// Stops the threads in the order of the calls' way: signaling, shards, recorder, spool, store.

@@ -5,16 +5,17 @@ mod answers;
 mod calls;
 mod contact;
 mod events;
+mod strangers;
 mod tcp;
 mod thread;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use caly_sip::endpoint::QueryId;
+use caly_sip::endpoint::{Counters, QueryId};
 use caly_sip::message::Uri;
 use caly_sip::transport::Transport;
 use mio::Waker;
@@ -186,6 +187,28 @@ pub struct SignalingStats {
     pub shard_timeouts: AtomicU64,
     /// Messages that the kernel refused to send.
     pub send_failed: AtomicU64,
+    /// Messages that could not be parsed; requests among them were answered 400 where that was possible.
+    pub malformed: AtomicU64,
+    /// Requests that were refused before they reached a call (405, 415, 420, 481 ...).
+    pub refused: AtomicU64,
+    /// Requests refused because a table of transactions or dialogs was full.
+    pub dropped_by_limit: AtomicU64,
+    /// Our requests that nobody answered.
+    pub timeouts: AtomicU64,
+}
+
+impl SignalingStats {
+    fn publish(&self, counters: &Counters) {
+        let limits = counters.dropped_by_limit + counters.dropped_by_backlog;
+        for (shown, now) in [
+            (&self.malformed, counters.malformed),
+            (&self.refused, counters.refused),
+            (&self.dropped_by_limit, limits),
+            (&self.timeouts, counters.timeouts),
+        ] {
+            shown.store(now, Ordering::Relaxed);
+        }
+    }
 }
 
 /// Everything that leads from the signaling thread to other threads.

@@ -36,7 +36,12 @@ struct Connection {
     framer: StreamFramer,
     unsent: Vec<u8>,
     is_connected: bool,
+    /// A message came, which may have to be answered.
+    has_spoken: bool,
     active_at: Instant,
+    /// Nothing more is read: the peer has closed its side, or sent what cannot be followed. Until then it may still be
+    /// answered.
+    leaves_at: Option<Instant>,
 }
 
 /// What came over a connection.
@@ -70,7 +75,7 @@ impl Connections {
         &mut self,
         now: Instant,
         registry: &Registry,
-        is_allowed: impl Fn(SocketAddr) -> bool,
+        mut is_allowed: impl FnMut(SocketAddr) -> bool,
     ) {
         self.has_unaccepted = false;
         loop {
@@ -124,16 +129,19 @@ impl Connections {
     ) -> Vec<Arrival> {
         let mut arrivals = Vec::new();
         let Some(connection) = self.connections.get_mut(&token) else { return arrivals };
+        if connection.leaves_at.is_some() {
+            return arrivals;
+        }
         connection.active_at = now;
-        let mut is_open = true;
+        let (mut is_open, mut is_followed) = (true, true);
         let mut reads = 0;
-        while is_open && reads < READS_PER_TURN {
+        while is_open && is_followed && reads < READS_PER_TURN {
             match connection.stream.read(&mut self.buffer[..]) {
-                Ok(0) => is_open = false,
+                Ok(0) => is_followed = false,
                 Ok(len) => {
                     let (flow, bytes) = (connection.flow, &self.buffer[..len]);
                     capture.record(Way::tcp(flow.remote, flow.local), None, bytes);
-                    is_open = connection.frame(now, bytes, &mut arrivals);
+                    is_followed = connection.frame(now, bytes, &mut arrivals);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -141,7 +149,9 @@ impl Connections {
             }
             reads += 1;
         }
-        if !is_open {
+        if !is_followed && connection.has_spoken {
+            connection.leaves_at = Some(now + LAST_WORDS_TIME);
+        } else if !is_open || !is_followed {
             arrivals.extend(self.close(token, registry).map(Arrival::Closed));
         } else if reads == READS_PER_TURN {
             self.unfinished.push(token);
@@ -210,12 +220,13 @@ impl Connections {
         let _ = connection.flush();
     }
 
-    /// Closes what is idle or takes too long to send one message.
+    /// Closes what is idle, takes too long to send one message or has been left.
     pub(super) fn sweep(&mut self, now: Instant, registry: &Registry) -> Vec<Flow> {
         let is_stale = |connection: &Connection| {
             let idle = now.saturating_duration_since(connection.active_at);
             let is_slow = connection.framer.poll_timeout().is_some_and(|deadline| deadline <= now);
-            is_slow || idle >= if connection.is_connected { IDLE_TIME } else { CONNECT_TIME }
+            let has_left = connection.leaves_at.is_some_and(|until| until <= now);
+            has_left || is_slow || idle >= if connection.is_connected { IDLE_TIME } else { CONNECT_TIME }
         };
         let stale: Vec<Token> = self
             .connections
@@ -271,7 +282,16 @@ impl Connection {
     fn new(now: Instant, stream: TcpStream, flow: Flow, is_connected: bool) -> Self {
         // Small messages must not wait for more; failing to say so only costs time.
         let _ = stream.set_nodelay(true);
-        Self { stream, flow, framer: StreamFramer::new(), unsent: Vec::new(), is_connected, active_at: now }
+        Self {
+            stream,
+            flow,
+            framer: StreamFramer::new(),
+            unsent: Vec::new(),
+            is_connected,
+            has_spoken: false,
+            active_at: now,
+            leaves_at: None,
+        }
     }
 
     /// Frames what was read; false if the stream cannot be followed any more.
@@ -279,7 +299,10 @@ impl Connection {
         self.framer.push(now, bytes);
         loop {
             match self.framer.next() {
-                Some(Ok(framed)) => arrivals.push(Arrival::Framed(self.flow, framed)),
+                Some(Ok(framed)) => {
+                    self.has_spoken = true;
+                    arrivals.push(Arrival::Framed(self.flow, framed));
+                }
                 Some(Err(error)) => {
                     tracing::debug!(peer = %self.flow.remote, %error, "a TCP connection is closed");
                     return false;
@@ -315,3 +338,6 @@ const MAX_UNSENT_BYTES: usize = 1024 * 1024;
 /// Longer than a carrier's OPTIONS interval and than a keep-alive; calls outlive their connection.
 const IDLE_TIME: Duration = Duration::from_secs(600);
 const CONNECT_TIME: Duration = Duration::from_secs(10);
+/// For the answers to what a peer said before it closed its side. What takes longer, as a ringing call's, goes over a new
+/// connection (RFC 3261 18.2.2).
+const LAST_WORDS_TIME: Duration = Duration::from_secs(2);

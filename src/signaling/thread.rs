@@ -18,6 +18,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::answers::Dialing;
 use super::calls::Calls;
+use super::strangers::{self, Strangers};
 use super::tcp::{Arrival, Connections};
 use super::{Control, SignalingConfig, SignalingHandle, SignalingLinks, SignalingStats};
 use crate::call::admission::InviteRate;
@@ -45,6 +46,7 @@ pub(super) struct Worker {
     pub(super) calls: Calls,
     pub(super) links: SignalingLinks,
     pub(super) rate: InviteRate,
+    strangers: Strangers,
     pub(super) stats: Arc<SignalingStats>,
     pub(super) is_draining: bool,
     /// Calls that we place and whose INVITE waits for the shard's offer.
@@ -107,6 +109,7 @@ impl Worker {
             endpoint: Endpoint::new(endpoint_config, config.seeds.next_u64()),
             calls: Calls::new(links.shards.len()),
             rate: InviteRate::new(config.invites_per_second),
+            strangers: Strangers::default(),
             config,
             links,
             stats,
@@ -148,6 +151,7 @@ impl Worker {
             self.sweep(now);
             self.drain_endpoint();
             self.stats.calls.store(self.calls.active() + self.dialing.len(), Ordering::Relaxed);
+            self.stats.publish(self.endpoint.counters());
             self.stats.is_draining.store(self.is_draining, Ordering::Release);
             if self.is_done(now) {
                 return self.stop_shards();
@@ -179,11 +183,14 @@ impl Worker {
             let local = received.local.unwrap_or(self.udp.local().ip());
             let local = SocketAddr::new(local, self.udp.local().port());
             let flow = Flow { transport: Transport::Udp, local, remote: received.source };
+            let datagram = &self.buffer[..received.len];
             if self.config.routing.source(flow.remote.ip()).is_none() {
                 self.stats.foreign.fetch_add(1, Ordering::Relaxed);
+                if strangers::is_invite(datagram) {
+                    self.strangers.report(Instant::now(), flow.remote.ip());
+                }
                 continue;
             }
-            let datagram = &self.buffer[..received.len];
             self.links.capture.record(Way::udp(flow.remote, flow.local), None, datagram);
             self.endpoint.handle_datagram(Instant::now(), flow, datagram);
         }
@@ -191,11 +198,13 @@ impl Worker {
     }
 
     fn accept(&mut self) {
-        let (routing, stats) = (&self.config.routing, &self.stats);
-        self.tcp.accept(Instant::now(), self.poll.registry(), |peer| {
+        let (routing, stats, strangers) = (&self.config.routing, &self.stats, &mut self.strangers);
+        let now = Instant::now();
+        self.tcp.accept(now, self.poll.registry(), |peer| {
             let is_known = routing.source(peer.ip()).is_some();
             if !is_known {
                 stats.foreign.fetch_add(1, Ordering::Relaxed);
+                strangers.report(now, peer.ip());
             }
             is_known
         });
