@@ -83,6 +83,7 @@ fn each_failure_says_what_happened_and_exits_with_its_code() {
         (at("busy"), &[][..], 1, "busy (486)"),
         (at("nobody"), &[], 1, "not found (404)"),
         ("sip:echo@127.0.0.1:9;transport=tcp".to_owned(), &[], 1, "cannot be reached"),
+        ("sip:echo@127.0.0.1:9".to_owned(), &[], 1, "nobody listens there"),
         ("sip:echo@no-such-host.invalid".to_owned(), &[], 1, "no A or AAAA record"),
         ("mailto:a@b".to_owned(), &[], 2, "not a SIP URI"),
         ("echo".to_owned(), &[], 2, "write it like sip:"),

@@ -77,12 +77,43 @@ fn what_is_no_sip_closes_its_own_connection_only() {
         let mut bad = TcpPeer::connect(server.sip());
         bad.send(bytes);
         let start = String::from_utf8_lossy(&bytes[..40]);
-        assert!(bad.is_closed_within(Duration::from_secs(5)), "still open after {start:?}...");
+        assert!(bad.is_closed_within(Duration::from_secs(10)), "still open after {start:?}...");
     }
 
     good.send(caller.bye(&answer));
     good.expect("the 200 to BYE", |text| text.header("CSeq").ends_with("BYE"));
     assert_eq!(server.ended_calls(1)[0]["cause"], "remote_bye");
+}
+
+#[test]
+fn a_peer_that_closes_its_side_still_gets_its_answers() {
+    let server = Server::start();
+    let mut peer = TcpPeer::connect(server.sip());
+    let mut caller = Caller::new("echo", server.sip(), peer.local(), Transport::Tcp);
+    peer.send([caller.options(), caller.invite(&offer(NO_RTP))].concat());
+    peer.shut_down();
+    peer.expect("the 200 to OPTIONS", |text| text.status() == 200 && text.header("CSeq").ends_with("OPTIONS"));
+    let answer = peer.expect("the 200 to INVITE", |text| text.status() == 200).text();
+    assert!(peer.is_closed_within(Duration::from_secs(10)), "nobody speaks any more");
+    let mut again = TcpPeer::connect(server.sip());
+    again.send([caller.ack(&answer), caller.bye(&answer)].concat());
+    again.expect("the 200 to BYE", |text| text.header("CSeq").ends_with("BYE"));
+    assert_eq!(server.ended_calls(1)[0]["cause"], "remote_bye");
+}
+
+#[test]
+fn a_message_without_a_usable_length_is_answered_before_the_connection_closes() {
+    let server = Server::start();
+    for (length, status) in
+        [("", 400), ("Content-Length: 99999999\r\n", 513), ("Content-Length: -5\r\n", 400)]
+    {
+        let mut peer = TcpPeer::connect(server.sip());
+        let mut caller = Caller::new("echo", server.sip(), peer.local(), Transport::Tcp);
+        peer.send(caller.options().replace("Content-Length: 0\r\n", length));
+        let answer = peer.expect_status(status).text();
+        assert_eq!(answer.header("Call-ID"), caller.call_id(), "{length:?}");
+        assert!(peer.is_closed_within(Duration::from_secs(10)), "{length:?}");
+    }
 }
 
 #[test]

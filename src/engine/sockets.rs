@@ -18,7 +18,7 @@ use nix::sys::socket::{
 pub enum Purpose {
     /// RTP and RTCP: receive timestamps, expedited forwarding.
     Media,
-    /// SIP: the local address of each datagram, large buffers.
+    /// SIP: the local address of each datagram, large buffers, and which destinations cannot be reached.
     Signaling,
 }
 
@@ -61,8 +61,14 @@ impl DatagramSocket {
                 setsockopt(&fd, sockopt::RcvBuf, &SIGNALING_BUFFER_BYTES)?;
                 setsockopt(&fd, sockopt::SndBuf, &SIGNALING_BUFFER_BYTES)?;
                 match address {
-                    SocketAddr::V4(_) => setsockopt(&fd, sockopt::Ipv4PacketInfo, &true)?,
-                    SocketAddr::V6(_) => setsockopt(&fd, sockopt::Ipv6RecvPacketInfo, &true)?,
+                    SocketAddr::V4(_) => {
+                        setsockopt(&fd, sockopt::Ipv4PacketInfo, &true)?;
+                        setsockopt(&fd, sockopt::Ipv4RecvErr, &true)?;
+                    }
+                    SocketAddr::V6(_) => {
+                        setsockopt(&fd, sockopt::Ipv6RecvPacketInfo, &true)?;
+                        setsockopt(&fd, sockopt::Ipv6RecvErr, &true)?;
+                    }
                 }
             }
         }
@@ -77,7 +83,7 @@ impl DatagramSocket {
         self.local
     }
 
-    /// Takes one datagram, or `None` if none waits. Errors that belong to an earlier send (ICMP) are passed over.
+    /// Takes one datagram, or `None` if none waits. An error belongs to an earlier send (ICMP): ask again.
     pub fn receive(&self, buffer: &mut [u8]) -> io::Result<Option<Received>> {
         let mut control = ControlSpace([0; CONTROL_BYTES]);
         let mut slices = [IoSliceMut::new(buffer)];
@@ -110,13 +116,29 @@ impl DatagramSocket {
         Ok(Some(received))
     }
 
+    /// The destination of an earlier datagram that did not get there, as a router or its host said by ICMP
+    /// (`Purpose::Signaling`); `None` if none is reported.
+    pub fn take_unreachable(&self) -> Option<SocketAddr> {
+        let mut control = ControlSpace([0; CONTROL_BYTES]);
+        let mut quoted = [0; 1];
+        let mut slices = [IoSliceMut::new(&mut quoted)];
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_ERRQUEUE;
+        let fd = self.socket.as_raw_fd();
+        let message = recvmsg::<SockaddrStorage>(fd, &mut slices, Some(&mut control.0), flags).ok()?;
+        message.address.as_ref().and_then(to_socket_addr)
+    }
+
     /// Sends one datagram from the bound address.
     pub fn send(&self, datagram: &[u8], destination: SocketAddr) -> io::Result<()> {
-        self.socket.send_to(datagram, destination).map(|_| ())
+        past_earlier_error(|| self.socket.send_to(datagram, destination).map(|_| ()))
     }
 
     /// Sends one datagram with `local` as its source address.
     pub fn send_from(&self, datagram: &[u8], destination: SocketAddr, local: IpAddr) -> io::Result<()> {
+        past_earlier_error(|| self.try_send_from(datagram, destination, local))
+    }
+
+    fn try_send_from(&self, datagram: &[u8], destination: SocketAddr, local: IpAddr) -> io::Result<()> {
         let slices = [IoSlice::new(datagram)];
         let destination = SockaddrStorage::from(destination);
         let fd = self.socket.as_raw_fd();
@@ -144,6 +166,15 @@ impl AsRawFd for DatagramSocket {
     }
 }
 
+/// The kernel may answer with what became of an earlier datagram, to whomever that went, instead of sending this one; it does
+/// so once.
+fn past_earlier_error(send: impl Fn() -> io::Result<()>) -> io::Result<()> {
+    match send() {
+        Err(error) if matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable) => send(),
+        outcome => outcome,
+    }
+}
+
 /// Room for the control messages of one datagram, aligned as their headers want it.
 #[repr(align(8))]
 struct ControlSpace([u8; CONTROL_BYTES]);
@@ -163,7 +194,8 @@ fn to_socket_addr(address: &SockaddrStorage) -> Option<SocketAddr> {
     address.as_sockaddr_in6().map(|v6| SocketAddr::V6((*v6).into()))
 }
 
-/// A timestamp (32 octets with its header) and one packet info (40): 128 leaves room for what kernels may add.
+/// A timestamp (32 octets with its header) and one packet info (40), or an error with its source (60): 128 leaves room for
+/// what kernels may add.
 const CONTROL_BYTES: usize = 128;
 /// 2 MiB hold some 1,400 INVITEs of 1.5 kB.
 const SIGNALING_BUFFER_BYTES: usize = 2 * 1024 * 1024;
@@ -209,6 +241,20 @@ mod tests {
         assert_eq!(received.local, Some(called.ip()));
         server.send_from(b"pong", received.source, called.ip()).unwrap();
         assert_eq!(receive(&client, &mut buffer).source, called);
+    }
+
+    #[test]
+    fn a_destination_where_nobody_listens_is_named_and_harms_no_other() {
+        let server = DatagramSocket::bind("127.0.0.1:0".parse().unwrap(), Purpose::Signaling).unwrap();
+        let peer = DatagramSocket::bind("127.0.0.1:0".parse().unwrap(), Purpose::Signaling).unwrap();
+        let gone = DatagramSocket::bind("127.0.0.1:0".parse().unwrap(), Purpose::Signaling).unwrap().local();
+        assert_eq!(server.take_unreachable(), None);
+        // On loopback the refusal is there when the call returns.
+        server.send(b"anybody?", gone).unwrap();
+        server.send_from(b"hello", peer.local(), server.local().ip()).unwrap();
+        assert_eq!(receive(&peer, &mut [0; 16]).len, 5);
+        assert_eq!(server.take_unreachable(), Some(gone));
+        assert_eq!(server.take_unreachable(), None);
     }
 
     #[test]

@@ -133,12 +133,17 @@ impl Worker {
     fn run(&mut self) {
         let mut events = Events::with_capacity(EVENTS);
         let mut has_more = false;
+        let mut failures = 0;
         loop {
             let timeout = if has_more { Some(Duration::ZERO) } else { self.timeout() };
-            if let Err(error) = self.poll.poll(&mut events, timeout)
-                && error.kind() != io::ErrorKind::Interrupted
-            {
-                tracing::error!(%error, "the readiness loop failed; trying again");
+            match self.poll.poll(&mut events, timeout) {
+                Ok(()) => failures = 0,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if failures == POLL_FAILURES => {
+                    tracing::error!(%error, "the readiness loop cannot go on: the signaling thread ends");
+                    return;
+                }
+                Err(_) => failures += 1,
             }
             has_more = self.serve_sockets(&events);
             while let Ok(order) = self.orders.try_recv() {
@@ -164,6 +169,7 @@ impl Worker {
         let mut has_more = self.serve_udp();
         for event in events {
             match event.token() {
+                UDP if event.is_error() => self.serve_unreachable(),
                 UDP | WAKER => {}
                 LISTENER => self.accept(),
                 token => self.serve_connection(token, event.is_readable() || event.is_read_closed()),
@@ -178,8 +184,14 @@ impl Worker {
 
     fn serve_udp(&mut self) -> bool {
         for _ in 0..DATAGRAMS_PER_TURN {
-            // An error is an ICMP message about something that was sent; timers decide about that.
-            let Ok(Some(received)) = self.udp.receive(&mut self.buffer[..]) else { return false };
+            let received = match self.udp.receive(&mut self.buffer[..]) {
+                Ok(Some(received)) => received,
+                Ok(None) => return false,
+                Err(_) => {
+                    self.serve_unreachable();
+                    continue;
+                }
+            };
             let local = received.local.unwrap_or(self.udp.local().ip());
             let local = SocketAddr::new(local, self.udp.local().port());
             let flow = Flow { transport: Transport::Udp, local, remote: received.source };
@@ -195,6 +207,15 @@ impl Worker {
             self.endpoint.handle_datagram(Instant::now(), flow, datagram);
         }
         true
+    }
+
+    /// ICMP said that datagrams did not get where they went: requests that wait for an answer from there fail now.
+    fn serve_unreachable(&mut self) {
+        for _ in 0..UNREACHABLE_PER_TURN {
+            let Some(remote) = self.udp.take_unreachable() else { return };
+            let flow = Flow { transport: Transport::Udp, local: self.udp.local(), remote };
+            self.endpoint.handle_transport_error(Instant::now(), flow);
+        }
     }
 
     fn accept(&mut self) {
@@ -339,5 +360,9 @@ const EVENTS: usize = 256;
 const DATAGRAM_BYTES: usize = 65_535;
 /// Datagrams before timers and shards have their turn.
 const DATAGRAMS_PER_TURN: usize = 128;
+/// Reports of unreachable destinations looked at together; more wait for the next turn, or are lost with their queue.
+const UNREACHABLE_PER_TURN: usize = 64;
+/// A readiness loop that fails so often without a success in between cannot go on.
+const POLL_FAILURES: u32 = 100;
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 const BIND_ATTEMPTS: usize = 16;
