@@ -1,0 +1,338 @@
+//! Utterances on their way to voice. Their samples are shared clips and wait here; voice is sent as much as it has granted,
+//! in short chunks.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Language, SAMPLE_RATE_HZ};
+use crate::call::dialogue::Dialogue;
+use crate::voice::exchange::{MindCommand, UtteranceId};
+
+/// A piece of an utterance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// What the log shows of it; empty for silence, and for the words of a value behind its first.
+    pub text: String,
+    /// What is heard.
+    pub sound: Sound,
+}
+
+/// What is heard of a part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sound {
+    /// A clip.
+    Clip(Arc<[i16]>),
+    /// Nothing, for so many samples.
+    Silence(usize),
+}
+
+/// Something to say as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Utterance {
+    /// In which language.
+    pub language: Language,
+    /// In order.
+    pub parts: Vec<Part>,
+}
+
+/// What did not go out as it was asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OutboxCounters {
+    /// Utterances that were refused because too many waited.
+    pub refused: u64,
+    /// Samples that were cut off the ends of utterances that were too long.
+    pub cut_samples: u64,
+    /// Utterances that were dropped by a flush before they were sent whole.
+    pub flushed: u64,
+}
+
+/// The utterances of a call that are not yet sent whole. After every change, drain [`Outbox::poll`].
+#[derive(Debug)]
+pub struct Outbox {
+    waiting: VecDeque<Waiting>,
+    /// Sent, and perhaps not yet heard; its text tells what was.
+    last_sent: Option<(UtteranceId, Utterance)>,
+    next: u64,
+    granted_samples: u64,
+    sent_samples: u64,
+    counters: OutboxCounters,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    id: UtteranceId,
+    utterance: Utterance,
+    part: usize,
+    /// Samples of that part that are sent.
+    offset: usize,
+    left: usize,
+    is_announced: bool,
+}
+
+impl Part {
+    /// A clip.
+    pub fn clip(text: impl Into<String>, samples: Arc<[i16]>) -> Self {
+        Self { text: text.into(), sound: Sound::Clip(samples) }
+    }
+
+    /// A pause.
+    pub fn silence(duration: Duration) -> Self {
+        Self { text: String::new(), sound: Sound::Silence(samples_in(duration)) }
+    }
+
+    fn samples(&self) -> usize {
+        match &self.sound {
+            Sound::Clip(clip) => clip.len(),
+            Sound::Silence(samples) => *samples,
+        }
+    }
+
+    fn copy(&self, from: usize, samples: usize, to: &mut Vec<i16>) {
+        match &self.sound {
+            Sound::Clip(clip) => to.extend(clip.iter().skip(from).take(samples)),
+            Sound::Silence(_) => to.resize(to.len() + samples, 0),
+        }
+    }
+}
+
+impl Utterance {
+    /// The words, as the log shows them.
+    pub fn text(&self) -> String {
+        join(self.parts.iter())
+    }
+
+    /// The words of which something was heard.
+    pub fn heard(&self, heard: Duration) -> String {
+        let heard = samples_in(heard);
+        let mut begins = 0;
+        let has_begun = |part: &&Part| {
+            let is_heard = begins < heard;
+            begins += part.samples();
+            is_heard
+        };
+        join(self.parts.iter().take_while(has_begun))
+    }
+
+    fn samples(&self) -> usize {
+        self.parts.iter().map(Part::samples).sum()
+    }
+}
+
+impl Default for Outbox {
+    fn default() -> Self {
+        Self {
+            waiting: VecDeque::new(),
+            last_sent: None,
+            next: 1,
+            granted_samples: 0,
+            sent_samples: 0,
+            counters: OutboxCounters::default(),
+        }
+    }
+}
+
+impl Outbox {
+    /// Queues an utterance behind those that wait; `None` if too many do. What is longer than [`MAX_UTTERANCE`] loses its end;
+    /// an utterance of nothing becomes a moment of silence, so that voice says when it was its turn.
+    pub fn say(&mut self, mut utterance: Utterance) -> Option<UtteranceId> {
+        if self.waiting.len() >= MAX_WAITING {
+            self.counters.refused += 1;
+            return None;
+        }
+        if utterance.samples() == 0 {
+            utterance.parts.push(Part { text: String::new(), sound: Sound::Silence(LEAST_SAMPLES) });
+        }
+        let samples = utterance.samples();
+        let left = samples.min(samples_in(MAX_UTTERANCE));
+        self.counters.cut_samples += (samples - left) as u64;
+        let id = UtteranceId(self.next);
+        self.next += 1;
+        self.waiting.push_back(Waiting { id, utterance, part: 0, offset: 0, left, is_announced: false });
+        Some(id)
+    }
+
+    /// Voice takes so many samples, counted from the call's first.
+    pub fn grant(&mut self, samples: u64) {
+        self.granted_samples = self.granted_samples.max(samples);
+    }
+
+    /// What waits is not said any more.
+    pub fn flush(&mut self) {
+        self.counters.flushed += self.waiting.len() as u64;
+        if let Some(begun) = self.waiting.drain(..).next().filter(|waiting| waiting.is_announced) {
+            self.last_sent = Some((begun.id, begun.utterance));
+        }
+    }
+
+    /// The next thing to tell voice; `None` until more is granted or said.
+    pub fn poll(&mut self) -> Option<MindCommand> {
+        let credit =
+            usize::try_from(self.granted_samples.saturating_sub(self.sent_samples)).unwrap_or(usize::MAX);
+        let first = self.waiting.front_mut()?;
+        if first.left == 0 {
+            let sent = self.waiting.pop_front()?;
+            self.last_sent = Some((sent.id, sent.utterance));
+            return Some(MindCommand::Finish { utterance: sent.id });
+        }
+        if credit == 0 {
+            return None;
+        }
+        if !first.is_announced {
+            first.is_announced = true;
+            return Some(MindCommand::Note(Dialogue::Said {
+                utterance: first.id.0,
+                text: first.utterance.text(),
+                language: first.utterance.language.tag().to_owned(),
+            }));
+        }
+        let samples = first.take(credit.min(CHUNK_SAMPLES));
+        self.sent_samples += samples.len() as u64;
+        Some(MindCommand::Speak { utterance: first.id, samples })
+    }
+
+    /// The words of an utterance that were heard; `None` if it is not known any more.
+    pub fn heard(&self, utterance: UtteranceId, heard: Duration) -> Option<String> {
+        let waiting = self.waiting.iter().map(|waiting| (waiting.id, &waiting.utterance));
+        let sent = self.last_sent.iter().map(|(id, utterance)| (*id, utterance));
+        let (_, found) = waiting.chain(sent).find(|(id, _)| *id == utterance)?;
+        Some(found.heard(heard))
+    }
+
+    /// Whether everything is sent.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// What did not go out.
+    pub fn counters(&self) -> OutboxCounters {
+        self.counters
+    }
+}
+
+impl Waiting {
+    fn take(&mut self, most: usize) -> Vec<i16> {
+        let wanted = most.min(self.left);
+        let mut samples = Vec::with_capacity(wanted);
+        while samples.len() < wanted {
+            let Some(part) = self.utterance.parts.get(self.part) else { break };
+            let available = part.samples() - self.offset;
+            let now = available.min(wanted - samples.len());
+            part.copy(self.offset, now, &mut samples);
+            self.offset += now;
+            if now == available {
+                self.part += 1;
+                self.offset = 0;
+            }
+        }
+        self.left -= samples.len();
+        samples
+    }
+}
+
+fn join<'a>(parts: impl Iterator<Item = &'a Part>) -> String {
+    let texts: Vec<_> = parts.map(|part| part.text.trim()).filter(|text| !text.is_empty()).collect();
+    texts.join(" ")
+}
+
+fn samples_in(duration: Duration) -> usize {
+    let samples = duration.as_millis().saturating_mul(u128::from(SAMPLE_RATE_HZ)) / 1_000;
+    usize::try_from(samples).unwrap_or(usize::MAX)
+}
+
+/// 100 ms: a chunk is quickly copied, and a second of speech is ten messages.
+const CHUNK_SAMPLES: usize = 800;
+/// What is said in one piece; a caller has hung up long before.
+pub const MAX_UTTERANCE: Duration = Duration::from_secs(60);
+/// A filler, its answer, and a few more.
+pub const MAX_WAITING: usize = 4;
+/// One frame.
+const LEAST_SAMPLES: usize = 160;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn utterance(parts: &[(&str, usize)]) -> Utterance {
+        let parts = parts.iter().map(|(text, samples)| match *text {
+            "" => Part { text: String::new(), sound: Sound::Silence(*samples) },
+            text => Part::clip(text, (1..=*samples as i16).collect::<Vec<_>>().into()),
+        });
+        Utterance { language: Language::Hi, parts: parts.collect() }
+    }
+
+    fn drain(outbox: &mut Outbox) -> (Vec<i16>, Vec<&'static str>) {
+        let (mut samples, mut kinds) = (Vec::new(), Vec::new());
+        while let Some(command) = outbox.poll() {
+            kinds.push(match command {
+                MindCommand::Speak { samples: chunk, .. } => {
+                    assert!(!chunk.is_empty() && chunk.len() <= CHUNK_SAMPLES);
+                    samples.extend(chunk);
+                    "speak"
+                }
+                MindCommand::Finish { .. } => "finish",
+                MindCommand::Note(Dialogue::Said { .. }) => "said",
+                other => panic!("{other:?}"),
+            });
+        }
+        (samples, kinds)
+    }
+
+    #[test]
+    fn nothing_is_sent_beyond_the_credit_and_nothing_is_lost() {
+        let mut outbox = Outbox::default();
+        outbox.say(utterance(&[("namaste", 1_000), ("", 500), ("ji", 300)])).unwrap();
+        assert_eq!(drain(&mut outbox), (vec![], vec![]));
+        let mut heard = Vec::new();
+        for granted in (0..=1_800).step_by(90) {
+            outbox.grant(granted);
+            heard.extend(drain(&mut outbox).0);
+            assert_eq!(heard.len() as u64, granted);
+        }
+        let expected: Vec<i16> = (1..=1_000).chain(std::iter::repeat_n(0, 500)).chain(1..=300).collect();
+        assert_eq!(heard, expected);
+        assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn an_utterance_is_announced_sent_and_finished() {
+        let mut outbox = Outbox::default();
+        outbox.grant(10_000);
+        outbox.say(utterance(&[("a", 1_700)])).unwrap();
+        outbox.say(utterance(&[])).unwrap();
+        let (samples, kinds) = drain(&mut outbox);
+        assert_eq!(kinds, ["said", "speak", "speak", "speak", "finish", "said", "speak", "finish"]);
+        assert_eq!(samples.len(), 1_700 + LEAST_SAMPLES);
+    }
+
+    #[test]
+    fn a_flush_drops_what_waits_and_remembers_what_was_heard() {
+        let mut outbox = Outbox::default();
+        outbox.grant(800);
+        let first = outbox.say(utterance(&[("aapka order", 800), ("ABC123", 800)])).unwrap();
+        outbox.say(utterance(&[("later", 800)])).unwrap();
+        drain(&mut outbox);
+        outbox.flush();
+        assert_eq!(drain(&mut outbox), (vec![], vec![]));
+        assert_eq!(outbox.counters().flushed, 2);
+        assert_eq!(outbox.heard(first, Duration::from_millis(100)).unwrap(), "aapka order");
+        assert_eq!(outbox.heard(first, Duration::from_millis(101)).unwrap(), "aapka order ABC123");
+        assert_eq!(outbox.heard(first, Duration::ZERO).unwrap(), "");
+        let next = outbox.say(utterance(&[("new", 10)])).unwrap();
+        assert!(next > first);
+    }
+
+    #[test]
+    fn utterances_are_bounded_in_length_and_number() {
+        let mut outbox = Outbox::default();
+        outbox.say(utterance(&[("", 61 * 8_000)])).unwrap();
+        assert_eq!(outbox.counters().cut_samples, 8_000);
+        for _ in 1..MAX_WAITING {
+            outbox.say(utterance(&[("a", 10)])).unwrap();
+        }
+        assert_eq!(outbox.say(utterance(&[("a", 10)])), None);
+        assert_eq!(outbox.counters().refused, 1);
+        outbox.grant(u64::MAX);
+        assert_eq!(drain(&mut outbox).0.len(), 60 * 8_000 + 10 * (MAX_WAITING - 1));
+    }
+}
