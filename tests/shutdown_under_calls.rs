@@ -4,10 +4,11 @@
 
 mod common;
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use common::caller::Caller;
+use common::caller::{Caller, offer};
 use common::raw_call::RawCall;
 use common::records::{assert_whole, count, events_of, text};
 use common::server::{Server, ServerSetup};
@@ -95,6 +96,23 @@ fn a_second_signal_means_bye_now() {
 }
 
 #[test]
+fn a_call_without_its_ack_gets_a_bye_too() {
+    let mut server = Server::start();
+    let peer = UdpPeer::new(server.sip());
+    let mut caller = Caller::new("echo", server.sip(), peer.local(), Transport::Udp);
+    peer.send(caller.invite(&offer(NO_RTP)));
+    peer.expect_status(200);
+    server.signal("TERM");
+    wait_until_draining(&server);
+    server.signal("TERM");
+    let bye = peer.expect("a BYE", |text| text.start_line().starts_with("BYE "));
+    assert_eq!(bye.text().header("Reason"), "Q.850;cause=41;text=\"shutdown\"");
+    assert_eq!(server.wait_for_exit(EXIT_LIMIT).code(), Some(0));
+    let rows = everything_in_the_database(&server, 1);
+    assert_end(&server, &rows, &caller.call_id(), ("shutdown", 200));
+}
+
+#[test]
 fn without_calls_it_stops_at_once() {
     let mut server = Server::start();
     server.signal("TERM");
@@ -178,6 +196,9 @@ fn files(directory: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
+
+/// This call is about signalling: its RTP goes to the discard port.
+const NO_RTP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9);
 
 /// The last messages and the writing of all that is left have 3 s and 5 s each; the rest is for a stalling machine.
 const EXIT_LIMIT: Duration = Duration::from_secs(15);

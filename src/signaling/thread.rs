@@ -159,6 +159,8 @@ impl Worker {
             self.stats.publish(self.endpoint.counters());
             self.stats.is_draining.store(self.is_draining, Ordering::Release);
             if self.is_done(now) {
+                self.endpoint.bye_unacknowledged(now);
+                self.drain_endpoint();
                 return self.stop_shards();
             }
         }

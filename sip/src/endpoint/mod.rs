@@ -203,6 +203,12 @@ impl Endpoint {
         self.hang_up(now, id, reason)
     }
 
+    /// Sends BYE now on every session whose ACK has not come. RFC 3261 15 wants a BYE to wait for the ACK; this is for an
+    /// application that is about to go away and has no later.
+    pub fn bye_unacknowledged(&mut self, now: Instant) {
+        self.give_up_on_acks(now);
+    }
+
     /// Sends a re-INVITE with an offer, or asks the peer for one. 491 is retried after the RFC's random wait.
     pub fn reinvite(&mut self, now: Instant, id: SessionId, body: Option<Body>) -> Result<(), SessionError> {
         self.start_reinvite(now, id, body)

@@ -106,6 +106,20 @@ impl Endpoint {
         self.arm_session(id, SessionTimer::RepeatAnswer, now + interval);
     }
 
+    pub(crate) fn give_up_on_acks(&mut self, now: Instant) {
+        let is_waiting = |state: &State| {
+            matches!(state, State::Established(established)
+                if matches!(established.exchange, Exchange::AwaitingAck(_)))
+        };
+        let waiting = self.sessions.iter().filter(|(_, session)| is_waiting(&session.state));
+        let mut waiting: Vec<SessionId> = waiting.map(|(&id, _)| id).collect();
+        // A map has no order, and what is sent must not depend on it.
+        waiting.sort_unstable();
+        for id in waiting {
+            self.ack_never_came(now, id);
+        }
+    }
+
     fn ack_never_came(&mut self, now: Instant, id: SessionId) {
         let Some(State::Established(established)) = self.sessions.get_mut(&id).map(|s| &mut s.state) else {
             return;
