@@ -92,7 +92,9 @@ fn a_peer_that_closes_its_side_still_gets_its_answers() {
     let mut caller = Caller::new("echo", server.sip(), peer.local(), Transport::Tcp);
     peer.send([caller.options(), caller.invite(&offer(NO_RTP))].concat());
     peer.shut_down();
-    peer.expect("the 200 to OPTIONS", |text| text.status() == 200 && text.header("CSeq").ends_with("OPTIONS"));
+    peer.expect("the 200 to OPTIONS", |text| {
+        text.status() == 200 && text.header("CSeq").ends_with("OPTIONS")
+    });
     let answer = peer.expect("the 200 to INVITE", |text| text.status() == 200).text();
     assert!(peer.is_closed_within(Duration::from_secs(10)), "nobody speaks any more");
     let mut again = TcpPeer::connect(server.sip());

@@ -170,7 +170,9 @@ impl AsRawFd for DatagramSocket {
 /// so once.
 fn past_earlier_error(send: impl Fn() -> io::Result<()>) -> io::Result<()> {
     match send() {
-        Err(error) if matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable) => send(),
+        Err(error) if matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable) => {
+            send()
+        }
         outcome => outcome,
     }
 }
