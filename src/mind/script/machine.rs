@@ -1,0 +1,565 @@
+//! Runs a dialogue: one state at a time, one match on what the state does.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::format::{GlobalKey, Kind, Piece, Script, State, ToolUse};
+use crate::call::dialogue::Dialogue;
+use crate::mind::speech::{Clips, Language, Outbox, Part, Utterance, speak};
+use crate::mind::{Mind, ToolCall, ToolCallId, Wish};
+use crate::tools::ToolError;
+use crate::voice::exchange::{MindCommand, UtteranceId, VoiceEvent};
+
+/// The mind of an agent that follows a script. It never asks a clock, and behaves the same way for the same events.
+#[derive(Debug)]
+pub struct ScriptMind {
+    script: Arc<Script>,
+    clips: Arc<dyn Clips>,
+    outbox: Outbox,
+    wishes: VecDeque<Wish>,
+    began: Instant,
+    language: Language,
+    at: usize,
+    phase: Phase,
+    failed_tries: u8,
+    values: BTreeMap<String, Value>,
+    typed: String,
+    next_tool: u64,
+    steps: u32,
+    /// Last utterance of the state; what is said of earlier ones comes too late to matter.
+    awaited: Option<UtteranceId>,
+    unspoken: u64,
+    ignored_keys: u64,
+}
+
+/// What the state is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Not answered yet.
+    Opening,
+    /// It says what must be heard before it goes on.
+    Saying,
+    /// It waits for keys, perhaps while it still speaks; until then, if keys were pressed that may be all.
+    Waiting { until: Option<Instant> },
+    /// A tool is at work.
+    Calling { id: ToolCallId, asked: Instant },
+    /// The caller's message is being recorded; it ends then, or at the silence's end if that comes first.
+    Recording { from: Instant, ends: Instant, quiet_at: Option<Instant>, has_spoken: bool },
+    /// The call is ending.
+    Over,
+}
+
+impl ScriptMind {
+    /// The mind of a call that begins now. It says nothing before the call is answered.
+    pub fn new(script: Arc<Script>, clips: Arc<dyn Clips>, now: Instant) -> Self {
+        Self {
+            language: script.language,
+            at: script.start,
+            script,
+            clips,
+            outbox: Outbox::default(),
+            wishes: VecDeque::new(),
+            began: now,
+            phase: Phase::Opening,
+            failed_tries: 0,
+            values: BTreeMap::new(),
+            typed: String::new(),
+            next_tool: 1,
+            steps: 0,
+            awaited: None,
+            unspoken: 0,
+            ignored_keys: 0,
+        }
+    }
+
+    /// Pieces of sentences that could not be spoken: a clip that is missing, a value that is none.
+    pub fn unspoken(&self) -> u64 {
+        self.unspoken
+    }
+
+    /// Keys that were pressed where none are taken.
+    pub fn ignored_keys(&self) -> u64 {
+        self.ignored_keys
+    }
+
+    fn enter(&mut self, now: Instant, target: usize) {
+        let script = Arc::clone(&self.script);
+        let Some(state) = script.states.get(target) else { return };
+        self.steps += 1;
+        if self.steps > MAX_STEPS {
+            return self.part();
+        }
+        self.at = target;
+        self.failed_tries = 0;
+        // What was typed during a plain prompt is meant for what follows it.
+        if !matches!(self.phase, Phase::Saying) {
+            self.typed.clear();
+        }
+        self.note(Dialogue::State { name: state.name.clone() });
+        if let Some(outcome) = &state.outcome {
+            self.note(Dialogue::Outcome { name: outcome.clone() });
+        }
+        self.language = state.language.unwrap_or(self.language);
+        let (speech, digits) = (state.yields_to_speech, state.yields_to_keys);
+        self.command(MindCommand::AllowInterruption { speech, digits });
+        self.begin(now, state);
+    }
+
+    /// Says what the state says and sets it going; also when it is repeated.
+    fn begin(&mut self, now: Instant, state: &State) {
+        match &state.kind {
+            Kind::Say { .. } | Kind::Record { .. } => {
+                self.phase = Phase::Saying;
+                self.say(&state.say);
+            }
+            Kind::Menu { .. } | Kind::Collect { .. } => {
+                self.phase = Phase::Waiting { until: None };
+                self.say(&state.say);
+                self.use_typed(now);
+            }
+            Kind::Choose { from, into, each, next } => self.offer(now, state, (from, into), (*each, *next)),
+            Kind::Tool(tool) => self.use_tool(now, tool),
+            Kind::HangUp => {
+                self.say(&state.say);
+                self.finish();
+            }
+        }
+    }
+
+    /// Reads the matches out; a single one is taken without asking.
+    fn offer(
+        &mut self,
+        now: Instant,
+        state: &State,
+        (from, into): (&str, &str),
+        (each, next): (usize, usize),
+    ) {
+        let matches: Vec<Value> = self.value(from).and_then(Value::as_array).cloned().unwrap_or_default();
+        match matches.as_slice() {
+            [] => self.enter(now, state.give_up),
+            [only] => {
+                self.values.insert(into.to_owned(), only.clone());
+                self.phase = Phase::Saying;
+                self.enter(now, next);
+            }
+            several => {
+                self.phase = Phase::Waiting { until: None };
+                let mut parts = self.compose(&state.say);
+                for (number, one) in (1..=MAX_CHOICES).zip(several) {
+                    self.values.insert("choice".to_owned(), one.clone());
+                    self.values.insert("n".to_owned(), Value::from(number));
+                    parts.extend(self.compose(&[each]));
+                }
+                self.utter(parts);
+            }
+        }
+    }
+
+    fn use_tool(&mut self, now: Instant, tool: &ToolUse) {
+        if let Some(filler) = tool.filler {
+            self.say(&[filler]);
+        }
+        let value = |path: &String| self.value(path).cloned().unwrap_or(Value::Null);
+        let arguments: Value =
+            tool.arguments.iter().map(|(name, path)| (name.clone(), value(path))).collect();
+        let id = ToolCallId(self.next_tool);
+        self.next_tool += 1;
+        self.phase = Phase::Calling { id, asked: now };
+        self.command(MindCommand::Think);
+        self.note(Dialogue::ToolCalled { name: tool.name.clone(), arguments: arguments.to_string() });
+        self.wishes.push_back(Wish::Tool(ToolCall { id, name: tool.name.clone(), arguments }));
+    }
+
+    fn tool_answered(&mut self, now: Instant, asked: Instant, answer: Result<Value, ToolError>) {
+        let script = Arc::clone(&self.script);
+        let Some(Kind::Tool(tool)) = script.states.get(self.at).map(|state| &state.kind) else { return };
+        let shown = match &answer {
+            Ok(value) => value.to_string(),
+            Err(error) => Value::from(error.to_string()).to_string(),
+        };
+        self.note(Dialogue::ToolAnswered {
+            name: tool.name.clone(),
+            answer: shown,
+            took_ms: millis(now.saturating_duration_since(asked)),
+            is_ok: answer.is_ok(),
+        });
+        let value = answer.unwrap_or(Value::Null);
+        let result = value.get("result").and_then(Value::as_str).unwrap_or("error");
+        let target = tool.results.iter().find(|(name, _)| name == result).map_or(tool.error, |(_, to)| *to);
+        self.values.insert(tool.into.clone(), value);
+        self.enter(now, target);
+    }
+
+    fn key(&mut self, now: Instant, key: char) {
+        match self.phase {
+            Phase::Opening | Phase::Calling { .. } | Phase::Over => self.ignored_keys += 1,
+            Phase::Recording { .. } if key == '#' => self.end_recording(now),
+            Phase::Recording { .. } => self.ignored_keys += 1,
+            Phase::Saying if self.typed.len() < MAX_TYPED => self.typed.push(key),
+            Phase::Saying => self.ignored_keys += 1,
+            Phase::Waiting { .. } => self.waited_key(now, key),
+        }
+    }
+
+    /// Uses keys that were typed ahead, as long as there are any and the state takes them.
+    fn use_typed(&mut self, now: Instant) {
+        let typed = std::mem::take(&mut self.typed);
+        let here = self.at;
+        for key in typed.chars() {
+            match self.phase {
+                Phase::Waiting { .. } if self.at == here => self.waited_key(now, key),
+                Phase::Waiting { .. }
+                | Phase::Opening
+                | Phase::Saying
+                | Phase::Calling { .. }
+                | Phase::Recording { .. }
+                | Phase::Over => self.ignored_keys += 1,
+            }
+        }
+    }
+
+    fn waited_key(&mut self, now: Instant, key: char) {
+        let script = Arc::clone(&self.script);
+        let Some(state) = script.states.get(self.at) else { return };
+        match &state.kind {
+            Kind::Menu { keys } => {
+                if let Some((_, to)) = keys.iter().find(|(known, _)| *known == key) {
+                    return self.move_on(now, *to);
+                }
+            }
+            Kind::Collect { max, timeout, .. } => {
+                if key.is_ascii_digit() {
+                    self.typed.push(key);
+                    self.phase = Phase::Waiting { until: Some(now + *timeout) };
+                    if self.typed.len() >= *max {
+                        self.collected(now);
+                    }
+                    return;
+                }
+                if key == '#' {
+                    return self.collected(now);
+                }
+            }
+            Kind::Choose { from, into, next, .. } => {
+                let index = key.to_digit(10).and_then(|digit| usize::try_from(digit).ok()?.checked_sub(1));
+                let matches = self.value(from).and_then(Value::as_array);
+                if let Some(one) = matches.zip(index).and_then(|(all, index)| all.get(index)).cloned() {
+                    self.values.insert(into.clone(), one);
+                    return self.move_on(now, *next);
+                }
+            }
+            Kind::Say { .. } | Kind::Tool(_) | Kind::Record { .. } | Kind::HangUp => {}
+        }
+        match script.keys.iter().find(|(known, _)| *known == key).map(|(_, what)| *what) {
+            Some(GlobalKey::GoTo(to)) => self.move_on(now, to),
+            Some(GlobalKey::Repeat) => {
+                self.steps += 1;
+                if self.steps > MAX_STEPS {
+                    return self.part();
+                }
+                self.hush();
+                self.typed.clear();
+                self.begin(now, state);
+            }
+            None => self.failed(now, state.no_match),
+        }
+    }
+
+    fn collected(&mut self, now: Instant) {
+        let script = Arc::clone(&self.script);
+        let Some(state) = script.states.get(self.at) else { return };
+        let Kind::Collect { into, min, next, .. } = &state.kind else { return };
+        let typed = std::mem::take(&mut self.typed);
+        if typed.len() < *min {
+            return self.failed(now, state.no_match);
+        }
+        self.values.insert(into.clone(), Value::from(typed));
+        self.move_on(now, *next);
+    }
+
+    /// The caller has chosen: what is still being said is of no use.
+    fn move_on(&mut self, now: Instant, to: usize) {
+        self.hush();
+        self.enter(now, to);
+    }
+
+    /// A try that came to nothing: says why and asks again, a few times.
+    fn failed(&mut self, now: Instant, why: usize) {
+        let script = Arc::clone(&self.script);
+        let Some(state) = script.states.get(self.at) else { return };
+        self.failed_tries += 1;
+        self.typed.clear();
+        self.hush();
+        if self.failed_tries >= state.tries {
+            return self.enter(now, state.give_up);
+        }
+        self.say(&[why]);
+        self.begin(now, state);
+    }
+
+    fn spoken_to(&mut self, now: Instant) {
+        match self.phase {
+            Phase::Waiting { .. } => self.failed(now, self.script.no_speech),
+            Phase::Opening
+            | Phase::Saying
+            | Phase::Calling { .. }
+            | Phase::Recording { .. }
+            | Phase::Over => {}
+        }
+    }
+
+    fn idle(&mut self, now: Instant) {
+        let why = self.script.states.get(self.at).map(|state| state.no_input);
+        match (self.phase, why) {
+            (Phase::Waiting { .. }, Some(why)) => self.failed(now, why),
+            (Phase::Saying, _) if self.outbox.is_empty() => self.said(now),
+            (
+                Phase::Opening
+                | Phase::Saying
+                | Phase::Waiting { .. }
+                | Phase::Calling { .. }
+                | Phase::Recording { .. }
+                | Phase::Over,
+                _,
+            ) => {}
+        }
+    }
+
+    /// What had to be said first is said, or the caller did not want to hear it.
+    fn said(&mut self, now: Instant) {
+        let script = Arc::clone(&self.script);
+        match script.states.get(self.at).map(|state| &state.kind) {
+            Some(Kind::Say { next }) => self.enter(now, *next),
+            Some(Kind::Record { longest, silence, .. }) => {
+                let quiet_at = Some(now + *silence);
+                self.phase =
+                    Phase::Recording { from: now, ends: now + *longest, quiet_at, has_spoken: false };
+                self.command(MindCommand::Listen);
+            }
+            Some(
+                Kind::Menu { .. } | Kind::Collect { .. } | Kind::Tool(_) | Kind::Choose { .. } | Kind::HangUp,
+            )
+            | None => {}
+        }
+    }
+
+    fn heard_speech(&mut self, now: Instant, goes_on: bool) {
+        let script = Arc::clone(&self.script);
+        let Some(Kind::Record { silence, .. }) = script.states.get(self.at).map(|state| &state.kind) else {
+            return;
+        };
+        if let Phase::Recording { quiet_at, has_spoken, .. } = &mut self.phase {
+            *has_spoken = true;
+            *quiet_at = (!goes_on).then(|| now + *silence);
+        }
+    }
+
+    fn end_recording(&mut self, now: Instant) {
+        let script = Arc::clone(&self.script);
+        let Some(state) = script.states.get(self.at) else { return };
+        let (Phase::Recording { from, has_spoken, .. }, Kind::Record { next, .. }) =
+            (self.phase, &state.kind)
+        else {
+            return;
+        };
+        if !has_spoken {
+            return self.failed(now, state.no_input);
+        }
+        let at = |time: Instant| millis(time.saturating_duration_since(self.began));
+        self.note(Dialogue::Message { from_ms: at(from), to_ms: at(now) });
+        self.move_on(now, *next);
+    }
+
+    /// Says goodbye and ends the call, wherever it was.
+    fn part(&mut self) {
+        self.hush();
+        self.say(&[self.script.goodbye]);
+        self.finish();
+    }
+
+    fn finish(&mut self) {
+        self.phase = Phase::Over;
+    }
+
+    fn hush(&mut self) {
+        if self.awaited.is_some() {
+            self.outbox.flush();
+            self.awaited = None;
+            self.command(MindCommand::Stop);
+        }
+    }
+
+    fn say(&mut self, prompts: &[usize]) {
+        let parts = self.compose(prompts);
+        self.utter(parts);
+    }
+
+    fn utter(&mut self, parts: Vec<Part>) {
+        if let Some(id) = self.outbox.say(Utterance { language: self.language, parts }) {
+            self.awaited = Some(id);
+        }
+    }
+
+    fn compose(&mut self, prompts: &[usize]) -> Vec<Part> {
+        let script = Arc::clone(&self.script);
+        let mut parts = Vec::new();
+        for prompt in prompts.iter().filter_map(|prompt| script.prompts.get(*prompt)) {
+            for piece in prompt.get(&self.language).into_iter().flatten() {
+                if self.piece(piece, &mut parts).is_none() {
+                    self.unspoken += 1;
+                }
+            }
+        }
+        parts
+    }
+
+    fn piece(&self, piece: &Piece, parts: &mut Vec<Part>) -> Option<()> {
+        match piece {
+            Piece::Fixed(text) => parts.push(Part::clip(text, self.clips.clip(self.language, text)?)),
+            Piece::Word { path, lexicon } => {
+                let word = self.text(path)?;
+                let text = self.script.lexicons.get(lexicon)?.get(&word)?.get(&self.language)?;
+                parts.push(Part::clip(text, self.clips.clip(self.language, text)?));
+            }
+            Piece::Value { path, form } => {
+                let spoken = speak(self.language, *form, &self.text(path)?)?;
+                let clip = |word: &&str| self.clips.clip(self.language, word);
+                let clips = spoken.words.iter().map(clip).collect::<Option<Vec<_>>>()?;
+                for (index, clip) in clips.into_iter().enumerate() {
+                    let text = if index == 0 { spoken.text.as_str() } else { "" };
+                    parts.push(Part::clip(text, clip));
+                    parts.push(Part::silence(spoken.pause));
+                }
+            }
+        }
+        Some(())
+    }
+
+    fn text(&self, path: &str) -> Option<String> {
+        match self.value(path)? {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+        }
+    }
+
+    /// A value by its path: `order.id`.
+    fn value(&self, path: &str) -> Option<&Value> {
+        let mut names = path.split('.');
+        let first = self.values.get(names.next()?)?;
+        names.try_fold(first, |value, name| value.get(name))
+    }
+
+    fn note(&mut self, note: Dialogue) {
+        self.command(MindCommand::Note(note));
+    }
+
+    fn command(&mut self, command: MindCommand) {
+        self.wishes.push_back(Wish::Voice(command));
+    }
+}
+
+impl Mind for ScriptMind {
+    fn handle(&mut self, now: Instant, event: VoiceEvent) {
+        match event {
+            VoiceEvent::Answered if self.phase == Phase::Opening => {
+                self.began = now;
+                self.note(Dialogue::Agent { name: self.script.name.clone() });
+                self.enter(now, self.script.start);
+            }
+            VoiceEvent::Answered => {}
+            VoiceEvent::SpeechStarted => self.heard_speech(now, true),
+            VoiceEvent::SpeechEnded { .. } => self.heard_speech(now, false),
+            VoiceEvent::TurnCommitted { .. } => self.spoken_to(now),
+            VoiceEvent::Digit(digit) => self.key(now, digit.as_char()),
+            VoiceEvent::Interrupted { utterance, .. } => {
+                if self.awaited.is_some_and(|awaited| utterance <= awaited) {
+                    self.outbox.flush();
+                    self.awaited = None;
+                    if self.phase == Phase::Saying {
+                        self.said(now);
+                    }
+                }
+            }
+            VoiceEvent::Played { utterance } => {
+                self.note(Dialogue::Heard { utterance: utterance.0 });
+                if self.awaited == Some(utterance) {
+                    self.awaited = None;
+                    if self.phase == Phase::Saying {
+                        self.said(now);
+                    }
+                }
+            }
+            VoiceEvent::Credit { samples } => self.outbox.grant(samples),
+            VoiceEvent::Idle { .. } => self.idle(now),
+            VoiceEvent::IdleTooLong if self.phase != Phase::Over => self.part(),
+            VoiceEvent::IdleTooLong => {}
+        }
+    }
+
+    fn handle_tool(&mut self, now: Instant, id: ToolCallId, answer: Result<Value, ToolError>) {
+        if let Phase::Calling { id: awaited, asked } = self.phase
+            && awaited == id
+        {
+            self.tool_answered(now, asked, answer);
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        if self.poll_timeout().is_none_or(|at| now < at) {
+            return;
+        }
+        match self.phase {
+            Phase::Waiting { .. } => self.collected(now),
+            Phase::Calling { asked, .. } => {
+                self.tool_answered(now, asked, Err(ToolError::Timeout(TOOL_TIME)))
+            }
+            Phase::Recording { .. } => self.end_recording(now),
+            Phase::Opening | Phase::Saying | Phase::Over => {}
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Waiting { until } => until,
+            Phase::Calling { asked, .. } => Some(asked + TOOL_TIME),
+            Phase::Recording { ends, quiet_at, .. } => {
+                Some(quiet_at.map_or(ends, |quiet_at| quiet_at.min(ends)))
+            }
+            Phase::Opening | Phase::Saying | Phase::Over => None,
+        }
+    }
+
+    fn poll(&mut self) -> Option<Wish> {
+        if let Some(wish) = self.wishes.pop_front() {
+            return Some(wish);
+        }
+        let is_sent = self.outbox.is_empty();
+        if let Some(command) = self.outbox.poll() {
+            return Some(Wish::Voice(command));
+        }
+        // Behind the last words, so that they are heard; asked for once.
+        (self.phase == Phase::Over && is_sent && self.steps != HUNG_UP).then(|| {
+            self.steps = HUNG_UP;
+            Wish::Voice(MindCommand::HangUp)
+        })
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A caller who walks in circles is sent off after as many states.
+const MAX_STEPS: u32 = 300;
+/// Marks a call whose end was asked for.
+const HUNG_UP: u32 = u32::MAX;
+/// Keys typed during a prompt; longer than any number that is asked for.
+const MAX_TYPED: usize = 32;
+/// A tool that is slower has failed.
+const TOOL_TIME: Duration = Duration::from_secs(5);
+/// As many as there are keys.
+const MAX_CHOICES: u64 = 9;
