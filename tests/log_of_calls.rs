@@ -2,10 +2,14 @@
 
 mod common;
 
+use std::net::UdpSocket;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use common::caller::Caller;
+use common::namespace::{OWN_ADDRESS, with_own_network};
 use common::server::{Server, ServerSetup};
+use common::sipp::Transport;
 use common::wait;
 
 #[test]
@@ -45,6 +49,28 @@ fn a_json_log_has_fields_and_shows_numbers_if_told_to() {
     assert!(ended["talk_ms"].as_u64().is_some_and(|ms| ms >= 400), "{ended}");
 }
 
+#[test]
+fn a_caller_that_no_trunk_lists_is_named_to_the_operator() {
+    with_own_network("a_caller_that_no_trunk_lists_is_named_to_the_operator", || {
+        let server = ServerSetup::default().listen(&format!("{OWN_ADDRESS}:0")).start();
+        // The server learnt this host's own addresses when it started; this one is a stranger's to it.
+        let added = Command::new("ip").args(["address", "add", STRANGER, "dev", "lo"]).status();
+        assert!(added.expect("ip can be started").success());
+        let stranger = UdpSocket::bind((STRANGER, 0)).expect("the address is ours");
+        let address = stranger.local_addr().expect("a bound socket has an address");
+        let invite = Caller::new("echo", server.sip(), address, Transport::Udp).invite("");
+        for _ in 0..20 {
+            stranger.send_to(invite.as_bytes(), server.sip()).expect("the network is up");
+        }
+        let told = |what: &str| {
+            wait::until(what, Duration::from_secs(30), || Some(server.log()).filter(|log| log.contains(what)))
+        };
+        assert_eq!(told("a caller was dropped").matches(STRANGER).count(), 1);
+        let log = told("counter=\"foreign\"");
+        assert!(log.contains("total=20"), "{log}");
+    });
+}
+
 #[track_caller]
 fn place_call(server: &Server) {
     let uri = format!("sip:+919876543210@{}", server.sip());
@@ -64,3 +90,6 @@ fn log_after_end(server: &Server) -> String {
 }
 
 const ROUTE: &str = "[[route]]\nnumber = \"+91*\"\ndestination = \"echo\"\n";
+
+/// An address for documentation (RFC 5737).
+const STRANGER: &str = "203.0.113.77";

@@ -1,5 +1,6 @@
 //! The HTTP side of the server. So far it answers one question: is it alive.
 
+mod connections;
 mod health;
 
 use std::net::SocketAddr;
@@ -30,15 +31,7 @@ impl Api {
         let started = Instant::now();
         let router = Router::new().route("/health", get(move || async move { health::health(started) }));
         let (stop, stopped) = oneshot::channel::<()>();
-        let task = tokio::spawn(async move {
-            let serving = axum::serve(listener, router).with_graceful_shutdown(async {
-                // A dropped sender means the same: stop.
-                let _ = stopped.await;
-            });
-            if let Err(error) = serving.await {
-                tracing::error!(%error, "the HTTP server stopped");
-            }
-        });
+        let task = tokio::spawn(connections::serve(listener, router, stopped));
         Ok(Self { local, stop, task })
     }
 
@@ -49,13 +42,10 @@ impl Api {
 
     /// Finishes the requests that are running, for a moment, and stops.
     pub async fn shutdown(self) {
+        // A task that is gone has nothing to stop.
         let _ = self.stop.send(());
-        let abort = self.task.abort_handle();
-        if tokio::time::timeout(SHUTDOWN_TIME, self.task).await.is_err() {
-            abort.abort();
+        if let Err(error) = self.task.await {
+            tracing::error!(%error, "the HTTP server did not end well");
         }
     }
 }
-
-/// A client that keeps its connection open must not keep the server.
-const SHUTDOWN_TIME: std::time::Duration = std::time::Duration::from_secs(1);

@@ -8,6 +8,7 @@ mod resolve;
 mod seed;
 mod serve;
 mod start;
+mod watch;
 
 pub use descriptors::shortage_of_files;
 pub use phone::{Phone, PhoneConfig, PhoneError};

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rtrb::RingBuffer;
 use tokio::task;
 
-use super::{descriptors, panics, resolve, seed};
+use super::{descriptors, panics, resolve, seed, watch};
 use crate::api::Api;
 use crate::call::route::Routing;
 use crate::call::{CallPolicy, Codec};
@@ -42,6 +42,7 @@ pub struct App {
     recorder: RecorderHandle,
     spool: SpoolHandle,
     store: StoreWriter,
+    watch: task::JoinHandle<()>,
 }
 
 /// Why the server cannot start.
@@ -135,6 +136,12 @@ impl App {
             threads.push(shard.spawn(index).map_err(system("a shard's thread cannot be started"))?);
         }
         threads.push(signaling.spawn(links).map_err(system("the signaling thread cannot be started"))?);
+        let watch = watch::start(watch::Sources {
+            signaling: Arc::clone(&signaling_stats),
+            shards: shard_stats.clone(),
+            spool: spool.stats(),
+            store: store.stats(),
+        });
         Ok(Self {
             sip,
             config,
@@ -147,6 +154,7 @@ impl App {
             recorder,
             spool,
             store,
+            watch,
         })
     }
 
@@ -218,7 +226,8 @@ impl App {
     /// Stops the threads in the order of the calls' way: signaling, shards, recorder, spool, store.
     pub async fn stop(self) {
         self.order(Control::Stop);
-        let Self { api, threads, resolver, recorder, spool, store, .. } = self;
+        let Self { api, threads, resolver, recorder, spool, store, watch, .. } = self;
+        watch.abort();
         let joined = task::spawn_blocking(move || {
             for thread in threads {
                 if thread.join().is_err() {
