@@ -210,7 +210,7 @@ impl ScriptMind {
         let here = self.at;
         for key in typed.chars() {
             match self.phase {
-                Phase::Waiting { .. } if self.at == here => self.waited_key(now, key),
+                Phase::Waiting { .. } if self.at == here || self.collects() => self.waited_key(now, key),
                 Phase::Waiting { .. }
                 | Phase::Opening
                 | Phase::Saying
@@ -219,6 +219,10 @@ impl ScriptMind {
                 | Phase::Over => self.ignored_keys += 1,
             }
         }
+    }
+
+    fn collects(&self) -> bool {
+        matches!(self.script.states.get(self.at).map(|state| &state.kind), Some(Kind::Collect { .. }))
     }
 
     fn waited_key(&mut self, now: Instant, key: char) {

@@ -7,3 +7,6 @@ mod machine;
 
 pub use format::Script;
 pub use machine::ScriptMind;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,339 @@
+//! The demo's dialogue in virtual time, with a voice that plays at once what it is sent and tools that answer from a list.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::{Script, ScriptMind};
+use crate::call::dialogue::Dialogue;
+use crate::mind::speech::{Clips, Language};
+use crate::mind::{Mind, ToolCallId, Wish};
+use crate::tools::ToolError;
+use crate::voice::exchange::{Digit, Interruption, MindCommand, UtteranceId, VoiceEvent};
+
+const DEMO: &str = include_str!("../../../config/agents/demo.toml");
+
+#[derive(Debug)]
+struct Silent;
+
+impl Clips for Silent {
+    fn clip(&self, _: Language, text: &str) -> Option<Arc<[i16]>> {
+        Some(vec![0; text.chars().count() * 80].into())
+    }
+}
+
+struct Call {
+    mind: ScriptMind,
+    now: Instant,
+    log: Vec<String>,
+    said: Vec<String>,
+    asked: Option<(ToolCallId, String)>,
+    playing: Vec<UtteranceId>,
+    has_hung_up: bool,
+}
+
+impl Call {
+    fn begin() -> Self {
+        let now = Instant::now();
+        let script = Arc::new(Script::parse("demo.toml", DEMO).unwrap());
+        let mind = ScriptMind::new(script, Arc::new(Silent), now);
+        let (log, said, playing) = (Vec::new(), Vec::new(), Vec::new());
+        let mut call = Self { mind, now, log, said, asked: None, playing, has_hung_up: false };
+        call.event(VoiceEvent::Credit { samples: u64::MAX });
+        call.event(VoiceEvent::Answered);
+        call
+    }
+
+    fn event(&mut self, event: VoiceEvent) {
+        self.mind.handle(self.now, event);
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        while let Some(wish) = self.mind.poll() {
+            assert!(!self.has_hung_up || matches!(wish, Wish::Voice(MindCommand::Note(_))), "{wish:?}");
+            match wish {
+                Wish::Tool(call) => self.asked = Some((call.id, format!("{} {}", call.name, call.arguments))),
+                Wish::Voice(MindCommand::Finish { utterance }) => self.playing.push(utterance),
+                Wish::Voice(MindCommand::Stop) => self.playing.clear(),
+                Wish::Voice(MindCommand::HangUp) => self.has_hung_up = true,
+                Wish::Voice(MindCommand::Note(Dialogue::State { name })) => self.log.push(name),
+                Wish::Voice(MindCommand::Note(Dialogue::Outcome { name })) => {
+                    self.log.push(format!("={name}"))
+                }
+                Wish::Voice(MindCommand::Note(Dialogue::Said { text, .. })) => self.said.push(text),
+                Wish::Voice(_) => {}
+            }
+        }
+    }
+
+    fn play(&mut self) {
+        while !self.playing.is_empty() {
+            let utterance = self.playing.remove(0);
+            self.now += Duration::from_secs(1);
+            self.event(VoiceEvent::Played { utterance });
+        }
+    }
+
+    fn press(&mut self, keys: &str) {
+        for key in keys.chars() {
+            self.event(VoiceEvent::Digit(Digit::from_char(key).unwrap()));
+        }
+        self.play();
+    }
+
+    fn answer(&mut self, answer: Result<Value, ToolError>) {
+        let (id, _) = self.asked.take().unwrap();
+        self.mind.handle_tool(self.now, id, answer);
+        self.drain();
+        self.play();
+    }
+
+    fn wait(&mut self) {
+        self.now = self.mind.poll_timeout().unwrap();
+        self.mind.handle_timeout(self.now);
+        self.drain();
+        self.play();
+    }
+
+    fn ends_with(&self, states: &str) {
+        assert!(self.log.join(" ").ends_with(states), "{}", self.log.join(" "));
+    }
+}
+
+fn order(id: &str) -> Value {
+    json!({"id": id, "item": "shoes", "status": "in_transit", "date": "2026-11-24", "amount_paise": 129_900})
+}
+
+fn found() -> Call {
+    let mut call = Call::begin();
+    call.play();
+    call.press("1222123#");
+    call.answer(Ok(json!({"result": "found", "orders": [order("ABC123")]})));
+    call
+}
+
+#[test]
+fn an_order_is_found_and_its_status_spoken() {
+    let mut call = Call::begin();
+    assert!(call.said[0].starts_with("नमस्ते!"));
+    call.play();
+    call.press("1222123#");
+    assert_eq!(call.asked.clone().unwrap().1, r#"lookup_order {"keypad":"222123"}"#);
+    assert_eq!(call.said.last().unwrap(), "एक मिनट, चेक कर रही हूँ।");
+    call.answer(Ok(json!({"result": "found", "orders": [order("ABC123")]})));
+    let said = call.said.join(" ");
+    assert!(said.contains("ABC123") && said.contains("24 नवंबर") && said.contains("₹1,299"), "{said}");
+    call.press("5");
+    assert_eq!(
+        call.log.join(" "),
+        "greet menu ask_order look_up several status =order_status actions goodbye"
+    );
+    assert!(call.has_hung_up);
+    assert_eq!(call.mind.unspoken(), 0);
+}
+
+#[test]
+fn orders_are_changed_after_a_confirmation() {
+    for (keys, asks, answer, ends) in [
+        (
+            "11",
+            "cancel_order",
+            json!({"result": "done", "amount_paise": 100}),
+            "cancelled =order_cancelled actions",
+        ),
+        (
+            "21",
+            "return_order",
+            json!({"result": "done", "date": "2026-11-25"}),
+            "returned =order_returned actions",
+        ),
+        ("31", "refund_order", json!({"result": "already"}), "already actions"),
+        ("31", "refund_order", json!({"result": "not_possible"}), "not_possible actions"),
+        (
+            "41",
+            "open_ticket",
+            json!({"result": "done", "ticket": "T42"}),
+            "ticket_open =ticket_opened actions",
+        ),
+        ("41", "open_ticket", json!({"result": "what"}), "tool_failed =tool_failed message"),
+        ("41", "open_ticket", json!("nonsense"), "tool_failed =tool_failed message"),
+    ] {
+        let mut call = found();
+        call.press(keys);
+        assert_eq!(call.asked.clone().unwrap().1, format!(r#"{asks} {{"order":"ABC123"}}"#));
+        call.answer(Ok(answer));
+        call.ends_with(ends);
+        assert_eq!(call.mind.unspoken(), 0, "{keys}");
+    }
+    let mut call = found();
+    call.press("12");
+    call.ends_with("sure_cancel actions");
+    assert_eq!(call.asked, None);
+}
+
+#[test]
+fn several_matches_are_read_out_and_one_is_chosen() {
+    let mut call = Call::begin();
+    call.play();
+    call.press("1222123#");
+    call.answer(Ok(json!({"result": "several", "orders": [order("ABC123"), order("BAC123")]})));
+    assert!(call.said.last().unwrap().contains("BAC123"));
+    call.press("3");
+    call.press("2");
+    call.ends_with("several status =order_status actions");
+    assert!(call.said.iter().any(|said| said.starts_with("आपका ऑर्डर BAC123")));
+}
+
+#[test]
+fn a_tool_that_fails_or_is_late_leads_to_a_message() {
+    for failure in [Some(ToolError::Unavailable("locked".into())), None] {
+        let mut call = Call::begin();
+        call.play();
+        call.press("1999#");
+        match failure {
+            Some(error) => call.answer(Err(error)),
+            None => call.wait(),
+        }
+        call.ends_with("tool_failed =tool_failed message");
+        call.event(VoiceEvent::SpeechStarted);
+        call.event(VoiceEvent::SpeechEnded { duration: Duration::from_secs(2) });
+        call.wait();
+        call.ends_with("message message_taken =message_taken goodbye");
+        assert!(call.has_hung_up);
+    }
+}
+
+#[test]
+fn an_answer_that_comes_too_late_changes_nothing() {
+    let mut call = Call::begin();
+    call.play();
+    call.press("1999#");
+    let (id, _) = call.asked.clone().unwrap();
+    call.wait();
+    let before = call.log.clone();
+    call.mind.handle_tool(call.now, id, Ok(json!({"result": "none"})));
+    call.drain();
+    assert_eq!(call.log, before);
+}
+
+#[test]
+fn who_does_nothing_right_is_sent_off_politely() {
+    let idle = VoiceEvent::Idle { silence: Duration::from_secs(10) };
+    let speech = VoiceEvent::TurnCommitted { speech: Duration::from_secs(1) };
+    let wrong = VoiceEvent::Digit(Digit::from_char('5').unwrap());
+    for event in [idle, speech, wrong] {
+        let mut call = Call::begin();
+        call.play();
+        for _ in 0..3 {
+            assert!(!call.has_hung_up);
+            call.event(event.clone());
+            call.play();
+        }
+        call.ends_with("menu sorry =gave_up goodbye");
+        assert!(call.has_hung_up);
+    }
+    let mut call = Call::begin();
+    call.event(VoiceEvent::IdleTooLong);
+    assert!(call.has_hung_up);
+}
+
+#[test]
+fn keys_typed_during_a_prompt_count_and_a_flood_is_bounded() {
+    let mut call = Call::begin();
+    call.press("1222123#");
+    call.ends_with("menu ask_order look_up");
+    let mut call = Call::begin();
+    call.press(&"7".repeat(1_000));
+    assert!(call.mind.ignored_keys() >= 1_000 - 32);
+}
+
+#[test]
+fn a_key_switches_the_language() {
+    let mut call = Call::begin();
+    call.play();
+    call.press("8");
+    assert!(call.said.last().unwrap().starts_with("For your order"));
+}
+
+#[test]
+fn any_events_in_any_order_end_within_bounds() {
+    let mut seed = 1_u64;
+    let mut random = move |below: u64| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) % below
+    };
+    let mut calls_ended = 0;
+    let mut call = Call::begin();
+    for _ in 0..100_000 {
+        match random(9) {
+            0..=2 => call.event(VoiceEvent::Digit(Digit::from_event_code(random(17) as u8).unwrap())),
+            3 => call.event(VoiceEvent::SpeechStarted),
+            4 => call.event(VoiceEvent::TurnCommitted { speech: Duration::from_secs(1) }),
+            5 => call.event(VoiceEvent::Idle { silence: Duration::from_secs(10) }),
+            6 => {
+                let (utterance, by) = (UtteranceId(random(50)), Interruption::Speech);
+                call.event(VoiceEvent::Interrupted { utterance, heard: Duration::ZERO, by });
+            }
+            7 => call.play(),
+            _ if call.asked.is_some() => call.answer(Ok(json!({"result": "found", "orders": [order("A1")]}))),
+            _ if call.mind.poll_timeout().is_some() => call.wait(),
+            _ => call.event(VoiceEvent::SpeechEnded { duration: Duration::from_secs(1) }),
+        }
+        assert!(call.log.len() <= 700, "{}", call.log.len());
+        if call.has_hung_up {
+            calls_ended += 1;
+            call = Call::begin();
+        }
+    }
+    assert!(calls_ended > 100, "{calls_ended}");
+}
+
+fn fault(from: &str, to: &str) -> String {
+    assert!(DEMO.contains(from), "{from}");
+    let faults = Script::parse("demo.toml", &DEMO.replacen(from, to, 1)).unwrap_err().to_string();
+    faults.splitn(4, ':').last().unwrap().trim().to_owned()
+}
+
+#[test]
+fn every_fault_says_what_to_do() {
+    for (from, to, expected) in [
+        (
+            r#"next = "menu" }"#,
+            r#"next = "mneu" }"#,
+            "[state.greet] next: there is no state `mneu`; did you mean `menu`?",
+        ),
+        (
+            r#"say = ["greeting"]"#,
+            r#"say = ["welcome_to_you"]"#,
+            "[state.greet] say: there is no prompt `welcome_to_you`; add [prompt.welcome_to_you]",
+        ),
+        (
+            "{choice.id:spell}, इसके",
+            "{choice.id:shout}, इसके",
+            "[prompt.one_of_several] hi: \"shout\" is no way to speak; write spell, number, date, amount or lexicon.NAME",
+        ),
+        (
+            r#"shoes = { hi = "जूते", en = "shoes" }"#,
+            r#"shoes = { hi = "जूते" }"#,
+            "[lexicon.item] shoes: needs a text for `en`, for which the agent has a voice",
+        ),
+        (
+            r#""0" = "message""#,
+            r#""x" = "message""#,
+            "[state.menu]: \"x\" is no key; write one of 0-9, * and #",
+        ),
+        ("min_digits = 3", "min_digits = 13", "[state.ask_order]: needs 1 <= min_digits <= max_digits <= 32"),
+        (
+            r#"give_up = "message" }"#,
+            r#"give_up = "ask_order" }"#,
+            "[state.ask_order]: leads back to itself although the caller does nothing right",
+        ),
+        (r#", error = "tool_failed" }"#, " }", "[state.look_up]: needs the key `results.error`"),
+        ("tries = 3", "trys = 3", "unknown field `trys`"),
+    ] {
+        let found = fault(from, to);
+        assert!(found.contains(expected), "{found}\n{expected}");
+    }
+}
