@@ -10,7 +10,7 @@ use super::table::{Table, integer};
 pub struct LimitsConfig {
     /// Calls at the same time; more get 503.
     pub calls: usize,
-    /// INVITEs per second from one address, twice as many at once; more are dropped.
+    /// INVITEs per second from one address, twice as many at once; more get 503 and leave no row.
     pub invites_per_second_per_source: u32,
     /// How long a call may last.
     pub max_duration: Duration,

@@ -43,12 +43,13 @@ pub struct DatagramSocket {
 }
 
 impl DatagramSocket {
-    /// Binds to `address`. An IPv6 socket takes IPv6 only, so that both families can be bound side by side.
+    /// Binds to `address`. `[::]` takes both families for signaling; media sockets and other IPv6 addresses take their own only.
     pub fn bind(address: SocketAddr, purpose: Purpose) -> io::Result<Self> {
         let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
         let fd = socket(family, SockType::Datagram, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK, None)?;
         if address.is_ipv6() {
-            setsockopt(&fd, sockopt::Ipv6V6Only, &true)?;
+            let is_for_both = purpose == Purpose::Signaling && address.ip().is_unspecified();
+            setsockopt(&fd, sockopt::Ipv6V6Only, &!is_for_both)?;
         }
         match purpose {
             Purpose::Media => {
@@ -97,7 +98,7 @@ impl DatagramSocket {
             Err(Errno::EAGAIN) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        let Some(source) = message.address.as_ref().and_then(to_socket_addr) else {
+        let Some(source) = message.address.as_ref().and_then(to_socket_addr).map(canonical) else {
             return Err(io::Error::new(ErrorKind::InvalidData, "datagram without a source address"));
         };
         let mut received = Received { len: message.bytes, source, local: None, stamp: None };
@@ -108,7 +109,7 @@ impl DatagramSocket {
                     received.local = Some(IpAddr::from(info.ipi_addr.s_addr.to_ne_bytes()));
                 }
                 ControlMessageOwned::Ipv6PacketInfo(info) => {
-                    received.local = Some(IpAddr::from(info.ipi6_addr.s6_addr));
+                    received.local = Some(IpAddr::from(info.ipi6_addr.s6_addr).to_canonical());
                 }
                 _ => {}
             }
@@ -119,17 +120,29 @@ impl DatagramSocket {
     /// The destination of an earlier datagram that did not get there, as a router or its host said by ICMP
     /// (`Purpose::Signaling`); `None` if none is reported.
     pub fn take_unreachable(&self) -> Option<SocketAddr> {
-        let mut control = ControlSpace([0; CONTROL_BYTES]);
-        let mut quoted = [0; 1];
-        let mut slices = [IoSliceMut::new(&mut quoted)];
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_ERRQUEUE;
-        let fd = self.socket.as_raw_fd();
-        let message = recvmsg::<SockaddrStorage>(fd, &mut slices, Some(&mut control.0), flags).ok()?;
-        message.address.as_ref().and_then(to_socket_addr)
+        for _ in 0..REPORTS_AT_ONCE {
+            let mut control = ControlSpace([0; CONTROL_BYTES]);
+            let mut quoted = [0; 1];
+            let mut slices = [IoSliceMut::new(&mut quoted)];
+            let fd = self.socket.as_raw_fd();
+            let message = recvmsg::<SockaddrStorage>(fd, &mut slices, Some(&mut control.0), flags).ok()?;
+            let is_final = message.cmsgs().ok()?.any(|control| match control {
+                ControlMessageOwned::Ipv4RecvErr(error, _) | ControlMessageOwned::Ipv6RecvErr(error, _) => {
+                    is_unreachable(error.ee_errno)
+                }
+                _ => false,
+            });
+            if is_final {
+                return message.address.as_ref().and_then(to_socket_addr).map(canonical);
+            }
+        }
+        None
     }
 
     /// Sends one datagram from the bound address.
     pub fn send(&self, datagram: &[u8], destination: SocketAddr) -> io::Result<()> {
+        let destination = self.in_own_family(destination);
         past_earlier_error(|| self.socket.send_to(datagram, destination).map(|_| ()))
     }
 
@@ -140,10 +153,10 @@ impl DatagramSocket {
 
     fn try_send_from(&self, datagram: &[u8], destination: SocketAddr, local: IpAddr) -> io::Result<()> {
         let slices = [IoSlice::new(datagram)];
-        let destination = SockaddrStorage::from(destination);
+        let destination = SockaddrStorage::from(self.in_own_family(destination));
         let fd = self.socket.as_raw_fd();
         let flags = MsgFlags::MSG_DONTWAIT;
-        match local {
+        match self.in_own_family(SocketAddr::new(local, 0)).ip() {
             IpAddr::V4(address) => {
                 let s_addr = u32::from_ne_bytes(address.octets());
                 let unset = in_addr { s_addr: 0 };
@@ -160,10 +173,32 @@ impl DatagramSocket {
     }
 }
 
+impl DatagramSocket {
+    /// An IPv6 socket that takes both families speaks to IPv4 by mapped addresses (RFC 4291 2.5.5.2).
+    fn in_own_family(&self, address: SocketAddr) -> SocketAddr {
+        match address {
+            SocketAddr::V4(v4) if self.local.is_ipv6() => (v4.ip().to_ipv6_mapped(), v4.port()).into(),
+            other => other,
+        }
+    }
+}
+
+/// An address as it is written, not as the socket's family maps it.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
 impl AsRawFd for DatagramSocket {
     fn as_raw_fd(&self) -> RawFd {
         self.socket.as_raw_fd()
     }
+}
+
+/// Whether an error means that the destination is not there. Others are of the moment or of the way: a repeated datagram may
+/// get there.
+fn is_unreachable(errno: u32) -> bool {
+    let errno = i32::try_from(errno).map_or(Errno::UnknownErrno, Errno::from_raw);
+    matches!(errno, Errno::ECONNREFUSED | Errno::EHOSTUNREACH | Errno::ENETUNREACH)
 }
 
 /// The kernel may answer with what became of an earlier datagram, to whomever that went, instead of sending this one; it does
@@ -204,6 +239,8 @@ const SIGNALING_BUFFER_BYTES: usize = 2 * 1024 * 1024;
 /// Some hundred packets as the kernel counts them, with the 208 kB that an untouched Linux grants: seconds of audio after a
 /// stall, and 5 ms of a flood.
 const MEDIA_BUFFER_BYTES: usize = 512 * 1024;
+/// Reports of other errors passed over before the rest waits for the next look.
+const REPORTS_AT_ONCE: usize = 64;
 /// DSCP 46 in the upper six bits of the traffic class octet.
 const EXPEDITED_FORWARDING: i32 = 46 << 2;
 
@@ -260,9 +297,17 @@ mod tests {
     }
 
     #[test]
-    fn both_families_bind_side_by_side() {
-        let v6 = DatagramSocket::bind("[::]:0".parse().unwrap(), Purpose::Signaling).unwrap();
-        let port = v6.local().port();
-        DatagramSocket::bind(SocketAddr::from(([0, 0, 0, 0], port)), Purpose::Signaling).unwrap();
+    fn one_signaling_socket_serves_both_families() {
+        let server = DatagramSocket::bind("[::]:0".parse().unwrap(), Purpose::Signaling).unwrap();
+        let mut buffer = [0; 16];
+        for address in ["127.0.0.2", "::1"] {
+            let address: IpAddr = address.parse().unwrap();
+            let client = DatagramSocket::bind(SocketAddr::new(address, 0), Purpose::Signaling).unwrap();
+            client.send(b"ping", SocketAddr::new(address, server.local().port())).unwrap();
+            let received = receive(&server, &mut buffer);
+            assert_eq!((received.source, received.local), (client.local(), Some(address)));
+            server.send_from(b"pong", received.source, address).unwrap();
+            assert_eq!(receive(&client, &mut buffer).source.ip(), address);
+        }
     }
 }

@@ -172,7 +172,7 @@ impl Worker {
         let reason = match failure {
             Failure::Response(response) => Some(response.reason.clone()),
             Failure::Timeout => Some("no answer from the address".to_owned()),
-            Failure::Transport => Some("nobody listens there".to_owned()),
+            Failure::Transport => Some("nobody listens there, or the connection broke off".to_owned()),
             Failure::Unresolved => Some("the host name has no address".to_owned()),
             Failure::Cancelled => None,
         };

@@ -80,7 +80,7 @@ impl Connections {
         self.has_unaccepted = false;
         loop {
             let (stream, peer) = match self.listener.accept() {
-                Ok(accepted) => accepted,
+                Ok((stream, peer)) => (stream, canonical(peer)),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error)
                     if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) =>
@@ -98,7 +98,7 @@ impl Connections {
                 tracing::debug!(%peer, "a TCP connection is refused");
                 continue;
             }
-            let local = stream.local_addr().unwrap_or(self.local);
+            let local = canonical(stream.local_addr().unwrap_or(self.local));
             let flow = Flow { transport: Transport::Tcp, local, remote: peer };
             self.insert(registry, Connection::new(now, stream, flow, true));
         }
@@ -326,6 +326,11 @@ impl Connection {
         self.unsent.drain(..sent);
         Ok(())
     }
+}
+
+/// A listener for both families maps IPv4 addresses (RFC 4291 2.5.5.2); nobody else should have to know.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 const READ_BYTES: usize = 16 * 1024;

@@ -1,7 +1,7 @@
 //! sipp as a peer: runs a scenario of `tests/sipp` against the server and fails loudly when sipp does.
 
 use std::fs::File;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -33,6 +33,7 @@ pub(crate) struct Sipp {
     echoes: bool,
     ignores_unexpected: bool,
     local: IpAddr,
+    server: Option<IpAddr>,
 }
 
 impl Sipp {
@@ -47,6 +48,7 @@ impl Sipp {
             echoes: false,
             ignores_unexpected: false,
             local: Ipv4Addr::LOCALHOST.into(),
+            server: None,
         }
     }
 
@@ -60,6 +62,13 @@ impl Sipp {
     pub(crate) fn calls(mut self, calls: u32, rate: u32) -> Self {
         self.calls = calls;
         self.rate = rate;
+        self
+    }
+
+    /// From this loopback address to the server at the same one, which listens on all addresses.
+    pub(crate) fn at(mut self, address: IpAddr) -> Self {
+        self.local = address;
+        self.server = Some(address);
         self
     }
 
@@ -102,7 +111,9 @@ impl Sipp {
         let ports = server.ports();
         let first = next_peer_port();
         let mut sipp = Command::new("sipp");
-        sipp.arg(server.sip().to_string()).arg("-sf").arg(scenario_file(&self.scenario));
+        let server_sip =
+            self.server.map_or(server.sip(), |address| SocketAddr::new(address, server.sip().port()));
+        sipp.arg(server_sip.to_string()).arg("-sf").arg(scenario_file(&self.scenario));
         sipp.args(["-s", &self.user, "-i", &self.local.to_string(), "-mi", &self.local.to_string()]);
         sipp.args(["-p", &ports.peer(first).to_string(), "-cp", &ports.peer(first + 1).to_string()]);
         sipp.args(["-mp", &ports.peer(first + 2).to_string()]);

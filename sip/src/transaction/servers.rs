@@ -54,7 +54,8 @@ pub(crate) struct Opening {
 /// The server transactions of an endpoint.
 #[derive(Debug)]
 pub(crate) struct Servers {
-    transactions: HashMap<ServerId, ServerTransaction, SeededHasher>,
+    /// Boxed: a table has more slots than entries, and most entries only wait for their last timer.
+    transactions: HashMap<ServerId, Box<ServerTransaction>, SeededHasher>,
     keys: HashMap<ServerKey, ServerId, SeededHasher>,
     merge_keys: HashMap<MergeKey, ServerId, SeededHasher>,
     last_id: u64,
@@ -94,7 +95,7 @@ impl Servers {
             session: opening.session,
             to_tag: opening.to_tag,
         };
-        self.transactions.insert(id, transaction);
+        self.transactions.insert(id, Box::new(transaction));
         id
     }
 
@@ -108,7 +109,7 @@ impl Servers {
     }
 
     pub(crate) fn transaction(&self, id: ServerId) -> Option<&ServerTransaction> {
-        self.transactions.get(&id)
+        self.transactions.get(&id).map(Box::as_ref)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -183,6 +184,55 @@ impl Servers {
         if let Some(merge_key) = &transaction.merge_key {
             self.merge_keys.remove(merge_key);
         }
-        Some(transaction)
+        self.shrink();
+        Some(*transaction)
+    }
+
+    /// Gives the memory of a burst back: its tables would stay as large as they ever were.
+    fn shrink(&mut self) {
+        let len = self.transactions.len();
+        if self.transactions.capacity() > SMALL_TABLE.max(len * 8) {
+            self.transactions.shrink_to(len * 2);
+            self.keys.shrink_to(len * 2);
+            self.merge_keys.shrink_to(len * 2);
+        }
+    }
+}
+
+/// Not worth shrinking.
+const SMALL_TABLE: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::endpoint::Target;
+    use crate::endpoint::token::Tokens;
+    use crate::message::Method;
+    use crate::transport::Transport;
+
+    #[test]
+    fn the_tables_of_a_burst_become_small_again() {
+        let mut servers = Servers::new(Tokens::new(1).table_hasher());
+        let remote = std::net::SocketAddr::from(([127, 0, 0, 1], 5060));
+        let target = Target { transport: Transport::Udp, local: None, remote };
+        let ids: Vec<ServerId> = (0..10_000)
+            .map(|n| {
+                let branch = format!("z9hG4bK{n}").into();
+                let key = ServerKey::Unique { branch, sent_by: "host".into(), method: Method::Invite };
+                let path = ReplyPath { target, fallback: None };
+                servers.open(Opening { key, merge_key: None, path, session: None, to_tag: "tag".into() })
+            })
+            .collect();
+        let capacities = |servers: &Servers| (servers.transactions.capacity(), servers.keys.capacity());
+        assert!(capacities(&servers).0 >= 10_000);
+        for id in &ids[20..] {
+            if let Some(transaction) = servers.transactions.get_mut(id) {
+                transaction.machine = Machine::Invite(ServerInvite::Terminated);
+            }
+            assert!(servers.take_terminated(*id).is_some());
+        }
+        let (transactions, keys) = capacities(&servers);
+        assert!(transactions <= SMALL_TABLE && keys <= SMALL_TABLE, "{transactions} and {keys}");
+        assert!(ids[..20].iter().all(|id| servers.transaction(*id).is_some()));
     }
 }
