@@ -19,6 +19,7 @@ pub fn serve(config: Config, destinations: Destinations, ready: impl FnOnce(&App
     let runtime = runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .thread_name("caly-edge")
+        .thread_keep_alive(POOL_PATIENCE)
         .enable_all()
         .build()
         .map_err(|error| StartError::System { what: "the runtime cannot be started", error })?;
@@ -68,4 +69,7 @@ impl Signals {
 const BROKEN: &str = "a thread of the server broke off; the log above says why";
 /// The edges (HTTP, database, names) are idle most of the time; the media threads must not share their cores with more.
 const WORKERS: usize = 2;
+/// Threads for files and names end after so long without work: what a server holds when it is idle does not depend on what it
+/// did before.
+const POOL_PATIENCE: Duration = Duration::from_secs(1);
 const SHUTDOWN_TIME: Duration = Duration::from_secs(2);

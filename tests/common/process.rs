@@ -8,8 +8,10 @@ use std::time::Duration;
 /// What a process holds at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Footprint {
-    /// Open file descriptors.
+    /// Open file descriptors, sockets among them.
     pub(crate) descriptors: usize,
+    /// Open sockets.
+    pub(crate) sockets: usize,
     /// Threads.
     pub(crate) threads: usize,
     /// Resident memory in KiB.
@@ -30,8 +32,15 @@ impl Footprint {
     #[track_caller]
     pub(crate) fn of(pid: u32) -> Self {
         let memory = read(&proc_file(pid, "smaps_rollup"));
+        let folder = proc_file(pid, "fd");
+        let descriptors = entries(&folder);
+        let is_socket = |name: &&String| {
+            fs::read_link(folder.join(name))
+                .is_ok_and(|target| target.to_string_lossy().starts_with("socket:"))
+        };
         Self {
-            descriptors: entries(&proc_file(pid, "fd")).len(),
+            descriptors: descriptors.len(),
+            sockets: descriptors.iter().filter(is_socket).count(),
             threads: entries(&proc_file(pid, "task")).len(),
             resident_kib: kib(&memory, "Rss:"),
             proportional_kib: kib(&memory, "Pss:"),

@@ -1,6 +1,7 @@
 //! Calls come and go, and the server is what it was before: no call lost, and nothing of them left.
 
-use std::time::Duration;
+use std::fs;
+use std::time::{Duration, Instant};
 
 use super::load::{Load, LoadPlan, Tally};
 use super::process::{Footprint, bound_udp_ports};
@@ -21,7 +22,7 @@ pub(crate) struct SoakPlan {
     /// Short calls in the first round, which is not judged. Once every slot of every ring was used and the database's
     /// cache is full, memory should not grow any more.
     pub(crate) warm_up_calls: usize,
-    /// What is waited before looking, after the last call.
+    /// What is waited after the last call before looking, besides what has to be done then.
     pub(crate) settle: Duration,
     /// By how much resident memory may grow, if that is looked at: it says something when the transactions of ended
     /// calls are forgotten, 32 s (64 x T1) after the last one.
@@ -73,8 +74,10 @@ impl Soaked {
         expect(self.lost == 0, format!("{} packets were lost", self.lost));
         let (before, now) = (baseline.descriptors, after.descriptors);
         expect(before == now, format!("{before} file descriptors became {now}"));
+        let (before, now) = (baseline.sockets, after.sockets);
+        expect(before == now, format!("{before} sockets became {now}"));
         let (before, now) = (baseline.threads, after.threads);
-        expect(now <= before + POOL_THREADS, format!("{before} threads became {now}"));
+        expect(before == now, format!("{before} threads became {now}"));
         let (before, now) = (self.baseline_ports, self.after_ports);
         expect(before == now, format!("{before} bound ports became {now}"));
         let growth = self.growth_percent();
@@ -151,13 +154,29 @@ impl Round<'_> {
         tally
     }
 
-    /// When every row is closed.
+    /// When every row is closed, the spool is empty and no thread of a pool that was busy is left over.
     fn footprint(&self) -> (Footprint, usize) {
         self.server.ended_calls(self.placed);
-        let ports = wait::until("all ports to be free", Duration::from_secs(20), || {
+        let ports = wait::until("all ports to be free", SETTLE_LIMIT, || {
             Some(bound_udp_ports(RTP_PORTS.0, RTP_PORTS.1)).filter(|&ports| ports == 0)
         });
-        std::thread::sleep(self.plan.settle);
+        let spool = self.server.data().join("spool");
+        wait::until("an empty spool", SETTLE_LIMIT, || {
+            fs::read_dir(&spool).ok()?.next().is_none().then_some(())
+        });
+        wait::last(self.plan.settle);
+        let held = || {
+            let footprint = Footprint::of(self.server.pid());
+            (footprint.descriptors, footprint.sockets, footprint.threads)
+        };
+        let (mut last, mut since) = (held(), Instant::now());
+        wait::until("descriptors and threads that stay the same", SETTLE_LIMIT, || {
+            let now = held();
+            if now != last {
+                (last, since) = (now, Instant::now());
+            }
+            (since.elapsed() >= STABLE_TIME).then_some(())
+        });
         (Footprint::of(self.server.pid()), ports)
     }
 }
@@ -171,5 +190,7 @@ const SHORT_HOLD: Duration = Duration::from_millis(100);
 /// Callers behind the short calls; several calls share one.
 const SHORT_PORTS: usize = 50;
 
-/// The pools of the database and of the runtime start a thread when they are busy, however many calls there are.
-const POOL_THREADS: usize = 2;
+/// Spool segments are closed after 10 s.
+const SETTLE_LIMIT: Duration = Duration::from_secs(40);
+/// Threads of the runtime's pool that have nothing to do end after a second.
+const STABLE_TIME: Duration = Duration::from_secs(3);
