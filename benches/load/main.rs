@@ -1,8 +1,8 @@
 //! What a call costs: the server under real load, beside a reference that ran in the same minutes.
 //!
-//! For `echo` and `tone` at 100, 200 and 400 calls: CPU and memory per call, and how precisely packets leave, as seen on
+//! For `echo`, `tone` and `record` at 100, 200 and 400 calls: CPU and memory per call, and how precisely packets leave, as seen on
 //! the wire. The same callers then talk to sipp's `-rtp_echo`, which reflects packets as they are. Last, 200 calls stay
-//! up for a minute and 1,000 short ones follow, and the server has to be what it was before. Takes about six minutes.
+//! up for a minute and 1,000 short ones follow, and the server has to be what it was before. Takes about nine minutes.
 //!
 //! Words as arguments choose parts: `cargo bench --bench load -- echo reference 400`.
 //!
@@ -50,7 +50,8 @@ fn main() {
 
 /// Calls at once.
 const LEVELS: [usize; 3] = [100, 200, 400];
-const DESTINATIONS: [&str; 2] = ["echo", "tone"];
+/// `record` is the tone, and both sides written to a WAV file.
+const DESTINATIONS: [&str; 3] = ["echo", "tone", "record"];
 
 const SOAK: SoakPlan = SoakPlan {
     steady_calls: 200,

@@ -1,5 +1,6 @@
 //! The figures as tables for people and as one JSON file.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -72,6 +73,30 @@ impl Report {
                 level.memory_per_call_kib(),
             );
         }
+        for (destination, kib) in self.memory_slopes() {
+            println!("{destination:<16} one call more takes {kib:.1} KiB");
+        }
+    }
+
+    /// What a call adds, between the smallest and the largest level of each destination: what is allocated once, on the first
+    /// calls, is left out.
+    fn memory_slopes(&self) -> Vec<(&str, f64)> {
+        let levels = |name: &str| {
+            self.levels.iter().filter(move |level| level.destination == name).collect::<Vec<_>>()
+        };
+        let mut slopes: Vec<(&str, f64)> = Vec::new();
+        for level in &self.levels {
+            let name = level.destination.as_str();
+            let same = levels(name);
+            let few = same.iter().min_by_key(|level| level.calls);
+            let many = same.iter().max_by_key(|level| level.calls);
+            let (Some(few), Some(many)) = (few, many) else { continue };
+            if few.calls < many.calls && slopes.iter().all(|(known, _)| *known != name) {
+                let kib = many.loaded.proportional_kib as f64 - few.loaded.proportional_kib as f64;
+                slopes.push((name, kib / (many.calls - few.calls) as f64));
+            }
+        }
+        slopes
     }
 
     fn print_pacing(&self) {
@@ -175,6 +200,7 @@ impl Report {
             "window_s": self.timing.window.as_secs(),
             "reference": self.references.iter().map(reference_json).collect::<Vec<_>>(),
             "levels": self.levels.iter().map(|level| level_json(level, self.ratio(level))).collect::<Vec<_>>(),
+            "memory_kib_of_one_more_call": self.memory_slopes().into_iter().collect::<BTreeMap<_, _>>(),
             "soak": self.soak.as_ref().map(soak_json),
         });
         let directory = target_directory().join("bench");
