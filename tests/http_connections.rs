@@ -1,4 +1,5 @@
 //! Who only holds HTTP connections open keeps neither others nor the calls from their descriptors.
+#![allow(clippy::unwrap_used, reason = "here a failure is the test's failure")]
 
 mod common;
 
