@@ -1,4 +1,5 @@
 //! The server's own log tells the milestones of each call, and hides the numbers of those who talk unless it is told otherwise.
+#![allow(clippy::expect_used, reason = "here a failure is the test's failure")]
 
 mod common;
 

@@ -239,10 +239,10 @@ fn append(log: &mut CallLog, links: &mut SignalingLinks, started: Instant, at: I
 
 fn opened(flow: Flow, request: &Request) -> Opened {
     let text = |name| request.headers.first(&name).unwrap_or_default().to_owned();
+    // Validated messages have one address in both. The text of a field must not stand in for it: it may hold a password.
     let uri = |name| match request.headers.addresses(&name).as_deref() {
-        Ok([address]) => address.uri.to_string(),
-        // Validated messages have one address in both; should that change, the text says more than nothing.
-        Ok(_) | Err(_) => text(name),
+        Ok([address, ..]) => address.uri.redacted().to_string(),
+        Ok([]) | Err(_) => String::new(),
     };
     Opened {
         started_at: SystemTime::now().into(),

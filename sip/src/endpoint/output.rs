@@ -9,7 +9,7 @@ use super::event::{Event, SessionId, SipDirection, SipTrace};
 use super::outbound::Repeat;
 use super::receive::Arrival;
 use super::transmit::Transmit;
-use crate::message::{HeaderName, Response};
+use crate::message::{HeaderName, Response, Uri};
 use crate::transaction::{ServerId, StatusClass};
 use crate::transport::Flow;
 
@@ -88,7 +88,7 @@ impl Endpoint {
             direction: SipDirection::Received,
             transport: arrival.flow.transport,
             peer: arrival.flow.remote,
-            start_line: format!("{} {} SIP/2.0", request.method, request.uri),
+            start_line: format!("{} {} SIP/2.0", request.method, request.uri.redacted()),
             cseq: request.headers.first(&HeaderName::CSeq).unwrap_or_default().to_owned(),
             body_bytes: request.body.len(),
             is_retransmission: repeat == Repeat::Again,
@@ -125,7 +125,7 @@ fn trace_of_sent(id: SessionId, transmit: &Transmit, repeat: Repeat) -> SipTrace
     let text = String::from_utf8_lossy(&transmit.bytes);
     let (header, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
     let mut lines = header.split("\r\n");
-    let start_line = lines.next().unwrap_or_default().to_owned();
+    let start_line = redacted(lines.next().unwrap_or_default());
     let cseq = lines.find_map(|line| line.strip_prefix("CSeq: ")).unwrap_or_default().to_owned();
     SipTrace {
         id,
@@ -136,5 +136,15 @@ fn trace_of_sent(id: SessionId, transmit: &Transmit, repeat: Repeat) -> SipTrace
         cseq,
         body_bytes: body.len(),
         is_retransmission: repeat == Repeat::Again,
+    }
+}
+
+/// A start line as we print them, without what people must not see of its Request-URI.
+fn redacted(start_line: &str) -> String {
+    let mut parts = start_line.splitn(3, ' ');
+    match (parts.next(), parts.next().map(str::parse::<Uri>), parts.next()) {
+        (Some(method), Some(Ok(uri)), Some(version)) => format!("{method} {} {version}", uri.redacted()),
+        // A status line: its second word is no URI.
+        _ => start_line.to_owned(),
     }
 }

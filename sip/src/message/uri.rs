@@ -91,6 +91,12 @@ impl Uri {
         Some(percent_decode(number).into_owned()).filter(|number| !number.is_empty())
     }
 
+    /// The URI for people: rows, ladders and log lines. Without the password (RFC 3261 19.1.1 calls it a security
+    /// risk) and without the headers behind `?`, which may hold credentials too. Not for the wire.
+    pub fn redacted(&self) -> impl fmt::Display {
+        RedactedUri(self)
+    }
+
     fn empty(scheme: Scheme) -> Self {
         Self {
             scheme,
@@ -165,7 +171,7 @@ impl fmt::Display for Uri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:", self.scheme.as_str())?;
         match self.scheme {
-            Scheme::Sip | Scheme::Sips => fmt_authority(self, f)?,
+            Scheme::Sip | Scheme::Sips => fmt_authority(self, self.password.as_deref(), f)?,
             Scheme::Tel => f.write_str(self.user.as_deref().unwrap_or_default())?,
             Scheme::Other(_) => return f.write_str(self.opaque.as_deref().unwrap_or_default()),
         }
@@ -177,10 +183,35 @@ impl fmt::Display for Uri {
     }
 }
 
-fn fmt_authority(uri: &Uri, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+struct RedactedUri<'a>(&'a Uri);
+
+impl fmt::Display for RedactedUri<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let uri = self.0;
+        write!(f, "{}:", uri.scheme.as_str())?;
+        match uri.scheme {
+            Scheme::Sip | Scheme::Sips => fmt_authority(uri, None, f)?,
+            Scheme::Tel => f.write_str(uri.user.as_deref().unwrap_or_default())?,
+            Scheme::Other(_) => return fmt_opaque_redacted(uri.opaque.as_deref().unwrap_or_default(), f),
+        }
+        uri.params.fmt(f)
+    }
+}
+
+/// Other schemes write a password as SIP does, perhaps behind `//` (RFC 3986 3.2.1): what stands between the first
+/// colon and the last `@`.
+fn fmt_opaque_redacted(opaque: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let Some((user_info, rest)) = opaque.rsplit_once('@') else {
+        return f.write_str(opaque.split_once('?').map_or(opaque, |(before, _)| before));
+    };
+    let user = user_info.split_once(':').map_or(user_info, |(user, _)| user);
+    write!(f, "{user}@{}", rest.split_once('?').map_or(rest, |(before, _)| before))
+}
+
+fn fmt_authority(uri: &Uri, password: Option<&str>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     if let Some(user) = &uri.user {
         f.write_str(user)?;
-        if let Some(password) = &uri.password {
+        if let Some(password) = password {
             write!(f, ":{password}")?;
         }
         f.write_str("@")?;
@@ -257,6 +288,22 @@ mod tests {
             ("sip:;a=b@example.net", None),
         ] {
             assert_eq!(read(text).subscriber().as_deref(), subscriber, "{text}");
+        }
+    }
+
+    #[test]
+    fn people_see_neither_passwords_nor_headers() {
+        for (text, shown) in [
+            ("sip:alice:s3cret@example.com:5070;lr", "sip:alice@example.com:5070;lr"),
+            ("sips:alice:s3cret@example.com?Authorization=s3cret", "sips:alice@example.com"),
+            ("sip:alice:@example.com", "sip:alice@example.com"),
+            ("tel:+1555;ext=1", "tel:+1555;ext=1"),
+            ("https://alice:s3cret@example.com/x?token=s3cret", "https://alice@example.com/x"),
+            ("xmpp:alice:s3@cret@example.com", "xmpp:alice@example.com"),
+            ("soap.beep://192.0.2.103:3002?s3cret", "soap.beep://192.0.2.103:3002"),
+        ] {
+            assert_eq!(read(text).redacted().to_string(), shown);
+            assert_eq!(read(text).to_string(), text, "the wire form keeps all");
         }
     }
 
