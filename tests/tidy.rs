@@ -27,12 +27,12 @@ const TABLE: &[Row] = &[
     Row {
         what: "RTP",
         names: &["caly_rtp"],
-        only_in: &["rtp/src/", "src/call/", "src/engine/", "src/voice/", "src/cli/call/"],
+        only_in: &["rtp/src/", "src/call/", "src/engine/", "src/voice/", "src/cli/call/", "src/prompt/", "src/sound/"],
     },
     Row {
         what: "an async runtime",
         names: &["tokio", "futures", "async_std", "smol"],
-        only_in: &["src/app", "src/api/", "src/store/", "src/cli/"],
+        only_in: &["src/app", "src/api/", "src/store/", "src/cli/", "src/prompt/"],
     },
     Row { what: "the readiness loop", names: &["mio"], only_in: &["src/signaling/", "src/engine/"] },
     Row {
@@ -96,15 +96,17 @@ const TABLE: &[Row] = &[
     },
     Row {
         what: "files, processes or the environment",
-        names: &["std::fs", "std::process", "std::env", "tokio::fs"],
+        names: &["std::fs", "std::process", "std::env", "tokio::fs", "tokio::process"],
         only_in: &[
             "src/app",
             "src/capture/",
             "src/cli/",
             "src/config/",
             "src/main.rs",
+            "src/prompt/",
             "src/recorder/",
             "src/seed.rs",
+            "src/sound/",
             "src/store/",
             "src/telemetry/",
         ],

@@ -12,6 +12,9 @@ use caly_sip::sdp::{
 const LOCAL: LocalMedia =
     LocalMedia { address: IpAddr::V4(Ipv4Addr::new(198, 51, 100, 7)), rtp_port: 10_000, rtcp_port: 10_001 };
 
+const THEIRS: LocalMedia =
+    LocalMedia { address: IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9)), rtp_port: 10_000, rtcp_port: 10_001 };
+
 fn codec(encoding: &str, clock_rate: u32, channels: u8, static_payload_type: Option<u8>) -> CodecCapability {
     CodecCapability { encoding: encoding.to_owned(), clock_rate, channels, static_payload_type }
 }
@@ -84,7 +87,8 @@ fn an_offer_that_cannot_be_taken_says_why_with_its_warn_code() {
         ("m=audio 0 RTP/AVP 0", 304, "no audio stream is offered"),
         ("m=audio 4000 RTP/AVP 18\na=rtpmap:18 G729/8000", 305, "no codec in common; offered: G729/8000"),
         ("m=audio 4000 RTP/AVP 0\na=rtpmap:0 PCMU/16000", 305, "no codec in common; offered: PCMU/16000"),
-        ("m=audio 4000 RTP/AVP 96 x 300", 305, "no codec in common; offered: "),
+        ("m=audio 4000 RTP/AVP 96 x 300", 305, "no codec in common; offered: 96, x, 300"),
+        ("m=audio 4000 RTP/AVP 128", 305, "no codec in common; offered: 128"),
         (
             "m=audio 4000 RTP/AVP 101\na=rtpmap:101 telephone-event/8000",
             305,
@@ -104,6 +108,28 @@ fn an_offer_that_cannot_be_taken_says_why_with_its_warn_code() {
         ),
         ("m=audio 4000 RTP/AVP 0\nc=IN IP4 224.2.36.42/127", 330, "multicast media is not supported"),
         ("m=audio 4000 RTP/AVP 0\nc=IN IP4 224.2.36.42", 330, "multicast media is not supported"),
+        (
+            "m=audio 4000 RTP/AVP 0\nc=IN IP4 255.255.255.255",
+            301,
+            "media address 255.255.255.255 names no single host",
+        ),
+        ("m=audio 4000 RTP/AVP 0\nc=IN IP4 0.1.2.3", 301, "media address 0.1.2.3 names no single host"),
+        (
+            "m=audio 4000 RTP/AVP 0\na=rtcp:4001 IN IP4 255.255.255.255",
+            301,
+            "media address 255.255.255.255 names no single host",
+        ),
+        ("m=audio 4000 RTP/AVP 0\na=rtcp:4001 IN IP4 224.2.36.42", 330, "multicast media is not supported"),
+        (
+            "m=audio 10000 RTP/AVP 0\nc=IN IP4 198.51.100.7",
+            301,
+            "media address 198.51.100.7:10000 is a port of this server itself",
+        ),
+        (
+            "m=audio 4000 RTP/AVP 0\na=rtcp:10001 IN IP4 198.51.100.7",
+            301,
+            "media address 198.51.100.7:10001 is a port of this server itself",
+        ),
     ];
     for (lines, code, text) in table {
         let error = refusal(lines);
@@ -332,7 +358,7 @@ fn the_peer_holds_and_resumes() {
 
 #[test]
 fn we_hold_and_resume() {
-    let (mut ours, mut theirs) = (negotiator(), Negotiator::new(telephone(), LOCAL, 1));
+    let (mut ours, mut theirs) = (negotiator(), Negotiator::new(telephone(), THEIRS, 1));
     let mut exchange = |offer: SessionDescription, ours: &mut Negotiator| {
         let (answer, at_them) = theirs.handle_offer(&offer).unwrap();
         (ours.handle_answer(&answer).unwrap(), at_them)
@@ -353,7 +379,7 @@ fn we_hold_and_resume() {
 
 #[test]
 fn two_holds_are_lifted_one_after_the_other() {
-    let (mut ours, mut theirs) = (negotiator(), Negotiator::new(telephone(), LOCAL, 1));
+    let (mut ours, mut theirs) = (negotiator(), Negotiator::new(telephone(), THEIRS, 1));
     let offer = ours.offer();
     ours.handle_answer(&theirs.handle_offer(&offer).unwrap().0).unwrap();
 

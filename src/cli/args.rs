@@ -38,6 +38,9 @@ pub enum Command {
     /// Check a configuration file and list every fault in it
     #[command(after_help = EXIT_CODES)]
     Check(CheckArgs),
+    /// Render what agents say into a folder of audio clips (needs espeak-ng)
+    #[command(after_help = EXIT_CODES)]
+    Prompts(PromptsArgs),
     /// Look at the calls that the server has handled
     #[command(after_help = EXIT_CODES)]
     Calls(CallsArgs),
@@ -109,6 +112,18 @@ pub struct CheckArgs {
     /// Configuration file (TOML)
     #[arg(long, value_name = "FILE", default_value = "caly.toml")]
     pub config: PathBuf,
+}
+
+/// `caly prompts`.
+#[derive(Debug, Args)]
+pub struct PromptsArgs {
+    /// An agent whose lines and words are needed; may be given more than once
+    #[arg(long = "agent", value_name = "FILE", default_value = "config/agents/demo.toml")]
+    pub agents: Vec<PathBuf>,
+
+    /// Folder for the clips and their index; clips in it that none of the agents needs are removed
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
 }
 
 /// `caly calls`.

@@ -6,13 +6,14 @@ mod calls;
 mod capacity;
 mod check;
 mod output;
+mod prompts;
 mod secret;
 mod serve;
 mod usage;
 
 pub use args::{
     CallArgs, CallsArgs, CallsCommand, CallsLsArgs, CallsShowArgs, CheckArgs, Cli, Command, DEFAULT_DATA_DIR,
-    ServeArgs,
+    PromptsArgs, ServeArgs,
 };
 pub use output::{Failure, FailureKind, Format, Output, Style};
 pub use usage::{Usage, parse};
@@ -26,6 +27,7 @@ pub fn run(command: &Command, out: &mut Output<'_>) -> Result<(), Failure> {
         Command::Serve(args) => serve::run(args, out),
         Command::Call(args) => call::run(args, out),
         Command::Check(args) => check::run(args, out),
+        Command::Prompts(args) => prompts::run(args, out),
         Command::Calls(args) => calls::run(args, out),
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A party (a number, a SIP or tel URI, a `From` value) as it may stand in a log: of every phone number in it only
-/// the last three digits, unless the log was set up with [`PhoneNumbers::Shown`].
+/// the last three digits, unless the log was set up with [`PhoneNumbers::Shown`](super::PhoneNumbers::Shown).
 #[derive(Clone, Copy)]
 pub struct Redacted<'a>(pub &'a str);
 

@@ -6,7 +6,6 @@ mod report;
 mod sound;
 mod stream;
 mod target;
-mod wav;
 
 use std::fs::DirBuilder;
 use std::io;

@@ -1,10 +1,9 @@
 //! What a call says: a WAV file, a capture or spoken text, as 8 kHz mono samples.
 
-use std::io::Write as _;
-use std::process::{Command, Stdio};
-
-use super::{stream, wav};
+use super::stream;
 use crate::cli::{CallArgs, Failure};
+use crate::prompt::{Espeak, Voice};
+use crate::sound::wav;
 
 /// What a call says.
 #[derive(Debug)]
@@ -21,7 +20,11 @@ pub(super) struct Sound {
 /// When it cannot be had whole.
 pub(super) fn load(args: &CallArgs) -> Result<Option<Sound>, Failure> {
     if let Some(path) = &args.wav {
-        return wav::read(path).map(|samples| Some(Sound { samples, note: None }));
+        let samples = wav::read(path).map_err(|error| {
+            let what = Failure::refused(error.to_string());
+            what.advise(error.advice())
+        })?;
+        return Ok(Some(Sound { samples, note: None }));
     }
     if let Some(path) = &args.pcap {
         return stream::read_capture(path).map(Some);
@@ -30,29 +33,17 @@ pub(super) fn load(args: &CallArgs) -> Result<Option<Sound>, Failure> {
     Ok(spoken.map(|samples| Sound { samples, note: None }))
 }
 
-/// Speaks through espeak-ng; the text goes in by standard input, so that it stands in no process list.
+/// Speaks as the agents' prompts do where they are not shipped.
 fn speak(text: &str) -> Result<Vec<i16>, Failure> {
     if text.trim().is_empty() {
         return Err(Failure::refused("--say has nothing to say").advise("write a text behind it"));
     }
-    let missing = |error: std::io::Error| {
-        Failure::failed(format!("espeak-ng cannot be run: {error}"))
-            .advise("install it: apt-get install espeak-ng")
-    };
-    let mut child = Command::new("espeak-ng")
-        .args(["--stdin", "--stdout"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(missing)?;
-    if let Some(mut stdin) = child.stdin.take() {
-        stdin.write_all(text.as_bytes()).map_err(missing)?;
-    }
-    let output = child.wait_with_output().map_err(missing)?;
-    if !output.status.success() {
-        return Err(Failure::failed(format!("espeak-ng failed: {}", output.status))
-            .advise("try it by hand: espeak-ng hello"));
-    }
-    wav::decode(output.stdout, "what espeak-ng spoke")
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let voice = Voice { name: VOICE.to_owned(), words_per_minute: WORDS_PER_MINUTE };
+    let spoken = runtime.block_on(Espeak::default().speak(&voice, text));
+    spoken.map_err(|error| Failure::failed(error.to_string()).advise(error.advice()))
 }
+
+/// espeak-ng's own voice and pace.
+const VOICE: &str = "en";
+const WORDS_PER_MINUTE: u16 = 175;

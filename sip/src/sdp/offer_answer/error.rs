@@ -1,5 +1,7 @@
 //! Why an offer or an answer cannot be used, with the warn-code of RFC 3261 20.43.
 
+use std::net::{IpAddr, SocketAddr};
+
 /// Why an offer or an answer cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NegotiationError {
@@ -23,6 +25,18 @@ pub enum NegotiationError {
     UnsupportedAddress {
         /// As written.
         address: String,
+    },
+    /// The peer's media address is a broadcast address, or one that never names a host.
+    #[error("media address {address} names no single host")]
+    NotUnicast {
+        /// The address.
+        address: IpAddr,
+    },
+    /// The peer wants its media sent to a socket of this server.
+    #[error("media address {address} is a port of this server itself")]
+    OwnAddress {
+        /// The address.
+        address: SocketAddr,
     },
     /// The peer's media address is a multicast group.
     #[error("multicast media is not supported")]
@@ -54,7 +68,7 @@ impl NegotiationError {
     /// The code for the Warning header field of the 488 (RFC 3261 20.43).
     pub fn warning_code(&self) -> u16 {
         match self {
-            Self::UnsupportedAddress { .. } => 301,
+            Self::UnsupportedAddress { .. } | Self::NotUnicast { .. } | Self::OwnAddress { .. } => 301,
             Self::UnsupportedProtocol { .. } => 302,
             Self::NoAudio | Self::Refused => 304,
             Self::NoCommonCodec { .. } => 305,

@@ -22,7 +22,7 @@ pub(super) fn offered(
         let codec = codec_of(capabilities, map)?;
         Some(format(codec, map.payload_type, map.payload_type))
     });
-    let chosen = formats.next().ok_or_else(|| no_common_codec(&maps))?;
+    let chosen = formats.next().ok_or_else(|| no_common_codec(theirs, &maps))?;
     let event = maps
         .iter()
         .find(|map| capabilities.telephone_event && is_event(map, chosen.codec.clock_rate))
@@ -62,7 +62,7 @@ pub(super) fn answered(
         let our_map = our_maps.iter().find(|our_map| codec_of(capabilities, our_map) == Some(codec))?;
         Some(format(codec, map.payload_type, our_map.payload_type))
     });
-    let chosen = formats.next().ok_or_else(|| no_common_codec(&maps))?;
+    let chosen = formats.next().ok_or_else(|| no_common_codec(theirs, &maps))?;
     let alternatives = formats.filter(|other| other.codec != chosen.codec).collect();
     let event_in = |maps: &[RtpMap]| {
         maps.iter().find(|map| is_event(map, chosen.codec.clock_rate)).map(|map| map.payload_type)
@@ -98,10 +98,15 @@ impl Remote {
     ) -> Result<Self, NegotiationError> {
         let address = description.connection_of(theirs).ok_or(missing)?;
         let ip = unicast(address, local.address)?;
+        let rtp = ip.map(|ip| SocketAddr::new(ip, theirs.port));
+        let rtcp = ip.map(|ip| rtcp_of(theirs, ip, local.address)).transpose()?.flatten();
+        for address in [rtp, rtcp].into_iter().flatten() {
+            check_foreign(address, local)?;
+        }
         let written = description.direction_of(theirs);
         Ok(Self {
-            rtp: ip.map(|ip| SocketAddr::new(ip, theirs.port)),
-            rtcp: ip.and_then(|ip| rtcp_of(theirs, ip, local.address)),
+            rtp,
+            rtcp,
             direction: Direction::of(written.sends(), written.receives() && ip.is_some()),
             ptime_ms: theirs.ptime_ms(),
             maxptime_ms: theirs.maxptime_ms(),
@@ -154,10 +159,30 @@ fn unicast(address: &Address, local: IpAddr) -> Result<Option<IpAddr>, Negotiati
     if ip.is_multicast() {
         return Err(NegotiationError::Multicast);
     }
+    if is_no_host(ip) {
+        return Err(NegotiationError::NotUnicast { address: ip });
+    }
     if ip.is_ipv4() != local.to_canonical().is_ipv4() {
         return Err(unsupported());
     }
     Ok(Some(ip))
+}
+
+/// 0.0.0.0/8 and 240.0.0.0/4, the limited broadcast among them (RFC 6890): nobody has such an address, and a packet to it
+/// reaches nobody or everybody. Broadcast addresses of subnets cannot be told without the netmask; the kernel refuses
+/// them, because our sockets do not ask for SO_BROADCAST.
+fn is_no_host(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => matches!(ip.octets(), [0 | 240..=255, ..]),
+        IpAddr::V6(_) => false,
+    }
+}
+
+/// Media that we send to ourselves is a loop that the peer started and need not feed.
+fn check_foreign(address: SocketAddr, local: LocalMedia) -> Result<(), NegotiationError> {
+    let is_our_port = address.port() == local.rtp_port || address.port() == local.rtcp_port;
+    let is_ours = address.ip() == local.address.to_canonical() && is_our_port;
+    if is_ours { Err(NegotiationError::OwnAddress { address }) } else { Ok(()) }
 }
 
 /// A multicast address with its TTL or count, as `IN IP4 224.2.1.1/127`.
@@ -167,18 +192,23 @@ fn is_multicast(text: &str) -> bool {
 }
 
 /// `a=rtcp` (RFC 3605), else the next port. rtcp-mux is never accepted, so this holds for every peer (RFC 5761 5.1.1).
-fn rtcp_of(theirs: &Media, rtp: IpAddr, local: IpAddr) -> Option<SocketAddr> {
+/// An address of another family or network only loses the peer its reports; one that is no host's is refused, as for
+/// RTP.
+fn rtcp_of(theirs: &Media, rtp: IpAddr, local: IpAddr) -> Result<Option<SocketAddr>, NegotiationError> {
     let written = theirs.attributes.iter().find_map(|attribute| match attribute {
         Attribute::Rtcp { port, address } => Some((*port, address.as_ref())),
         _ => None,
     });
-    match written {
-        Some((0, _)) => None,
-        Some((port, None)) => Some(SocketAddr::new(rtp, port)),
-        Some((port, Some(address))) => {
-            unicast(address, local).ok().flatten().map(|ip| SocketAddr::new(ip, port))
-        }
-        None => theirs.port.checked_add(1).map(|port| SocketAddr::new(rtp, port)),
+    let (port, address) = match written {
+        Some((0, _)) => return Ok(None),
+        Some(written) => written,
+        None => return Ok(theirs.port.checked_add(1).map(|port| SocketAddr::new(rtp, port))),
+    };
+    match address.map(|address| unicast(address, local)) {
+        None => Ok(Some(SocketAddr::new(rtp, port))),
+        Some(Ok(ip)) => Ok(ip.map(|ip| SocketAddr::new(ip, port))),
+        Some(Err(NegotiationError::UnsupportedAddress { .. })) => Ok(None),
+        Some(Err(error)) => Err(error),
     }
 }
 
@@ -186,13 +216,19 @@ fn format(codec: &CodecCapability, send_payload_type: u8, receive_payload_type: 
     Format { codec: codec.clone(), send_payload_type, receive_payload_type }
 }
 
-fn no_common_codec(maps: &[RtpMap]) -> NegotiationError {
+/// Names what was offered; numbers that nothing explains stand as they came.
+fn no_common_codec(theirs: &Media, maps: &[RtpMap]) -> NegotiationError {
     let name = |map: &RtpMap| format!("{}/{}", shortened(&map.encoding), map.clock_rate);
-    NegotiationError::NoCommonCodec { offered: maps.iter().take(MAX_NAMED_CODECS).map(name).collect() }
+    let mut offered: Vec<String> = maps.iter().take(MAX_NAMED_CODECS).map(name).collect();
+    if offered.is_empty() {
+        offered.extend(theirs.formats.iter().take(MAX_NAMED_CODECS).map(|format| shortened(format)));
+    }
+    NegotiationError::NoCommonCodec { offered }
 }
 
+/// The start of the peer's text, without what does not belong in a header field.
 fn shortened(text: &str) -> String {
-    text.chars().take(MAX_QUOTED_CHARS).collect()
+    text.chars().filter(|c| !c.is_control()).take(MAX_QUOTED_CHARS).collect()
 }
 
 /// Codecs named in an error. Errors go back to the peer in a Warning field, which must not outgrow its own offer.

@@ -9,24 +9,45 @@ use hound::{SampleFormat, WavReader};
 use rubato::audioadapter_buffers::owned::InterleavedOwned;
 use rubato::{Fft, FixedSync, Resampler as _};
 
-use crate::cli::Failure;
+/// Why a file is not a sound that can be used, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what}")]
+pub struct WavError {
+    what: String,
+    advice: String,
+}
+
+impl WavError {
+    fn new(what: impl Into<String>) -> Self {
+        Self { what: what.into(), advice: String::new() }
+    }
+
+    fn advise(self, advice: impl Into<String>) -> Self {
+        Self { advice: advice.into(), ..self }
+    }
+
+    /// What to do next.
+    pub fn advice(&self) -> &str {
+        &self.advice
+    }
+}
 
 /// Reads a file.
 ///
 /// # Errors
 /// When it is no sound file, or not a whole one; always with what to do about it.
-pub(super) fn read(path: &Path) -> Result<Vec<i16>, Failure> {
+pub fn read(path: &Path) -> Result<Vec<i16>, WavError> {
     let name = path.display().to_string();
     let unreadable =
-        |error: std::io::Error| Failure::refused(format!("{name}: {error}")).advise("name a WAV file");
+        |error: std::io::Error| WavError::new(format!("{name}: {error}")).advise("name a WAV file");
     if path.is_dir() {
-        return Err(Failure::refused(format!("{name} is a directory")).advise("name a WAV file in it"));
+        return Err(WavError::new(format!("{name} is a directory")).advise("name a WAV file in it"));
     }
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(unreadable)?;
     file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(Failure::refused(format!("{name} is longer than {MAX_FILE_BYTES} bytes"))
+        return Err(WavError::new(format!("{name} is longer than {MAX_FILE_BYTES} bytes"))
             .advise(format!("take a part of it: sox {} call.wav trim 0 3600", quoted(&name))));
     }
     decode(bytes, &name)
@@ -36,11 +57,11 @@ pub(super) fn read(path: &Path) -> Result<Vec<i16>, Failure> {
 ///
 /// # Errors
 /// As [`read`].
-pub(super) fn decode(mut bytes: Vec<u8>, name: &str) -> Result<Vec<i16>, Failure> {
+pub fn decode(mut bytes: Vec<u8>, name: &str) -> Result<Vec<i16>, WavError> {
     let sound = SoundChunk::find(&bytes, name)?;
     sound.mend_placeholders(&mut bytes);
     let unsupported = |why: &dyn std::fmt::Display| {
-        Failure::refused(format!("{name}: {why}"))
+        WavError::new(format!("{name}: {why}"))
             .advise(format!("convert it: sox {} -r 8000 -c 1 -b 16 -e signed-integer call.wav", quoted(name)))
     };
     let (samples, channels, rate) = match sound.codec(&bytes) {
@@ -54,7 +75,7 @@ pub(super) fn decode(mut bytes: Vec<u8>, name: &str) -> Result<Vec<i16>, Failure
     let mono: Vec<f32> =
         samples.chunks_exact(channels).map(|frame| frame.iter().sum::<f32>() / channels as f32).collect();
     if mono.is_empty() {
-        return Err(Failure::refused(format!("{name} has no sound in it")).advise("record it again"));
+        return Err(WavError::new(format!("{name} has no sound in it")).advise("record it again"));
     }
     let mono = match rate {
         RATE => mono,
@@ -77,17 +98,17 @@ struct SoundChunk {
 }
 
 impl SoundChunk {
-    fn find(bytes: &[u8], name: &str) -> Result<Self, Failure> {
+    fn find(bytes: &[u8], name: &str) -> Result<Self, WavError> {
         if bytes.is_empty() {
-            return Err(Failure::refused(format!("{name} is empty")).advise("record it again"));
+            return Err(WavError::new(format!("{name} is empty")).advise("record it again"));
         }
         let is_wav = bytes.starts_with(b"RIFF") && bytes.get(8..12).is_none_or(|form| form == b"WAVE");
         if !is_wav {
-            return Err(Failure::refused(format!("{name} is no WAV file"))
+            return Err(WavError::new(format!("{name} is no WAV file"))
                 .advise(format!("convert it: sox {} -r 8000 -c 1 -b 16 call.wav", quoted(name))));
         }
         let cut = |whole: usize| {
-            Failure::refused(format!("{name} ends after {} of {whole} bytes", bytes.len())).advise(format!(
+            WavError::new(format!("{name} ends after {} of {whole} bytes", bytes.len())).advise(format!(
                 "copy it again, or take what is there: sox --ignore-length {} call.wav",
                 quoted(name)
             ))
@@ -111,7 +132,7 @@ impl SoundChunk {
         if whole > bytes.len() {
             return Err(cut(whole));
         }
-        Err(Failure::refused(format!("{name} has no sound in it")).advise("record it again"))
+        Err(WavError::new(format!("{name} has no sound in it")).advise("record it again"))
     }
 
     /// Puts the real sizes into a header that was written before they were known.
@@ -215,7 +236,6 @@ mod tests {
     use hound::{WavSpec, WavWriter};
 
     use super::*;
-    use crate::cli::Format;
 
     fn wav(spec: WavSpec, seconds: f32) -> Vec<u8> {
         let mut file = Cursor::new(Vec::new());
@@ -285,6 +305,11 @@ mod tests {
         }
     }
 
+    fn told_of(outcome: Result<Vec<i16>, WavError>) -> String {
+        let error = outcome.unwrap_err();
+        format!("{error}; {}", error.advice())
+    }
+
     #[test]
     fn what_is_no_whole_sound_is_refused_with_a_remedy() {
         let whole = wav(TELEPHONE, 0.1);
@@ -300,9 +325,7 @@ mod tests {
             ),
             (&wav(TELEPHONE, 0.0), "x.wav has no sound in it"),
         ] {
-            let mut printed = Vec::new();
-            decode(broken.to_vec(), "x.wav").unwrap_err().print(&mut printed, Format::Text).unwrap();
-            let printed = String::from_utf8(printed).unwrap();
+            let printed = told_of(decode(broken.to_vec(), "x.wav"));
             assert!(printed.contains(told), "{printed}");
         }
     }
@@ -313,9 +336,7 @@ mod tests {
         adpcm[20] = 2;
         still[24..28].copy_from_slice(&0u32.to_le_bytes());
         for broken in [adpcm, still] {
-            let mut printed = Vec::new();
-            decode(broken, "my call.wav").unwrap_err().print(&mut printed, Format::Text).unwrap();
-            let printed = String::from_utf8(printed).unwrap();
+            let printed = told_of(decode(broken, "my call.wav"));
             assert!(printed.contains("; convert it: sox 'my call.wav' -r 8000 -c 1 -b 16"), "{printed}");
         }
     }
