@@ -17,7 +17,7 @@ use crate::call::{CallPolicy, Codec};
 use crate::capture::Capture;
 use crate::config::{CodecName, Config};
 use crate::engine::ports::PortPool;
-use crate::engine::{Shard, ShardLinks, ShardStats};
+use crate::engine::{Kernel, Shard, ShardLinks, ShardStats};
 use crate::recorder::{Recorder, RecorderHandle, RecorderPort};
 use crate::seed::Seeds;
 use crate::signaling::{
@@ -294,9 +294,14 @@ pub(super) fn build_shards(
         let ShardWays { events, recorder, capture } = way;
         let (requests, inbox) = RingBuffer::new(REQUEST_RING);
         let (outbox, answers) = RingBuffer::new(ANSWER_RING);
-        let links = ShardLinks { inbox, outbox, waker: signaling.waker(), events, recorder, capture };
+        let links = ShardLinks { inbox, outbox, events, recorder, capture };
         let shard_seeds = Seeds::new(seeds.next_key());
-        built.shards.push(Shard::new(policy.clone(), links, ports, shard_seeds));
+        built.shards.push(Shard::new(
+            policy.clone(),
+            links,
+            Kernel::new(ports, signaling.waker()),
+            shard_seeds,
+        ));
         built.ports.push(ShardPort { requests, answers });
     }
     built

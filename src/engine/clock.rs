@@ -56,6 +56,11 @@ impl Wake {
         Self { now: clock.now(), unix: read(ClockId::CLOCK_REALTIME) }
     }
 
+    /// A wake-up at a moment that is `now`, and `unix` since the Unix epoch.
+    pub fn at(now: Instant, unix: Duration) -> Self {
+        Self { now, unix }
+    }
+
     /// When the thread woke.
     pub fn now(&self) -> Instant {
         self.now

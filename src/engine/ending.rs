@@ -7,23 +7,24 @@ use std::time::{Duration, Instant};
 
 use super::entry::{Entry, Live};
 use super::shard::Shard;
+use super::surroundings::Surroundings;
 use crate::call::End;
 use crate::call::cause::HangupCause;
 use crate::call::exchange::{CallAnswer, CallKey, Refusal, ShardAnswer};
 use crate::call::log::{Ended, Event};
 use crate::recorder::RecordingOutcome;
 
-impl Shard {
+impl<S: Surroundings> Shard<S> {
     /// The call is over: its last words to the peer's RTP stack and to the log, then its ports and slot are free.
     pub(super) fn close(&mut self, index: usize, end: End, now: Instant) {
         let Some(entry) = self.calls.get_mut(index).and_then(Option::as_mut) else { return };
         let Some(live) = entry.live.take() else { return };
         let talk_ms = u64::try_from(end.talk.as_millis()).unwrap_or(u64::MAX);
         let ended = Ended { cause: end.cause, status: end.status, reason: end.reason, talk_ms };
-        self.conclude(index, live, ended, now);
+        self.conclude(index, *live, ended, now);
     }
 
-    fn conclude(&mut self, index: usize, mut live: Box<Live>, ended: Ended, now: Instant) {
+    fn conclude(&mut self, index: usize, mut live: Live<S::Sockets>, ended: Ended, now: Instant) {
         let last_words = catch_unwind(AssertUnwindSafe(|| live.last_words(now)));
         if let Some(at) = self.time(index, now) {
             if let Ok(Some(leg)) = last_words {
@@ -65,19 +66,19 @@ impl Shard {
         if let Some(entry) = self.calls.get(index).and_then(Option::as_ref) {
             self.report_panic(entry);
         }
-        self.conclude(index, live, ended, now);
+        self.conclude(index, *live, ended, now);
     }
 
-    pub(super) fn report_panic(&self, entry: &Entry) {
+    pub(super) fn report_panic(&self, entry: &Entry<S::Sockets>) {
         tracing::error!(call_id = %entry.log.call(), "a fault in the call's code ended it; please report it");
         self.stats.panics.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn release(&mut self, index: usize, live: Box<Live>, now: Instant) {
-        let Live { call, sockets, tap, slot, .. } = *live;
+    fn release(&mut self, index: usize, live: Live<S::Sockets>, now: Instant) {
+        let Live { call, sockets, tap, slot, .. } = live;
         self.wheel.remove(slot, index);
         if let Some(sockets) = sockets {
-            self.ports.release(sockets);
+            self.surroundings.release(sockets);
         }
         if let Some(tap) = tap.0 {
             tap.finish();
@@ -126,7 +127,7 @@ impl Shard {
         while let Some(report) = self.links.recorder.poll_report() {
             let Some(&index) = self.recordings.get(&report.call) else { continue };
             let Some(entry) = self.calls.get_mut(index).and_then(Option::as_mut) else { continue };
-            let at = entry.time(self.clock.now());
+            let at = entry.time(self.surroundings.now());
             let event = match report.outcome {
                 RecordingOutcome::Finished { file, duration_ms, missing_blocks } => {
                     Event::RecordingFinished { file, duration_ms, missing_blocks }

@@ -6,7 +6,7 @@ use caly_rtp::frame::FRAME_SAMPLES;
 
 use super::pacing::PacingHistogram;
 use super::phase::Phase;
-use super::ports::MediaSockets;
+use super::surroundings::MediaIo;
 use super::wheel::Slot;
 use crate::call::exchange::CallKey;
 use crate::call::log::{CallLog, CallTime, Event, LegQuality, Pacing, Room};
@@ -16,14 +16,14 @@ use crate::store::EventSender;
 
 /// One call of a shard.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct Entry<M> {
     pub(super) key: CallKey,
     pub(super) log: CallLog,
     /// The call's time zero.
     pub(super) started: Instant,
     /// `None` once the call has ended and only its dialog or its recording is still being closed. Boxed, so that the
     /// table of calls stays small and moves little when it grows.
-    pub(super) live: Option<Box<Live>>,
+    pub(super) live: Option<Box<Live<M>>>,
     /// When it answered; kept here so that it survives a panic of the call.
     pub(super) answered_at: Option<Instant>,
     /// The log says that it was answered.
@@ -40,9 +40,9 @@ pub(super) struct Entry {
 
 /// A call that has not ended, with everything of the shell that belongs to it.
 #[derive(Debug)]
-pub(super) struct Live {
+pub(super) struct Live<M> {
     pub(super) call: Call,
-    pub(super) sockets: Option<MediaSockets>,
+    pub(super) sockets: Option<M>,
     pub(super) tap: RecordingTap,
     pub(super) slot: Slot,
     /// The tick it was served last.
@@ -64,7 +64,7 @@ pub(super) struct Live {
     pub(super) pacing: PacingHistogram,
 }
 
-impl Entry {
+impl<M> Entry<M> {
     /// Appends an event to the call's log; what finds no room on the way to the store is held or counted.
     pub(super) fn append(&mut self, events: &mut EventSender, at: CallTime, event: Event) {
         self.write_held(events);
@@ -92,12 +92,12 @@ impl Entry {
     }
 }
 
-impl Live {
+impl<M: MediaIo> Live<M> {
     /// Says goodbye to the peer's RTP stack, hands the rest of the audio to the recording and tells the leg's figures.
     pub(super) fn last_words(&mut self, now: Instant) -> Option<LegQuality> {
         if let (Some(goodbye), Some(sockets)) = (self.call.goodbye(now), &self.sockets) {
             // RTCP BYE is a courtesy; the SIP BYE ends the call.
-            let _ = sockets.rtcp.send(goodbye.datagram, goodbye.destination);
+            let _ = sockets.send_rtcp(goodbye.datagram, goodbye.destination);
         }
         self.call.finish_recording(&mut self.tap);
         self.call.quality()

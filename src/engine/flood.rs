@@ -5,9 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::clock::Wake;
 use super::shard::Shard;
+use super::surroundings::Surroundings;
 use super::tick::TickIo;
 
-impl Shard {
+impl<S: Surroundings> Shard<S> {
     /// A call's own tick has found a flood. It is looked at more often, unless too many are already.
     pub(super) fn note_flood(&mut self, index: usize) {
         if self.flooded.len() < MAX_FLOODED && !self.flooded.contains(&index) {
@@ -37,7 +38,7 @@ impl Shard {
             return Flood::GoesOn;
         }
         let mut io = TickIo {
-            clock: &self.clock,
+            surroundings: &self.surroundings,
             stats: &self.stats,
             pacing: &mut self.pacing,
             buffer: &mut self.buffer[..],

@@ -12,6 +12,7 @@ mod phase;
 pub mod ports;
 mod shard;
 pub mod sockets;
+mod surroundings;
 #[cfg(test)]
 mod tests;
 mod tick;
@@ -19,3 +20,4 @@ mod wheel;
 
 pub use pacing::PacingHistogram;
 pub use shard::{Shard, ShardLinks, ShardStats, is_shard};
+pub use surroundings::{Kernel, MediaIo, Surroundings};

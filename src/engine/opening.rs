@@ -8,8 +8,9 @@ use std::time::Instant;
 use super::entry::{Entry, Live, RecordingTap};
 use super::pacing::PacingHistogram;
 use super::phase::Phase;
-use super::ports::{MediaSockets, PortError};
+use super::ports::PortError;
 use super::shard::Shard;
+use super::surroundings::{MediaIo, Surroundings};
 use crate::call::cause::HangupCause;
 use crate::call::destination::Begin;
 use crate::call::exchange::{BoundMedia, Offer, OpenCall};
@@ -18,7 +19,10 @@ use crate::call::{Call, CallConfig};
 use crate::recorder;
 use crate::seed::Seeds;
 
-impl Shard {
+/// A call that may begin, with what it was offered.
+type Prepared<M> = (Box<Live<M>>, Offer);
+
+impl<S: Surroundings> Shard<S> {
     pub(super) fn open(&mut self, open: OpenCall, now: Instant) {
         let index = self.free.pop().unwrap_or_else(|| {
             self.calls.push(None);
@@ -60,13 +64,13 @@ impl Shard {
         &mut self,
         open: OpenCall,
         now: Instant,
-        entry: &mut Entry,
-    ) -> Result<(Box<Live>, Offer), HangupCause> {
+        entry: &mut Entry<S::Sockets>,
+    ) -> Result<Prepared<S::Sockets>, HangupCause> {
         let needs_media = open.offer == Offer::Ours || open.destination.begin() == Begin::Answer;
         let sockets = if needs_media { Some(self.bind(open.media.bind)?) } else { None };
         let bound = sockets
             .as_ref()
-            .map(|sockets| BoundMedia { local: sockets.rtp.local(), advertised: open.media.advertised });
+            .map(|sockets| BoundMedia { local: sockets.rtp_local(), advertised: open.media.advertised });
         let tap = if open.record && needs_media { self.start_recording(open.call, now, entry) } else { None };
         let config = CallConfig {
             at: open.at,
@@ -94,8 +98,8 @@ impl Shard {
         Ok((live, open.offer))
     }
 
-    fn bind(&mut self, address: IpAddr) -> Result<MediaSockets, HangupCause> {
-        self.ports.bind(address).map_err(|error| {
+    fn bind(&mut self, address: IpAddr) -> Result<S::Sockets, HangupCause> {
+        self.surroundings.bind(address).map_err(|error| {
             tracing::warn!(%error, "a call is refused");
             match error {
                 PortError::Exhausted | PortError::Bind(_) => HangupCause::PortsExhausted,
@@ -103,7 +107,12 @@ impl Shard {
         })
     }
 
-    fn start_recording(&mut self, call: CallId, now: Instant, entry: &mut Entry) -> Option<recorder::Tap> {
+    fn start_recording(
+        &mut self,
+        call: CallId,
+        now: Instant,
+        entry: &mut Entry<S::Sockets>,
+    ) -> Option<recorder::Tap> {
         let file = recorder::file_name(call);
         let at = entry.time(now);
         let tap = self.links.recorder.open(call, file.clone(), 8000);
@@ -121,7 +130,7 @@ impl Shard {
         tap
     }
 
-    fn begin(&mut self, index: usize, live: Box<Live>, offer: Offer, now: Instant) {
+    fn begin(&mut self, index: usize, live: Box<Live<S::Sockets>>, offer: Offer, now: Instant) {
         let Some(entry) = self.calls.get_mut(index).and_then(Option::as_mut) else { return };
         self.stats.calls.fetch_add(1, Ordering::Relaxed);
         self.wheel.insert(live.slot, index);

@@ -7,13 +7,12 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use mio::Waker;
 use rtrb::{Consumer, Producer};
 
-use super::clock::{Clock, Wake};
+use super::clock::Wake;
 use super::entry::Entry;
 use super::pacing::PacingHistogram;
-use super::ports::PortPool;
+use super::surroundings::{Kernel, Surroundings};
 use super::tick::{REFUSED_PER_WAKE, TickIo};
 use super::wheel::{TICK, Turn, Wheel};
 use crate::call::cause::HangupCause;
@@ -32,8 +31,6 @@ pub struct ShardLinks {
     pub inbox: Consumer<ShardRequest>,
     /// Answers to it.
     pub outbox: Producer<ShardAnswer>,
-    /// Wakes the signaling thread.
-    pub waker: Arc<Waker>,
     /// The way to the store.
     pub events: EventSender,
     /// The way to the recorder.
@@ -65,17 +62,16 @@ pub struct ShardStats {
     pub logs_cut: AtomicU64,
 }
 
-/// A shard, built but not yet running.
+/// A shard, built but not yet running. The server's has a thread ([`spawn`](Shard::spawn)); others take its turns by hand.
 #[derive(Debug)]
-pub struct Shard {
-    pub(super) clock: Clock,
+pub struct Shard<S: Surroundings = Kernel> {
+    pub(super) surroundings: S,
     pub(super) policy: CallPolicy,
     pub(super) links: ShardLinks,
-    pub(super) ports: PortPool,
     pub(super) seeds: Seeds,
     pub(super) stats: Arc<ShardStats>,
     pub(super) wheel: Wheel,
-    pub(super) calls: Vec<Option<Entry>>,
+    pub(super) calls: Vec<Option<Entry<S::Sockets>>>,
     pub(super) free: Vec<usize>,
     pub(super) by_key: HashMap<CallKey, usize>,
     pub(super) recordings: HashMap<CallId, usize>,
@@ -100,18 +96,49 @@ pub fn is_shard(thread: &thread::Thread) -> bool {
     thread.name().is_some_and(|name| name.starts_with(THREAD_NAME))
 }
 
-impl Shard {
-    /// A shard over its part of the ports. `seeds` feeds SSRCs and the like.
-    pub fn new(policy: CallPolicy, links: ShardLinks, ports: PortPool, seeds: Seeds) -> Self {
-        let clock = Clock::new();
+impl Shard<Kernel> {
+    /// Starts the thread; it runs until [`ShardRequest::Stop`].
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn spawn(mut self, index: usize) -> std::io::Result<JoinHandle<()>> {
+        thread::Builder::new().name(format!("{THREAD_NAME}{index}")).spawn(move || {
+            // The default slack of 50 µs would be the largest part of the pacing error. Failing to set it is harmless.
+            let _ = nix::sys::prctl::set_timerslack(TIMER_SLACK_NS);
+            self.run();
+            tracing::info!(
+                shard = index,
+                ticks = self.pacing.count(),
+                pacing_p50_us = self.pacing.percentile_us(50.0),
+                pacing_p99_us = self.pacing.percentile_us(99.0),
+                ticks_missed = self.stats.ticks_missed.load(Ordering::Relaxed),
+                "shard stopped"
+            );
+        })
+    }
+
+    fn run(&mut self) {
+        loop {
+            self.surroundings.clock.sleep_until(self.next_due());
+            let wake = Wake::sample(&self.surroundings.clock);
+            if !self.turn(&wake) {
+                return;
+            }
+        }
+    }
+}
+
+impl<S: Surroundings> Shard<S> {
+    /// A shard in its surroundings. `seeds` feeds SSRCs and the like.
+    pub fn new(policy: CallPolicy, links: ShardLinks, surroundings: S, seeds: Seeds) -> Self {
+        let start = surroundings.now();
         Self {
-            clock,
+            surroundings,
             policy,
             links,
-            ports,
             seeds,
             stats: Arc::default(),
-            wheel: Wheel::new(clock.now()),
+            wheel: Wheel::new(start),
             calls: Vec::new(),
             free: Vec::new(),
             by_key: HashMap::new(),
@@ -133,41 +160,25 @@ impl Shard {
         Arc::clone(&self.stats)
     }
 
-    /// Starts the thread; it runs until [`ShardRequest::Stop`].
-    pub fn spawn(mut self, index: usize) -> std::io::Result<JoinHandle<()>> {
-        thread::Builder::new().name(format!("{THREAD_NAME}{index}")).spawn(move || {
-            // The default slack of 50 µs would be the largest part of the pacing error. Failing to set it is harmless.
-            let _ = nix::sys::prctl::set_timerslack(TIMER_SLACK_NS);
-            self.run();
-            tracing::info!(
-                shard = index,
-                ticks = self.pacing.count(),
-                pacing_p50_us = self.pacing.percentile_us(50.0),
-                pacing_p99_us = self.pacing.percentile_us(99.0),
-                ticks_missed = self.stats.ticks_missed.load(Ordering::Relaxed),
-                "shard stopped"
-            );
-        })
+    /// When the next slot is due: the time of the next [`turn`](Self::turn).
+    pub fn next_due(&self) -> Instant {
+        self.wheel.next_due()
     }
 
-    fn run(&mut self) {
-        loop {
-            self.clock.sleep_until(self.wheel.next_due());
-            let wake = Wake::sample(&self.clock);
-            self.refusals_left = REFUSED_PER_WAKE;
-            while let Some(turn) = self.wheel.take_due(wake.now()) {
-                self.serve_slot(turn, &wake);
-            }
-            self.relieve_flooded(&wake);
-            self.serve_inbox();
-            self.serve_recorder();
-            self.forget_closed(wake.now());
-            self.write_held();
-            self.send_answers();
-            if self.is_done(wake.now()) {
-                return;
-            }
+    /// All that a wake-up brings: the calls of the slots that are due, requests, reports of recordings, answers. False once
+    /// the shard has stopped and wants no more turns.
+    pub fn turn(&mut self, wake: &Wake) -> bool {
+        self.refusals_left = REFUSED_PER_WAKE;
+        while let Some(turn) = self.wheel.take_due(wake.now()) {
+            self.serve_slot(turn, wake);
         }
+        self.relieve_flooded(wake);
+        self.serve_inbox();
+        self.serve_recorder();
+        self.forget_closed(wake.now());
+        self.write_held();
+        self.send_answers();
+        !self.is_done(wake.now())
     }
 
     fn serve_slot(&mut self, turn: Turn, wake: &Wake) {
@@ -189,7 +200,7 @@ impl Shard {
         }
         live.not_before = None;
         let mut io = TickIo {
-            clock: &self.clock,
+            surroundings: &self.surroundings,
             stats: &self.stats,
             pacing: &mut self.pacing,
             buffer: &mut self.buffer[..],
@@ -228,9 +239,9 @@ impl Shard {
     }
 
     fn serve_inbox(&mut self) {
-        let until = self.clock.now() + INBOX_TIME;
+        let until = self.surroundings.now() + INBOX_TIME;
         while let Ok(request) = self.links.inbox.pop() {
-            let now = self.clock.now();
+            let now = self.surroundings.now();
             match request {
                 ShardRequest::Open(open) => self.open(*open, now),
                 ShardRequest::Call { key, at, input } => self.input(key, at, input),
@@ -320,8 +331,8 @@ impl Shard {
             }
             self.has_answered = true;
         }
-        if std::mem::take(&mut self.has_answered) && self.links.waker.wake().is_err() {
-            tracing::error!("the signaling thread cannot be woken; it will look at its timers");
+        if std::mem::take(&mut self.has_answered) {
+            self.surroundings.wake_signaling();
         }
     }
 

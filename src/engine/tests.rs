@@ -10,6 +10,7 @@ use rtrb::{Consumer, RingBuffer};
 
 use super::ports::PortPool;
 use super::shard::{Shard, ShardLinks};
+use super::surroundings::{Kernel, Surroundings};
 use crate::call::cause::HangupCause;
 use crate::call::destination::TestDestination;
 use crate::call::exchange::{CallAnswer, CallInput, CallKey, MediaAddress, Offer, OpenCall, ShardAnswer};
@@ -42,14 +43,8 @@ impl Bench {
         let poll = Poll::new().unwrap();
         let waker = Arc::new(Waker::new(poll.registry(), Token(0)).unwrap());
         let recorder_port = ports.pop().unwrap();
-        let links = ShardLinks {
-            inbox,
-            outbox,
-            waker,
-            events: sender,
-            recorder: recorder_port,
-            capture: Capture::off(),
-        };
+        let links =
+            ShardLinks { inbox, outbox, events: sender, recorder: recorder_port, capture: Capture::off() };
         let pool = PortPool::split(42_000, 42_007, 1).pop().unwrap();
         let policy = CallPolicy {
             codecs: vec![Codec::Pcmu],
@@ -59,7 +54,7 @@ impl Bench {
             max_duration: Duration::from_secs(3600),
             ring_timeout: Duration::from_secs(180),
         };
-        let shard = Shard::new(policy, links, pool, Seeds::new([1, 2]));
+        let shard = Shard::new(policy, links, Kernel::new(pool, waker), Seeds::new([1, 2]));
         Self { shard, answers, events, recorder: Some(recorder), _poll: poll, _folder: folder }
     }
 
@@ -111,10 +106,11 @@ fn bye() -> CallInput {
 #[test]
 fn a_call_whose_caller_was_refused_meanwhile_is_not_begun() {
     let mut bench = Bench::new();
-    let at = bench.shard.clock.now();
+    let at = bench.shard.surroundings.now();
     let deadline = at + Duration::from_millis(500);
     bench.open(at, at + Duration::from_millis(700), Some(deadline));
-    assert_eq!(bench.shard.ports.free(), bench.shard.ports.size(), "no ports are bound");
+    let ports = &bench.shard.surroundings.ports;
+    assert_eq!(ports.free(), ports.size(), "no ports are bound");
     let [CallAnswer::End { cause: HangupCause::Overloaded, refusal }] = &bench.answers()[..] else {
         panic!()
     };
@@ -133,7 +129,7 @@ fn a_call_whose_caller_was_refused_meanwhile_is_not_begun() {
 #[test]
 fn a_call_in_time_is_answered_and_its_row_says_so_once_the_answer_has_left() {
     let mut bench = Bench::new();
-    let at = bench.shard.clock.now();
+    let at = bench.shard.surroundings.now();
     bench.open(at, at, Some(at + Duration::from_millis(500)));
     assert!(matches!(&bench.answers()[..], [CallAnswer::Accept { .. }]));
     assert_eq!(bench.names(), ["opened", "recording_started"]);
@@ -144,7 +140,7 @@ fn a_call_in_time_is_answered_and_its_row_says_so_once_the_answer_has_left() {
 #[test]
 fn a_panic_before_the_answer_is_known_to_have_left_leaves_a_true_row() {
     let mut bench = Bench::new();
-    let at = bench.shard.clock.now();
+    let at = bench.shard.surroundings.now();
     bench.open(at, at, None);
     bench.shard.end_panicked(0, at);
     assert_eq!(bench.names(), ["opened", "recording_started", "answered", "quality", "ended"]);
@@ -153,7 +149,7 @@ fn a_panic_before_the_answer_is_known_to_have_left_leaves_a_true_row() {
 #[test]
 fn the_end_of_a_call_is_written_when_there_is_room_again() {
     let mut bench = Bench::new();
-    let at = bench.shard.clock.now();
+    let at = bench.shard.surroundings.now();
     bench.open(at, at, None);
     let filler = || Record { call: call(), seq: 0, at: CallTime(0), event: Event::Answered };
     while bench.shard.links.events.room() != crate::call::log::Room::None {
@@ -177,7 +173,7 @@ fn the_end_of_a_call_is_written_when_there_is_room_again() {
 #[test]
 fn a_recorder_that_stands_still_keeps_the_log_open_but_not_for_ever() {
     let mut bench = Bench::new();
-    let at = bench.shard.clock.now();
+    let at = bench.shard.surroundings.now();
     bench.open(at, at, None);
     bench.shard.input(KEY, at, CallInput::Accepted);
     bench.shard.input(KEY, at, bye());

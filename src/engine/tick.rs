@@ -3,16 +3,17 @@
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::clock::{Clock, Wake};
+use super::clock::Wake;
 use super::entry::Live;
 use super::pacing::PacingHistogram;
 use super::shard::ShardStats;
+use super::surroundings::{MediaIo, Surroundings};
 use super::wheel::{TICK, Turn};
 use crate::capture::{Capture, Way};
 
 /// The shell of one call's tick: its sockets and what is counted.
-pub(super) struct TickIo<'a> {
-    pub(super) clock: &'a Clock,
+pub(super) struct TickIo<'a, S> {
+    pub(super) surroundings: &'a S,
     pub(super) stats: &'a ShardStats,
     pub(super) pacing: &'a mut PacingHistogram,
     pub(super) buffer: &'a mut [u8],
@@ -21,9 +22,9 @@ pub(super) struct TickIo<'a> {
     pub(super) refusals_left: &'a mut usize,
 }
 
-impl TickIo<'_> {
+impl<S: Surroundings> TickIo<'_, S> {
     /// Takes what the call's sockets hold, runs its tick and sends one packet.
-    pub(super) fn tick(&mut self, live: &mut Live, turn: Turn, wake: &Wake) {
+    pub(super) fn tick(&mut self, live: &mut Live<S::Sockets>, turn: Turn, wake: &Wake) {
         let missed = live.last_due.map_or(0, |last| missed_between(last, turn.due));
         let cap = ACCEPTED_PER_TICK.saturating_add(missed as usize * 2).min(ACCEPTED_AFTER_STALL);
         self.receive(live, wake, Some(turn.due), cap);
@@ -31,37 +32,37 @@ impl TickIo<'_> {
         live.last_due = Some(turn.due);
         live.missed += u64::from(missed);
         self.stats.ticks_missed.fetch_add(u64::from(missed), Ordering::Relaxed);
-        let outgoing = live.call.tick(self.clock.now(), missed, &mut live.tap);
+        let outgoing = live.call.tick(self.surroundings.now(), missed, &mut live.tap);
         let (Some(outgoing), Some(sockets)) = (outgoing, &live.sockets) else { return };
-        let local = sockets.rtp.local();
+        let local = sockets.rtp_local();
         self.capture.record(Way::udp(local, outgoing.destination), None, outgoing.datagram);
-        let sent = match sockets.rtp.send(outgoing.datagram, outgoing.destination) {
+        let sent = match sockets.send_rtp(outgoing.datagram, outgoing.destination) {
             Ok(()) => &self.stats.sent,
             Err(_) => &self.stats.send_failed,
         };
         sent.fetch_add(1, Ordering::Relaxed);
-        let error = self.clock.now().saturating_duration_since(turn.due);
+        let error = self.surroundings.now().saturating_duration_since(turn.due);
         live.ticks += 1;
         live.pacing.record(error);
         self.pacing.record(error);
     }
 
     /// Empties a flooded call's socket between its ticks, before the kernel's buffer is full and drops the peer's packets.
-    pub(super) fn relieve(&mut self, live: &mut Live, wake: &Wake) {
+    pub(super) fn relieve(&mut self, live: &mut Live<S::Sockets>, wake: &Wake) {
         self.receive(live, wake, None, ACCEPTED_PER_TICK);
     }
 
     /// Takes at most `cap` packets of the peer's. What others send is dropped on the way to them, as far as the slot's
     /// allowance goes. `due`: the tick that the packets have waited for.
-    fn receive(&mut self, live: &mut Live, wake: &Wake, due: Option<Instant>, cap: usize) {
+    fn receive(&mut self, live: &mut Live<S::Sockets>, wake: &Wake, due: Option<Instant>, cap: usize) {
         let Some(sockets) = &live.sockets else { return };
         let earliest = live.drained_at;
-        let local = sockets.rtp.local();
+        let local = sockets.rtp_local();
         let allowance = (*self.refusals_left).clamp(REFUSED_AT_LEAST, REFUSED_PER_CALL);
         let (mut accepted, mut refused) = (0, 0);
         while accepted < cap && refused < allowance {
             // An error here is an ICMP message about what was sent; the next tick goes on.
-            let Ok(Some(received)) = sockets.rtp.receive(self.buffer) else {
+            let Ok(Some(received)) = sockets.receive_rtp(self.buffer) else {
                 live.drained_at = wake.now();
                 break;
             };
@@ -85,24 +86,24 @@ impl TickIo<'_> {
         self.stats.cut_short.fetch_add(u64::from(is_cut_short), Ordering::Relaxed);
     }
 
-    fn serve_rtcp(&mut self, live: &mut Live, wake: &Wake) {
+    fn serve_rtcp(&mut self, live: &mut Live<S::Sockets>, wake: &Wake) {
         let Some(sockets) = &live.sockets else { return };
         live.turns += 1;
         if !live.turns.is_multiple_of(RTCP_EVERY_TURNS) {
             return;
         }
         for _ in 0..RTCP_DATAGRAMS_PER_POLL {
-            let Ok(Some(received)) = sockets.rtcp.receive(self.buffer) else { break };
-            let (local, datagram) = (sockets.rtcp.local(), &self.buffer[..received.len]);
+            let Ok(Some(received)) = sockets.receive_rtcp(self.buffer) else { break };
+            let (local, datagram) = (sockets.rtcp_local(), &self.buffer[..received.len]);
             self.capture.record(Way::udp(received.source, local), received.stamp, datagram);
             let arrival = wake.arrival(received.stamp, live.rtcp_drained_at);
             live.call.handle_rtcp(arrival, received.source, &self.buffer[..received.len]);
         }
         live.rtcp_drained_at = wake.now();
         if let Some(report) = live.call.poll_rtcp(wake.now()) {
-            self.capture.record(Way::udp(sockets.rtcp.local(), report.destination), None, report.datagram);
+            self.capture.record(Way::udp(sockets.rtcp_local(), report.destination), None, report.datagram);
             // A lost report is made good by the next one.
-            let _ = sockets.rtcp.send(report.datagram, report.destination);
+            let _ = sockets.send_rtcp(report.datagram, report.destination);
         }
     }
 }

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 pub use repair::{Repaired, duration_ms, repair};
 pub use tap::{BLOCK_SAMPLES, Channel, RecorderPort, RecordingOutcome, RecordingReport, Tap};
-pub use thread::{Recorder, RecorderHandle, RecorderStats};
+pub use thread::{Recorder, RecorderDesk, RecorderHandle, RecorderStats};
 
 use crate::call::log::CallId;
 

@@ -32,6 +32,29 @@ impl Recorder {
             thread::Builder::new().name("caly-recorder".to_owned()).spawn(move || run(desk, &stopped))?;
         Ok((RecorderHandle { thread: Some(thread), stop, stats }, ports))
     }
+
+    /// A recorder without a thread, for `shards` shards: whoever has it takes its turns.
+    pub fn by_hand(dir: &Path, shards: usize) -> (RecorderDesk, Vec<RecorderPort>) {
+        let (ports, peers): (Vec<_>, Vec<_>) = (0..shards).map(|_| tap::port()).unzip();
+        (RecorderDesk(Desk::new(dir.to_path_buf(), peers, Arc::default())), ports)
+    }
+}
+
+/// All recordings, written when told to.
+#[derive(Debug)]
+pub struct RecorderDesk(Desk);
+
+impl RecorderDesk {
+    /// Begins what was asked for, writes what was pushed, ends and reports what is over. A tap holds two seconds: turns come
+    /// more often than that.
+    pub fn turn(&mut self) {
+        self.0.turn(Turn::Ordinary);
+    }
+
+    /// The last turn: closes all files, also those whose taps are still open.
+    pub fn close(&mut self) {
+        self.0.turn(Turn::Last);
+    }
 }
 
 /// Owns the recorder's thread; dropping it closes all files and joins the thread.

@@ -1,13 +1,13 @@
 //! What the shards want from SIP, and the orders of everybody else.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use caly_sip::endpoint::{Body, OutgoingInvite, Reply, SessionId};
 use caly_sip::message::{Headers, NameAddr, StatusCode, Uri};
 
 use super::calls::{Leg, Stage};
 use super::events::{reply_of, transport_name};
-use super::thread::Worker;
+use super::switchboard::{Moment, Switchboard};
 use super::{Control, Dial, contact};
 use crate::call::cause::HangupCause;
 use crate::call::exchange::{
@@ -22,9 +22,10 @@ pub(super) struct Dialing {
     invite: OutgoingInvite,
 }
 
-impl Worker {
-    pub(super) fn handle_order(&mut self, order: Control) {
-        let now = Instant::now();
+impl Switchboard {
+    /// Obeys an order.
+    pub fn handle_order(&mut self, moment: Moment, order: Control) {
+        let now = moment.now;
         match order {
             Control::Drain => {
                 self.is_draining = true;
@@ -36,22 +37,22 @@ impl Worker {
                 }
             }
             Control::Stop => self.stopping = Some(now + LINGER),
-            Control::Resolved { id, addresses } => self.endpoint.handle_resolved(now, id, &addresses),
-            Control::Dial(dial) => self.dial(now, *dial),
+            Control::Resolved { id, addresses } => self.handle_resolved(now, id, &addresses),
+            Control::Dial(dial) => self.dial(moment, *dial),
         }
     }
 
-    pub(super) fn handle_answers(&mut self) {
-        for shard in 0..self.links.shards.len() {
-            while let Some(answer) = self.links.shards.get_mut(shard).and_then(|port| port.answers.pop().ok())
-            {
-                self.handle_answer(answer);
-            }
+    /// Carries out the shards' next answer; false if none waits.
+    pub fn handle_answer(&mut self, now: Instant) -> bool {
+        let answer = self.links.shards.iter_mut().find_map(|port| port.answers.pop().ok());
+        let is_there = answer.is_some();
+        if let Some(answer) = answer {
+            self.carry_out(now, answer);
         }
+        is_there
     }
 
-    fn handle_answer(&mut self, answer: ShardAnswer) {
-        let now = Instant::now();
+    fn carry_out(&mut self, now: Instant, answer: ShardAnswer) {
         let ShardAnswer { key, answer } = answer;
         if let Some(at) = self.dialing.iter().position(|(dialing, _)| *dialing == key) {
             let (_, dialing) = self.dialing.swap_remove(at);
@@ -81,7 +82,7 @@ impl Worker {
                 self.endpoint.accept_reinvite(now, id, Body::sdp(body))
             }
             CallAnswer::RefuseReoffer(refusal) => {
-                let reply = reply_of(&refusal, self.local());
+                let reply = reply_of(&refusal, self.local);
                 self.endpoint.reject_reinvite(now, id, reply)
             }
             CallAnswer::End { cause, refusal } => return self.end(now, id, cause, &refusal),
@@ -107,14 +108,14 @@ impl Worker {
         }
     }
 
-    fn dial(&mut self, now: Instant, dial: Dial) {
+    fn dial(&mut self, moment: Moment, dial: Dial) {
         let key = self.calls.new_key();
         let shard = self.calls.emptiest_shard();
-        let port = self.local().port();
+        let port = self.local.port();
         let transport = dial.transport.unwrap_or(caly_sip::transport::Transport::Udp);
         let ours = contact::contact(std::net::SocketAddr::new(dial.local, port), transport);
         let opened = Opened {
-            started_at: SystemTime::now().into(),
+            started_at: moment.wall,
             direction: CallDirection::Outbound,
             trunk: None,
             peer: std::net::SocketAddr::new(dial.local, 0),
@@ -128,7 +129,7 @@ impl Worker {
         let open = OpenCall {
             key,
             call: dial.call,
-            at: now,
+            at: moment.now,
             opened,
             destination: dial.destination,
             offer: Offer::Ours,
@@ -177,7 +178,8 @@ impl Worker {
         }
     }
 
-    pub(super) fn stop_shards(&mut self) {
+    /// Tells the shards to stop.
+    pub fn stop_shards(&mut self) {
         for (shard, port) in self.links.shards.iter_mut().enumerate() {
             if port.requests.push(ShardRequest::Stop).is_err() {
                 tracing::error!(shard, "the shard's inbox is full; it cannot be stopped");

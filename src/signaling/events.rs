@@ -3,26 +3,28 @@
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
-use caly_sip::endpoint::{Event as SipEvent, Failure, QueryId, Reply, SessionId, SipDirection, SipTrace};
+use caly_sip::endpoint::{Event as SipEvent, Failure, Reply, SessionId, SipDirection, SipTrace};
 use caly_sip::message::{HeaderName, Request, Response, StatusCode};
 use caly_sip::transport::{Flow, Transport};
 
 use super::calls::{Fate, Leg, SHARD_ANSWER_TIME, Stage};
 use super::contact;
-use super::thread::Worker;
-use super::{NameQuery, SignalingLinks};
+use super::switchboard::{Moment, Step, Switchboard};
+use super::{NameQuery, SwitchboardLinks};
 use crate::call::cause::HangupCause;
 use crate::call::exchange::{CallInput, Offer, OpenCall, Refusal, ShardRequest};
 use crate::call::log::{CallDirection, CallId, CallLog, Ended, Event, Opened, SipMessage, Way};
 use crate::call::route::Source;
 
-impl Worker {
-    pub(super) fn handle_event(&mut self, event: SipEvent) {
-        let now = Instant::now();
+impl Switchboard {
+    /// Deals with the endpoint's next event, if there is one.
+    pub fn handle_event(&mut self, moment: Moment) -> Step {
+        let Some(event) = self.endpoint.poll_event() else { return Step::Idle };
+        let now = moment.now;
         match event {
-            SipEvent::Invite { id, flow, request } => self.admit(now, id, flow, &request),
+            SipEvent::Invite { id, flow, request } => self.admit(moment, id, flow, &request),
             SipEvent::Acknowledged { id, body } => {
                 self.tell(now, id, CallInput::Acknowledged { answer: body.map(|body| body.bytes) });
             }
@@ -45,17 +47,19 @@ impl Worker {
             SipEvent::Answered { id, response } => self.answered(now, id, response),
             SipEvent::Rejected { id, failure } => self.rejected(now, id, &failure),
             SipEvent::Terminated { id } => self.terminated(id),
-            SipEvent::Resolve { query, host } => self.resolve(query, host),
+            SipEvent::Resolve { query, host } => return Step::Ask(NameQuery { id: query, host }),
             SipEvent::Sip(trace) => self.trace(now, trace),
         }
+        Step::Done
     }
 
-    fn admit(&mut self, now: Instant, id: SessionId, flow: Flow, request: &Request) {
+    fn admit(&mut self, moment: Moment, id: SessionId, flow: Flow, request: &Request) {
+        let now = moment.now;
         if !self.rate.admit(now, flow.remote.ip()) {
             self.stats.rate_limited.fetch_add(1, Ordering::Relaxed);
             return self.refuse(now, id, &Refusal::of(HangupCause::CallLimit));
         }
-        let mut opened = opened(flow, request);
+        let mut opened = opened(moment, flow, request);
         if let Err(cause) = self.place(now, id, Invite { flow, request, opened: &mut opened }) {
             self.refuse_with_row(now, id, opened, cause);
         }
@@ -85,7 +89,7 @@ impl Worker {
         let built = catch_unwind(AssertUnwindSafe(|| destinations.build(&routed.destination)));
         let built = built.map_err(|_| HangupCause::InternalError)?;
         let (destination, is_recorded) = built.ok_or(HangupCause::NotFound)?;
-        let port = self.local().port();
+        let port = self.local.port();
         let ours = contact::for_flow(flow, port, source, &self.config.routing, self.config.advertise);
         let media_sources = match source {
             Source::Trunk(trunk) => trunk.media.clone(),
@@ -126,7 +130,7 @@ impl Worker {
 
     /// Sends the final response of a refusal.
     pub(super) fn refuse(&mut self, now: Instant, id: SessionId, refusal: &Refusal) {
-        let reply = reply_of(refusal, self.local());
+        let reply = reply_of(refusal, self.local);
         if let Err(error) = self.endpoint.reject(now, id, reply) {
             tracing::debug!(%error, "an INVITE was over before it could be refused");
         }
@@ -189,12 +193,6 @@ impl Worker {
         }
     }
 
-    fn resolve(&mut self, id: QueryId, host: String) {
-        if self.links.resolver.try_send(NameQuery { id, host }).is_err() {
-            self.endpoint.handle_resolved(Instant::now(), id, &[]);
-        }
-    }
-
     fn trace(&mut self, now: Instant, trace: SipTrace) {
         let id = trace.id;
         let message = sip_message(trace);
@@ -232,12 +230,12 @@ struct Invite<'a> {
     opened: &'a mut Opened,
 }
 
-fn append(log: &mut CallLog, links: &mut SignalingLinks, started: Instant, at: Instant, event: Event) {
+fn append(log: &mut CallLog, links: &mut SwitchboardLinks, started: Instant, at: Instant, event: Event) {
     let room = links.events.room();
     log.push(at.saturating_duration_since(started).into(), event, room, |record| links.events.append(record));
 }
 
-fn opened(flow: Flow, request: &Request) -> Opened {
+fn opened(moment: Moment, flow: Flow, request: &Request) -> Opened {
     let text = |name| request.headers.first(&name).unwrap_or_default().to_owned();
     // Validated messages have one address in both. The text of a field must not stand in for it: it may hold a password.
     let uri = |name| match request.headers.addresses(&name).as_deref() {
@@ -245,7 +243,7 @@ fn opened(flow: Flow, request: &Request) -> Opened {
         Ok([]) | Err(_) => String::new(),
     };
     Opened {
-        started_at: SystemTime::now().into(),
+        started_at: moment.wall,
         direction: CallDirection::Inbound,
         trunk: None,
         peer: flow.remote,

@@ -6,6 +6,7 @@ mod calls;
 mod contact;
 mod events;
 mod strangers;
+mod switchboard;
 mod tcp;
 mod thread;
 
@@ -29,6 +30,7 @@ use crate::capture::Capture;
 use crate::seed::Seeds;
 use crate::store::EventSender;
 
+pub use switchboard::{Moment, Step, Switchboard};
 pub use thread::Signaling;
 
 /// What the signaling thread is built from.
@@ -222,6 +224,15 @@ pub struct SignalingLinks {
     pub resolver: tokio::sync::mpsc::Sender<NameQuery>,
     /// Where copies of the messages go.
     pub capture: Capture,
+}
+
+/// What leads from the switchboard to other threads; all of it is memory.
+#[derive(Debug)]
+pub struct SwitchboardLinks {
+    /// The shards.
+    pub shards: Vec<ShardPort>,
+    /// The way to the store, for calls that reach no shard.
+    pub events: EventSender,
 }
 
 /// Orders that may wait; they come at human speed, answers to name queries one per outgoing call.

@@ -1,5 +1,5 @@
-//! The thread: one readiness loop over the SIP sockets, the orders and the shards' answers, with the endpoint's next
-//! timer as its timeout.
+//! The thread: one readiness loop over the SIP sockets, the orders and the shards' answers, with the switchboard's
+//! next timer as its timeout.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,22 +8,20 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use caly_sip::endpoint::{Endpoint, EndpointConfig, Transmit};
+use caly_sip::endpoint::Transmit;
 use caly_sip::message::Framed;
 use caly_sip::transport::{Flow, Transport};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 
-use super::answers::Dialing;
-use super::calls::Calls;
-use super::strangers::{self, Strangers};
+use super::switchboard::{Moment, Step, Switchboard};
 use super::tcp::{Arrival, Connections};
-use super::{Control, SignalingConfig, SignalingHandle, SignalingLinks, SignalingStats};
-use crate::call::admission::InviteRate;
-use crate::call::exchange::CallKey;
-use crate::capture::Way;
+use super::{
+    Control, NameQuery, SignalingConfig, SignalingHandle, SignalingLinks, SignalingStats, SwitchboardLinks,
+};
+use crate::capture::{Capture, Way};
 use crate::engine::sockets::{DatagramSocket, Purpose};
 
 /// The signaling thread, bound but not yet running.
@@ -38,21 +36,13 @@ pub struct Signaling {
     tcp: Connections,
 }
 
-/// The running thread: sockets, endpoint, calls and the ways to everybody else.
+/// The running thread: the switchboard, its sockets and the ways to everybody else.
 #[derive(Debug)]
-pub(super) struct Worker {
-    pub(super) config: SignalingConfig,
-    pub(super) endpoint: Endpoint,
-    pub(super) calls: Calls,
-    pub(super) links: SignalingLinks,
-    pub(super) rate: InviteRate,
-    strangers: Strangers,
-    pub(super) stats: Arc<SignalingStats>,
-    pub(super) is_draining: bool,
-    /// Calls that we place and whose INVITE waits for the shard's offer.
-    pub(super) dialing: Vec<(CallKey, Dialing)>,
-    /// Stopping; the last transactions have until then.
-    pub(super) stopping: Option<Instant>,
+struct Worker {
+    switchboard: Switchboard,
+    stats: Arc<SignalingStats>,
+    resolver: tokio::sync::mpsc::Sender<NameQuery>,
+    capture: Capture,
     orders: Receiver<Control>,
     poll: Poll,
     udp: DatagramSocket,
@@ -102,20 +92,14 @@ impl Signaling {
 
 impl Worker {
     fn new(bound: Signaling, links: SignalingLinks) -> Self {
-        let Signaling { mut config, stats, orders, poll, udp, tcp, handle: _ } = bound;
-        let endpoint_config =
-            EndpointConfig { user_agent: config.user_agent.clone(), ..EndpointConfig::default() };
+        let Signaling { config, stats, orders, poll, udp, tcp, handle: _ } = bound;
+        let SignalingLinks { shards, events, resolver, capture } = links;
+        let links = SwitchboardLinks { shards, events };
         Self {
-            endpoint: Endpoint::new(endpoint_config, config.seeds.next_u64()),
-            calls: Calls::new(links.shards.len()),
-            rate: InviteRate::new(config.invites_per_second),
-            strangers: Strangers::default(),
-            config,
-            links,
+            switchboard: Switchboard::new(config, udp.local(), links, Arc::clone(&stats)),
             stats,
-            is_draining: false,
-            dialing: Vec::new(),
-            stopping: None,
+            resolver,
+            capture,
             orders,
             poll,
             udp,
@@ -123,11 +107,6 @@ impl Worker {
             buffer: Box::new([0; DATAGRAM_BYTES]),
             swept_at: Instant::now(),
         }
-    }
-
-    /// The SIP address with its real port.
-    pub(super) fn local(&self) -> SocketAddr {
-        self.udp.local()
     }
 
     fn run(&mut self) {
@@ -147,21 +126,18 @@ impl Worker {
             }
             has_more = self.serve_sockets(&events);
             while let Ok(order) = self.orders.try_recv() {
-                self.handle_order(order);
+                self.switchboard.handle_order(present(), order);
             }
-            self.handle_answers();
+            while self.switchboard.handle_answer(Instant::now()) {}
             let now = Instant::now();
-            self.endpoint.handle_timeout(now);
-            self.check_shards(now);
+            self.switchboard.handle_timeout(now);
             self.sweep(now);
-            self.drain_endpoint();
-            self.stats.calls.store(self.calls.active() + self.dialing.len(), Ordering::Relaxed);
-            self.stats.publish(self.endpoint.counters());
-            self.stats.is_draining.store(self.is_draining, Ordering::Release);
-            if self.is_done(now) {
-                self.endpoint.bye_unacknowledged(now);
-                self.drain_endpoint();
-                return self.stop_shards();
+            self.drain();
+            self.switchboard.publish();
+            if self.switchboard.is_done(now) {
+                self.switchboard.handle_end(now);
+                self.drain();
+                return self.switchboard.stop_shards();
             }
         }
     }
@@ -198,15 +174,12 @@ impl Worker {
             let local = SocketAddr::new(local, self.udp.local().port());
             let flow = Flow { transport: Transport::Udp, local, remote: received.source };
             let datagram = &self.buffer[..received.len];
-            if self.config.routing.source(flow.remote.ip()).is_none() {
-                self.stats.foreign.fetch_add(1, Ordering::Relaxed);
-                if strangers::is_invite(datagram) {
-                    self.strangers.report(Instant::now(), flow.remote.ip());
-                }
+            let now = Instant::now();
+            if !self.switchboard.admits_datagram(now, flow.remote.ip(), datagram) {
                 continue;
             }
-            self.links.capture.record(Way::udp(flow.remote, flow.local), None, datagram);
-            self.endpoint.handle_datagram(Instant::now(), flow, datagram);
+            self.capture.record(Way::udp(flow.remote, flow.local), None, datagram);
+            self.switchboard.handle_datagram(now, flow, datagram);
         }
         true
     }
@@ -216,60 +189,64 @@ impl Worker {
         for _ in 0..UNREACHABLE_PER_TURN {
             let Some(remote) = self.udp.take_unreachable() else { return };
             let flow = Flow { transport: Transport::Udp, local: self.udp.local(), remote };
-            self.endpoint.handle_transport_error(Instant::now(), flow);
+            self.switchboard.handle_transport_error(Instant::now(), flow);
         }
     }
 
     fn accept(&mut self) {
-        let (routing, stats, strangers) = (&self.config.routing, &self.stats, &mut self.strangers);
         let now = Instant::now();
-        self.tcp.accept(now, self.poll.registry(), |peer| {
-            let is_known = routing.source(peer.ip()).is_some();
-            if !is_known {
-                stats.foreign.fetch_add(1, Ordering::Relaxed);
-                strangers.report(now, peer.ip());
-            }
-            is_known
-        });
+        let switchboard = &mut self.switchboard;
+        self.tcp.accept(now, self.poll.registry(), |peer| switchboard.admits_connection(now, peer.ip()));
     }
 
     fn serve_connection(&mut self, token: Token, is_readable: bool) {
         let now = Instant::now();
         if let Some(closed) = self.tcp.write(now, token, self.poll.registry()) {
-            return self.endpoint.handle_transport_error(now, closed);
+            return self.switchboard.handle_transport_error(now, closed);
         }
         if !is_readable {
             return;
         }
-        for arrival in self.tcp.read(now, token, self.poll.registry(), &mut self.links.capture) {
+        for arrival in self.tcp.read(now, token, self.poll.registry(), &mut self.capture) {
             match arrival {
                 Arrival::Framed(flow, Framed::Message(message)) => {
-                    self.endpoint.handle_message(now, flow, Ok(message))
+                    self.switchboard.handle_message(now, flow, Ok(message))
                 }
                 Arrival::Framed(flow, Framed::Malformed(fault)) => {
-                    self.endpoint.handle_message(now, flow, Err(fault))
+                    self.switchboard.handle_message(now, flow, Err(fault))
                 }
                 Arrival::Framed(flow, Framed::Ping) => self.tcp.pong(flow),
-                Arrival::Closed(flow) => self.endpoint.handle_transport_error(now, flow),
+                Arrival::Closed(flow) => self.switchboard.handle_transport_error(now, flow),
             }
         }
     }
 
-    /// Events and messages to send, until the endpoint has neither.
-    pub(super) fn drain_endpoint(&mut self) {
+    /// Events and messages to send, until there are neither.
+    fn drain(&mut self) {
         loop {
             let mut is_idle = true;
-            while let Some(event) = self.endpoint.poll_event() {
+            loop {
+                match self.switchboard.handle_event(present()) {
+                    Step::Idle => break,
+                    Step::Done => {}
+                    Step::Ask(query) => self.ask(query),
+                }
                 is_idle = false;
-                self.handle_event(event);
             }
-            while let Some(transmit) = self.endpoint.poll_transmit() {
+            while let Some(transmit) = self.switchboard.poll_transmit() {
                 is_idle = false;
                 self.send(&transmit);
             }
             if is_idle {
                 return;
             }
+        }
+    }
+
+    fn ask(&mut self, query: NameQuery) {
+        let id = query.id;
+        if self.resolver.try_send(query).is_err() {
+            self.switchboard.handle_resolved(Instant::now(), id, &[]);
         }
     }
 
@@ -281,7 +258,7 @@ impl Worker {
             Transport::Udp => Way::udp(local, target.remote),
             Transport::Tcp | Transport::Tls => Way::tcp(local, target.remote),
         };
-        self.links.capture.record(way, None, &transmit.bytes);
+        self.capture.record(way, None, &transmit.bytes);
         match target.transport {
             Transport::Udp => {
                 let sent = match target.local {
@@ -296,19 +273,19 @@ impl Worker {
                 if error.kind() != io::ErrorKind::WouldBlock {
                     let local = target.local.unwrap_or(self.udp.local());
                     let flow = Flow { transport: Transport::Udp, local, remote: target.remote };
-                    self.endpoint.handle_transport_error(now, flow);
+                    self.switchboard.handle_transport_error(now, flow);
                 }
             }
             Transport::Tcp => {
                 if let Err(flow) = self.tcp.send(now, transmit, self.poll.registry()) {
                     self.stats.send_failed.fetch_add(1, Ordering::Relaxed);
-                    self.endpoint.handle_transport_error(now, flow);
+                    self.switchboard.handle_transport_error(now, flow);
                 }
             }
             Transport::Tls => {
                 let local = target.local.unwrap_or(self.udp.local());
                 let flow = Flow { transport: Transport::Tls, local, remote: target.remote };
-                self.endpoint.handle_transport_error(now, flow);
+                self.switchboard.handle_transport_error(now, flow);
             }
         }
     }
@@ -322,21 +299,20 @@ impl Worker {
             self.accept();
         }
         for flow in self.tcp.sweep(now, self.poll.registry()) {
-            self.endpoint.handle_transport_error(now, flow);
+            self.switchboard.handle_transport_error(now, flow);
         }
     }
 
     fn timeout(&self) -> Option<Duration> {
         let sweep = (self.tcp.len() > 0).then(|| self.swept_at + SWEEP_INTERVAL);
-        let deadlines = [self.endpoint.poll_timeout(), self.calls.next_deadline(), sweep, self.stopping];
-        let next = deadlines.into_iter().flatten().min()?;
+        let next = [self.switchboard.poll_timeout(), sweep].into_iter().flatten().min()?;
         Some(next.saturating_duration_since(Instant::now()))
     }
+}
 
-    /// Stopping, and the last transactions are through or their time is over.
-    fn is_done(&self, now: Instant) -> bool {
-        self.stopping.is_some_and(|until| now >= until || self.calls.is_empty())
-    }
+/// The present, read off both clocks.
+fn present() -> Moment {
+    Moment { now: Instant::now(), wall: SystemTime::now().into() }
 }
 
 /// With port 0 the free UDP port may be taken for TCP: try others.
