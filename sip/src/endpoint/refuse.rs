@@ -158,9 +158,12 @@ impl Endpoint {
     pub(crate) fn receive_malformed(&mut self, flow: Flow, malformed: Malformed) {
         self.outputs.counters.malformed += 1;
         let Some(mut response) = malformed.reply else { return };
-        let Ok(via) = response.headers.via() else { return };
+        let Some(via) = response.headers.via_of_any_version() else { return };
         let path = ReplyPath::new(flow, &via);
-        stamp_via(&mut response.headers, &via, flow.remote);
+        // A Via of another version goes back as it came: what its parameters mean is not known here.
+        if response.headers.via().is_ok() {
+            stamp_via(&mut response.headers, &via, flow.remote);
+        }
         self.outputs.counters.refused += 1;
         self.respond_over(path, None, response);
     }

@@ -51,6 +51,12 @@ impl Headers {
         via.parse().map_err(HeaderError::malformed(&HeaderName::Via))
     }
 
+    /// The topmost Via of whatever SIP version: where the answer to a broken request goes.
+    pub(crate) fn via_of_any_version(&self) -> Option<Via> {
+        let via = self.elements(&HeaderName::Via).next()?;
+        Via::parse_any_version(via).ok().map(|(_, via)| via)
+    }
+
     /// Replaces the topmost Via, as a server does that fills in `received` and `rport`. All others stay as they are.
     pub fn set_via(&mut self, via: &Via) {
         self.replace_first_element(&HeaderName::Via, &via.to_string());

@@ -82,11 +82,25 @@ impl Draft {
             }
             if draft.headers.len() > MAX_HEADERS {
                 draft.broken_line = Some(ParseError::TooManyHeaders);
+                draft.read_answerable(rest);
                 break;
             }
             number += 1;
         }
         draft
+    }
+
+    /// Of the lines beyond the limit only those without which the sender would not know the 400 for its own.
+    fn read_answerable(&mut self, mut rest: &str) {
+        while let Some((line, tail)) = unfold_line(rest) {
+            rest = tail;
+            let Some((name, value)) = line.split_once(':') else { continue };
+            let name = HeaderName::from_token(name.trim_end_matches([' ', '\t']));
+            let wanted = name.filter(|name| IDENTIFYING.contains(name) && !self.headers.contains(name));
+            if let Some(name) = wanted.filter(|_| !value.contains('\r')) {
+                self.headers.push(name, trim(value));
+            }
+        }
     }
 
     fn push_line(&mut self, line: &str, number: usize) -> Result<(), ParseError> {
@@ -251,16 +265,27 @@ fn reply(request: &Headers, error: &ParseError) -> Response {
         reply.reason = format!("{} ({error})", reply.reason);
     }
     keep_first_of_each(&mut reply.headers);
+    keep_first_vias(&mut reply.headers);
     tag(&mut reply.headers);
     reply
 }
 
 /// A repeated To or CSeq may be what is wrong; the answer must not repeat it.
 fn keep_first_of_each(headers: &mut Headers) {
-    for name in [HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq] {
+    for name in IDENTIFYING {
         if let Some(value) = headers.first(&name).map(str::to_owned) {
             headers.set(name, value);
         }
+    }
+}
+
+/// A client knows its response by the topmost Via; a request with more of them than any path has hops is broken, and
+/// what it gets back must not be as long as itself.
+fn keep_first_vias(headers: &mut Headers) {
+    let vias: Vec<String> = headers.all(&HeaderName::Via).take(MAX_ECHOED_VIAS).map(str::to_owned).collect();
+    headers.remove(&HeaderName::Via);
+    for via in vias.into_iter().rev() {
+        headers.push_front(HeaderName::Via, via);
     }
 }
 
@@ -276,7 +301,13 @@ fn tag(headers: &mut Headers) {
     headers.set(HeaderName::To, to.to_string());
 }
 
+/// By these and the topmost Via a client knows its response.
+const IDENTIFYING: [HeaderName; 4] = [HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq];
+
 const VERSION: &str = "2.0";
 
 /// Carriers' INVITEs have 14 to 20 lines.
 const USUAL_HEADERS: usize = 20;
+
+/// Via lines in the answer to a broken request. Max-Forwards begins at 70, so no honest path is longer.
+const MAX_ECHOED_VIAS: usize = 70;

@@ -69,18 +69,19 @@ impl Via {
     pub fn request_rport(&mut self) {
         self.params.set("rport", None);
     }
-}
 
-impl FromStr for Via {
-    type Err = Syntax;
-
-    /// Reads one element; white space may stand around every delimiter.
-    fn from_str(text: &str) -> Result<Self, Syntax> {
+    /// Reads one element of whatever SIP version, and says which. Only the answer to a broken request needs it: who
+    /// speaks another version must hear 505 (RFC 3261 21.5.6).
+    pub(super) fn parse_any_version(text: &str) -> Result<(&str, Self), Syntax> {
         let (name, rest) = text.split_once('/').ok_or(Syntax::Protocol)?;
         let (version, rest) = rest.split_once('/').ok_or(Syntax::Protocol)?;
-        if !trim(name).eq_ignore_ascii_case("SIP") || trim(version) != "2.0" {
+        if !trim(name).eq_ignore_ascii_case("SIP") {
             return Err(Syntax::Protocol);
         }
+        Ok((trim(version), Self::parse_behind_version(rest)?))
+    }
+
+    fn parse_behind_version(rest: &str) -> Result<Self, Syntax> {
         let (transport, rest) = trim(rest).split_once([' ', '\t']).ok_or(Syntax::Protocol)?;
         if !is_token(transport) {
             return Err(Syntax::Token);
@@ -95,6 +96,18 @@ impl FromStr for Via {
             return Err(Syntax::Utf8);
         }
         Ok(Self { transport: transport.to_owned(), host, port, params })
+    }
+}
+
+impl FromStr for Via {
+    type Err = Syntax;
+
+    /// Reads one element; white space may stand around every delimiter.
+    fn from_str(text: &str) -> Result<Self, Syntax> {
+        match Self::parse_any_version(text)? {
+            ("2.0", via) => Ok(via),
+            _ => Err(Syntax::Protocol),
+        }
     }
 }
 

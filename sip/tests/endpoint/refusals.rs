@@ -185,6 +185,43 @@ fn malformed_requests_get_400_or_505_and_broken_responses_nothing() {
     agent.assert_empty();
 }
 
+/// RFC 3261 21.5.6: who speaks another version in its Via too must still hear of it.
+#[test]
+fn a_via_of_another_version_is_echoed_as_it_came() {
+    let mut agent = Agent::new();
+    let broken = request("OPTIONS", "").replace("SIP/2.0", "SIP/7.0");
+    let via = broken.lines().find_map(|line| line.strip_prefix("Via: ")).unwrap();
+    assert!(via.starts_with("SIP/7.0/UDP "));
+    agent.receive(&broken);
+    let answer = text_of(&agent.take_one());
+    assert!(answer.starts_with("SIP/2.0 505 "), "{answer}");
+    assert!(answer.contains(&format!("\r\nVia: {via}\r\n")), "{answer}");
+    agent.assert_empty();
+}
+
+#[test]
+fn too_many_vias_get_400_with_few_of_them_and_what_the_caller_knows_it_by() {
+    let mut agent = Agent::new();
+    let good = invite("z9hG4bKtop");
+    let more = "Via: SIP/2.0/UDP 192.0.2.77;branch=z9hG4bKx\r\n".repeat(500);
+    for broken in [
+        good.replacen("From: ", &format!("{more}From: "), 1),
+        good.replacen("From: ", &format!("{}From: ", "X: y\r\n".repeat(5_000)), 1),
+        good.replacen("Max-Forwards: ", &format!("{more}Max-Forwards: "), 1),
+    ] {
+        agent.receive(&broken);
+        let answer = text_of(&agent.take_one());
+        assert!(answer.starts_with("SIP/2.0 400 "), "{answer}");
+        assert!(answer.matches("Via: ").count() <= 70 && answer.len() < 5_000, "{} bytes", answer.len());
+        let top = answer.lines().find(|line| line.starts_with("Via: ")).unwrap();
+        assert!(top.contains("branch=z9hG4bKtop"), "{top}");
+        for line in ["From: ", "To: ", "Call-ID: call-1@192.0.2.9\r\n", "CSeq: 1 INVITE\r\n"] {
+            assert_eq!(answer.matches(&format!("\r\n{line}")).count(), 1, "{line} in {answer}");
+        }
+    }
+    agent.assert_empty();
+}
+
 /// Who we are is told only if configured.
 #[test]
 fn the_server_header_is_optional() {
