@@ -104,21 +104,26 @@ impl Endpoint {
         if !self.has_transaction_room() {
             return self.respond_stateless(arrival, response);
         }
-        let to_tag = response.headers.essentials().ok().and_then(|e| e.to.tag().map(Into::into));
+        let to_tag = self.to_tag(arrival).into();
         let server = self.servers.open(Opening {
             key: arrival.key.clone(),
             merge_key: None,
             path: arrival.path,
             session: arrival.session,
-            to_tag: to_tag.unwrap_or_default(),
+            to_tag,
         });
         self.respond(now, server, response);
     }
 
+    /// The To tag of a response without state: the request's own, else one that is the same for each repetition.
+    fn to_tag(&self, arrival: &Arrival) -> String {
+        let own = arrival.essentials.to.tag().map(str::to_owned);
+        own.unwrap_or_else(|| tag_of(self.tokens.stateless_number(&arrival.identity())))
+    }
+
     fn refusal(&mut self, arrival: &Arrival, refusal: Refusal) -> Response {
         self.count(&refusal);
-        let seed = self.tokens.stateless_number(&arrival.identity());
-        let echo = Echo::new(&arrival.request, &arrival.essentials, &tag_of(seed));
+        let echo = Echo::new(&arrival.request, &arrival.essentials, &self.to_tag(arrival));
         let mut response = echo.response(refusal.status());
         match refusal {
             Refusal::BadRequest(reason) => reason.clone_into(&mut response.reason),
@@ -129,7 +134,10 @@ impl Endpoint {
                 response.headers.push(HeaderName::AcceptEncoding, "identity");
             }
             Refusal::Extensions(tags) => response.headers.push(HeaderName::Unsupported, tags.join(", ")),
-            Refusal::Busy => response.headers.push(HeaderName::RetryAfter, (seed % 11).to_string()),
+            Refusal::Busy => {
+                let seed = self.tokens.stateless_number(&arrival.identity());
+                response.headers.push(HeaderName::RetryAfter, (seed % 11).to_string());
+            }
             Refusal::Full | Refusal::Draining => {
                 response.headers.push(HeaderName::RetryAfter, self.config.retry_after_s.to_string());
             }
@@ -144,8 +152,7 @@ impl Endpoint {
         if !self.is_accepting && arrival.session.is_none() {
             return self.refuse(arrival, Refusal::Draining);
         }
-        let tag = tag_of(self.tokens.stateless_number(&arrival.identity()));
-        let echo = Echo::new(&arrival.request, &arrival.essentials, &tag);
+        let echo = Echo::new(&arrival.request, &arrival.essentials, &self.to_tag(arrival));
         let mut response = echo.response(StatusCode::OK);
         response.headers.push(HeaderName::Allow, ALLOW);
         response.headers.push(HeaderName::Accept, SDP_CONTENT_TYPE);

@@ -1,8 +1,8 @@
 //! What the endpoint answers by itself (RFC 3261 8.2, 11.2, 21).
 
-use caly_sip::message::{HeaderName, StatusCode};
+use caly_sip::message::{HeaderName, NameAddr, StatusCode};
 
-use crate::agent::{Agent, in_dialog, invite, invite_with, text_of};
+use crate::agent::{Agent, in_dialog, invite, invite_with, outgoing, text_of, uri};
 
 /// Status of the only answer, the value of this header in it, and that nothing was handed up.
 fn refused(agent: &mut Agent, request: &str, header: HeaderName) -> (u16, String) {
@@ -235,4 +235,19 @@ fn the_server_header_is_optional() {
     assert!(text_of(&named.take_one()).contains("Server: Caly\r\n"));
     let (_, invite) = named.calls();
     assert_eq!(invite.headers.first(&HeaderName::UserAgent), Some("Caly"));
+}
+
+/// The trace is for people: what goes over the wire keeps the password, what they read does not.
+#[test]
+fn the_trace_hides_passwords_both_ways() {
+    let mut agent = Agent::new();
+    agent.receive(&invite("z9hG4bKa1").replace("sip:caly@", "sip:caly:s3cret@"));
+    let mut called = outgoing("sip:bob:s3cret@192.0.2.9?Authorization=s3cret");
+    called.to = NameAddr::new(uri("sip:bob:s3cret@192.0.2.9"));
+    agent.endpoint.invite(agent.now, called).unwrap();
+    agent.settle();
+    let lines: Vec<&str> = agent.ladder.iter().map(|trace| trace.start_line.as_str()).collect();
+    assert!(lines.contains(&"INVITE sip:caly@198.51.100.7 SIP/2.0"), "{lines:?}");
+    assert!(lines.contains(&"INVITE sip:bob@192.0.2.9 SIP/2.0"), "{lines:?}");
+    assert!(lines.iter().all(|line| !line.contains("s3cret")), "{lines:?}");
 }
