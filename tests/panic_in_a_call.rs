@@ -4,7 +4,7 @@
 mod common;
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use caly::call::destination::{Begin, Destination, Wish};
 use caly::signaling::Destinations;
@@ -142,7 +142,7 @@ fn start() -> InProcess {
     let mut toml = "[engine]\nshards = 1\n".to_owned();
     for place in Place::ALL {
         let number = place.number();
-        destinations.register(number, move || Box::new(Faulty::new(place)));
+        destinations.register(number, move |_| Box::new(Faulty::new(place)));
         toml.push_str(&format!(
             "[[route]]\nnumber = \"{number}\"\ndestination = \"{number}\"\nrecord = true\n"
         ));
@@ -205,13 +205,13 @@ impl Destination for Faulty {
         Release::InOrder
     }
 
-    fn hear(&mut self, _frame: &Frame) {
+    fn hear(&mut self, _now: Instant, _frame: &Frame) {
         if self.ticks >= FAULTY_TICK {
             fault_at(Place::Hear, self.place);
         }
     }
 
-    fn speak(&mut self, samples: &mut [i16; FRAME_SAMPLES]) {
+    fn speak(&mut self, _now: Instant, samples: &mut [i16; FRAME_SAMPLES]) {
         samples.fill(SPOKEN);
         self.ticks += 1;
         if self.ticks >= FAULTY_TICK {
@@ -219,7 +219,7 @@ impl Destination for Faulty {
         }
     }
 
-    fn poll_wish(&mut self) -> Option<Wish> {
+    fn poll_wish(&mut self, _now: Instant) -> Option<Wish> {
         if self.ticks >= FAULTY_TICK {
             fault_at(Place::Wish, self.place);
         }

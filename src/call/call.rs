@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use caly_rtp::dtmf::Digit;
-use caly_rtp::frame::{FRAME_SAMPLES, Frame};
+use caly_rtp::frame::FRAME_SAMPLES;
 use caly_rtp::jitter::{JitterConfig, Release};
 use caly_rtp::latch::LatchPolicy;
 use caly_rtp::session::{Direction, Outgoing, Session, SessionConfig};
@@ -21,7 +21,7 @@ use super::interface::{CallConfig, CallPolicy, End, Output};
 use super::log::{CallTime, Event, LegQuality, MediaAgreed};
 use super::negotiate::{Agreement, MediaError, Negotiation};
 use super::observe;
-use super::recording::{CallerTimeline, MediaTap};
+use super::recording::{CallerTimeline, MediaTap, tap_paced};
 use crate::seed::Seeds;
 
 /// One call.
@@ -174,10 +174,9 @@ impl Call {
         let session = self.session.as_mut()?;
         if missed > 0 {
             session.skip_ticks(missed);
-            self.destination.handle_missed(missed);
+            self.destination.handle_missed(now, missed);
             self.tick = self.tick.saturating_add(missed);
-            let at = self.started;
-            self.outputs.push_back(Output::Event(since(at, now), Event::TickLate { missed }));
+            self.event(now, Event::TickLate { missed });
         }
         self.hear(now, tap);
         self.observe_session(now);
@@ -343,7 +342,7 @@ impl Call {
             Release::Paced => {
                 let Some(session) = &mut self.session else { return };
                 if let Some(frame) = session.next_paced(now) {
-                    self.destination.hear(&frame);
+                    self.destination.hear(now, &frame);
                     tap_paced(self.tick, &frame, tap);
                 }
             }
@@ -353,7 +352,8 @@ impl Call {
     fn hear_in_order(&mut self, now: Instant, tick: u32, tap: &mut dyn MediaTap) {
         let Some(session) = &mut self.session else { return };
         while let Some(frame) = session.next_in_order(now) {
-            self.destination.hear(&frame);
+            // What the kernel kept may have arrived before the tick that the destination has seen.
+            self.destination.hear(now.max(self.ticked_at), &frame);
             self.caller_timeline.push(tick, &frame, tap);
         }
     }
@@ -363,7 +363,8 @@ impl Call {
             return None;
         }
         let mut samples = [0; FRAME_SAMPLES];
-        self.destination.speak(&mut samples);
+        self.destination.speak(now, &mut samples);
+        self.log_dialogue(now);
         tap.agent(self.tick, &samples);
         self.tick = self.tick.saturating_add(1);
         let is_silent = samples.iter().all(|sample| sample.unsigned_abs() <= SILENCE_PEAK);
@@ -376,7 +377,7 @@ impl Call {
         let Some(session) = &mut self.session else { return };
         while let Some(event) = session.poll_event() {
             if let Some(digit) = observe::pressed_digit(&event) {
-                self.destination.handle_digit(digit);
+                self.destination.handle_digit(now, digit);
             }
             if let Some(event) = observe::session_event(event) {
                 self.outputs.push_back(Output::Event(at, event));
@@ -385,13 +386,22 @@ impl Call {
     }
 
     fn serve_wishes(&mut self, now: Instant) {
-        while let Some(wish) = self.destination.poll_wish() {
-            match wish {
-                Wish::HangUp => {
-                    return self.end(now, HangupCause::LocalBye, Refusal::of(HangupCause::LocalBye));
+        while let Some(wish) = self.destination.poll_wish(now) {
+            let cause = match wish {
+                Wish::HangUp => HangupCause::LocalBye,
+                Wish::Fail => HangupCause::InternalError,
+                Wish::SendDigits(digits) => {
+                    self.send_digits(now, &digits);
+                    continue;
                 }
-                Wish::SendDigits(digits) => self.send_digits(now, &digits),
-            }
+            };
+            return self.end(now, cause, Refusal::of(cause));
+        }
+    }
+
+    fn log_dialogue(&mut self, now: Instant) {
+        while let Some(event) = self.destination.poll_event() {
+            self.event(now, Event::Dialogue(event));
         }
     }
 
@@ -455,6 +465,7 @@ impl Call {
     }
 
     fn finish(&mut self, now: Instant, cause: HangupCause, status: Option<u16>, reason: Option<String>) {
+        self.log_dialogue(now);
         if self.reoffers.refused() > 0 {
             self.event(now, Event::ReoffersRefused { count: self.reoffers.refused() });
         }
@@ -482,13 +493,6 @@ impl Call {
 
 fn since(started: Instant, now: Instant) -> CallTime {
     now.saturating_duration_since(started).into()
-}
-
-/// A paced frame is one tick long and belongs to this tick.
-fn tap_paced(tick: u32, frame: &Frame, tap: &mut dyn MediaTap) {
-    if let Ok(samples) = <&[i16; FRAME_SAMPLES]>::try_from(frame.samples.as_slice()) {
-        tap.caller(tick, samples);
-    }
 }
 
 /// The time between two ticks.

@@ -95,3 +95,23 @@ pub enum Dialogue {
         name: String,
     },
 }
+
+impl Dialogue {
+    /// True for what must never be dropped: who the agent was, what the conversation came to, where messages are.
+    pub fn is_milestone(&self) -> bool {
+        match self {
+            Self::Agent { .. } | Self::Message { .. } | Self::Outcome { .. } => true,
+            Self::Said { .. }
+            | Self::Heard { .. }
+            | Self::BargeIn { .. }
+            | Self::SpeechStarted
+            | Self::SpeechEnded { .. }
+            | Self::TurnCommitted { .. }
+            | Self::Idle { .. }
+            | Self::State { .. }
+            | Self::ToolCalled { .. }
+            | Self::ToolAnswered { .. }
+            | Self::DrySlots { .. } => false,
+        }
+    }
+}

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::cause::HangupCause;
+use super::dialogue::Dialogue;
 use crate::seed::Seeds;
 
 pub use sequence::{CallLog, Room};
@@ -345,6 +346,8 @@ pub enum Event {
         #[serde(default)]
         duration_ms: u64,
     },
+    /// Something was said or done in the conversation.
+    Dialogue(Dialogue),
     /// Events were dropped here because the way to the store was full.
     Gap {
         /// How many.
@@ -374,6 +377,7 @@ impl Event {
             | Self::Gap { .. }
             | Self::Quality { .. }
             | Self::Ended(_) => true,
+            Self::Dialogue(dialogue) => dialogue.is_milestone(),
             Self::Sip(_)
             | Self::Ringing { .. }
             | Self::Acknowledged

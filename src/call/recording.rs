@@ -112,6 +112,13 @@ const MAX_LAG_SAMPLES: u64 = 20 * FRAME_SAMPLES as u64;
 /// A stream this far ahead of the ticks has jumped or drifted: two frames.
 const MAX_LEAD_SAMPLES: u64 = 2 * FRAME_SAMPLES as u64;
 
+/// A paced frame is one tick long and belongs to this tick.
+pub(super) fn tap_paced(tick: u32, frame: &Frame, tap: &mut dyn MediaTap) {
+    if let Ok(samples) = <&[i16; FRAME_SAMPLES]>::try_from(frame.samples.as_slice()) {
+        tap.caller(tick, samples);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

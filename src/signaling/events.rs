@@ -14,6 +14,7 @@ use super::contact;
 use super::switchboard::{Moment, Step, Switchboard};
 use super::{NameQuery, SwitchboardLinks};
 use crate::call::cause::HangupCause;
+use crate::call::destination::CallInfo;
 use crate::call::exchange::{CallInput, Offer, OpenCall, Refusal, ShardRequest};
 use crate::call::log::{CallDirection, CallId, CallLog, Ended, Event, Opened, SipMessage, Way};
 use crate::call::route::Source;
@@ -84,9 +85,11 @@ impl Switchboard {
         if self.calls.active() >= self.config.max_calls {
             return Err(HangupCause::CallLimit);
         }
+        let call = CallId::random(opened.started_at, &mut self.config.seeds);
+        let info = CallInfo { call, from: opened.from.clone(), number: opened.number.clone() };
         let destinations = &self.config.destinations;
         // Whoever makes destinations may have faults; this thread has other calls.
-        let built = catch_unwind(AssertUnwindSafe(|| destinations.build(&routed.destination)));
+        let built = catch_unwind(AssertUnwindSafe(|| destinations.build(&routed.destination, &info)));
         let built = built.map_err(|_| HangupCause::InternalError)?;
         let (destination, is_recorded) = built.ok_or(HangupCause::NotFound)?;
         let port = self.local.port();
@@ -99,7 +102,7 @@ impl Switchboard {
         let shard = self.calls.emptiest_shard();
         let open = OpenCall {
             key,
-            call: CallId::random(opened.started_at, &mut self.config.seeds),
+            call,
             at: now,
             opened: opened.clone(),
             destination,

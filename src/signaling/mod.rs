@@ -22,7 +22,7 @@ use caly_sip::transport::Transport;
 use mio::Waker;
 use rtrb::{Consumer, Producer};
 
-use crate::call::destination::{Destination, TestDestination};
+use crate::call::destination::{CallInfo, Destination, TestDestination};
 use crate::call::exchange::{ShardAnswer, ShardRequest};
 use crate::call::log::CallId;
 use crate::call::route::Routing;
@@ -69,7 +69,7 @@ pub struct Destinations(HashMap<String, Registered>);
 
 #[derive(Clone)]
 struct Registered {
-    build: Arc<dyn Fn() -> Box<dyn Destination> + Send + Sync>,
+    build: Arc<dyn Fn(&CallInfo) -> Box<dyn Destination> + Send + Sync>,
     is_recorded: bool,
 }
 
@@ -79,20 +79,24 @@ impl Destinations {
         let mut destinations = Self::default();
         for test in TestDestination::ALL {
             let registered =
-                Registered { build: Arc::new(move || test.build()), is_recorded: test.is_recorded() };
+                Registered { build: Arc::new(move |_| test.build()), is_recorded: test.is_recorded() };
             destinations.0.insert(test.name().to_owned(), registered);
         }
         destinations
     }
 
     /// Adds one; `build` makes it for each call.
-    pub fn register(&mut self, name: &str, build: impl Fn() -> Box<dyn Destination> + Send + Sync + 'static) {
+    pub fn register(
+        &mut self,
+        name: &str,
+        build: impl Fn(&CallInfo) -> Box<dyn Destination> + Send + Sync + 'static,
+    ) {
         self.0.insert(name.to_owned(), Registered { build: Arc::new(build), is_recorded: false });
     }
 
     /// A destination for a new call, and whether its calls are always recorded.
-    fn build(&self, name: &str) -> Option<(Box<dyn Destination>, bool)> {
-        self.0.get(name).map(|registered| ((registered.build)(), registered.is_recorded))
+    fn build(&self, name: &str, call: &CallInfo) -> Option<(Box<dyn Destination>, bool)> {
+        self.0.get(name).map(|registered| ((registered.build)(call), registered.is_recorded))
     }
 }
 

@@ -128,7 +128,8 @@ impl CallRow {
             Event::Gap { missing } => self.dropped_events = self.dropped_events.saturating_add(int(*missing)),
             Event::Quality { leg, pacing } => self.quality = QualityColumns::new(leg, pacing),
             Event::Ended(ended) => self.end(at, ended),
-            Event::Sip(_)
+            Event::Dialogue(_)
+            | Event::Sip(_)
             | Event::Acknowledged
             | Event::Latched { .. }
             | Event::ForeignSource { .. }
@@ -221,6 +222,7 @@ pub(crate) fn event_type(event: &Event) -> &'static str {
         Event::RecordingStarted { .. } => "recording_started",
         Event::RecordingFinished { .. } => "recording_finished",
         Event::RecordingFailed { .. } => "recording_failed",
+        Event::Dialogue(_) => "dialogue",
         Event::Gap { .. } => "gap",
         Event::Quality { .. } => "quality",
         Event::Ended(_) => "ended",

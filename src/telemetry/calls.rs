@@ -22,7 +22,8 @@ pub fn announce(record: &Record) {
         Event::Gap { missing } => {
             tracing::warn!(%call_id, missing, "details of a call were dropped: its log has a gap");
         }
-        Event::Sip(_)
+        Event::Dialogue(_)
+        | Event::Sip(_)
         | Event::Ringing { .. }
         | Event::Acknowledged
         | Event::Media(_)

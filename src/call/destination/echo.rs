@@ -1,6 +1,8 @@
 //! `echo`: the caller hears itself. Every frame passes the jitter buffer, the decoder, the playout ring and the
 //! encoder, as a bridged call would.
 
+use std::time::Instant;
+
 use caly_rtp::frame::{FRAME_SAMPLES, Frame};
 use caly_rtp::jitter::Release;
 use caly_rtp::playout::PlayoutRing;
@@ -35,11 +37,11 @@ impl Destination for Echo {
         Release::Paced
     }
 
-    fn hear(&mut self, frame: &Frame) {
+    fn hear(&mut self, _now: Instant, frame: &Frame) {
         self.playout.push_live(&frame.samples);
     }
 
-    fn speak(&mut self, samples: &mut [i16; FRAME_SAMPLES]) {
+    fn speak(&mut self, _now: Instant, samples: &mut [i16; FRAME_SAMPLES]) {
         self.playout.pull(samples);
     }
 }

@@ -6,19 +6,22 @@ mod ring;
 mod tone;
 
 use std::fmt;
+use std::time::Instant;
 
 use caly_rtp::dtmf::Digit;
 use caly_rtp::frame::{FRAME_SAMPLES, Frame};
 use caly_rtp::jitter::Release;
 
 use super::cause::HangupCause;
+use super::dialogue::Dialogue;
+use super::log::CallId;
 
 pub use echo::Echo;
 pub use ring::{Busy, Ring};
 pub use tone::Tone;
 
 /// The far end of a call inside the server. One call owns it; it is driven on the call's shard, once per 20 ms, and
-/// must return at once.
+/// must return at once. `now` never runs backwards.
 pub trait Destination: Send + fmt::Debug {
     /// What to do with the INVITE.
     fn begin(&self) -> Begin;
@@ -29,21 +32,38 @@ pub trait Destination: Send + fmt::Debug {
     }
 
     /// One frame of the caller's audio.
-    fn hear(&mut self, _frame: &Frame) {}
+    fn hear(&mut self, _now: Instant, _frame: &Frame) {}
 
     /// The next 20 ms to send. `samples` holds silence.
-    fn speak(&mut self, samples: &mut [i16; FRAME_SAMPLES]);
+    fn speak(&mut self, now: Instant, samples: &mut [i16; FRAME_SAMPLES]);
 
     /// The caller pressed a key.
-    fn handle_digit(&mut self, _digit: Digit) {}
+    fn handle_digit(&mut self, _now: Instant, _digit: Digit) {}
 
     /// The machine stood still for so many ticks: live audio is trimmed, spoken audio goes on where it was.
-    fn handle_missed(&mut self, _ticks: u32) {}
+    fn handle_missed(&mut self, _now: Instant, _ticks: u32) {}
 
     /// Something it wants done besides speaking; asked once per tick until `None`.
-    fn poll_wish(&mut self) -> Option<Wish> {
+    fn poll_wish(&mut self, _now: Instant) -> Option<Wish> {
         None
     }
+
+    /// What it enters in the call's log; asked until `None` in each tick and once more when the call ends. Whoever lets
+    /// events wait bounds them.
+    fn poll_event(&mut self) -> Option<Dialogue> {
+        None
+    }
+}
+
+/// What a destination is told of its call when it is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallInfo {
+    /// The call's name.
+    pub call: CallId,
+    /// The caller's From URI.
+    pub from: String,
+    /// The number or user that was called.
+    pub number: String,
 }
 
 /// How a destination meets an INVITE.
@@ -64,6 +84,8 @@ pub enum Wish {
     SendDigits(Vec<Digit>),
     /// End the call.
     HangUp,
+    /// Whoever thinks for it broke off: the call ends as an internal error.
+    Fail,
 }
 
 /// The destinations that answer without any configuration.

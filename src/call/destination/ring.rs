@@ -1,5 +1,7 @@
 //! `ring` and `busy`: destinations that never answer, for testing what a trunk does then.
 
+use std::time::Instant;
+
 use caly_rtp::frame::FRAME_SAMPLES;
 
 use super::{Begin, Destination};
@@ -14,7 +16,7 @@ impl Destination for Ring {
         Begin::Ring
     }
 
-    fn speak(&mut self, _samples: &mut [i16; FRAME_SAMPLES]) {}
+    fn speak(&mut self, _now: Instant, _samples: &mut [i16; FRAME_SAMPLES]) {}
 }
 
 /// Refuses with 486.
@@ -26,5 +28,5 @@ impl Destination for Busy {
         Begin::Refuse(HangupCause::Busy)
     }
 
-    fn speak(&mut self, _samples: &mut [i16; FRAME_SAMPLES]) {}
+    fn speak(&mut self, _now: Instant, _samples: &mut [i16; FRAME_SAMPLES]) {}
 }

@@ -2,6 +2,7 @@
 
 use std::f64::consts::TAU;
 use std::sync::LazyLock;
+use std::time::Instant;
 
 use caly_rtp::frame::FRAME_SAMPLES;
 
@@ -31,7 +32,7 @@ impl Destination for Tone {
         Begin::Answer
     }
 
-    fn speak(&mut self, samples: &mut [i16; FRAME_SAMPLES]) {
+    fn speak(&mut self, _now: Instant, samples: &mut [i16; FRAME_SAMPLES]) {
         for sample in samples {
             *sample = MILLIWATT[self.position];
             self.position = (self.position + 1) % PERIOD;
@@ -58,11 +59,11 @@ mod tests {
 
     #[test]
     fn the_tone_is_continuous_and_3_17_db_below_full_scale() {
-        let mut tone = Tone::new();
+        let (mut tone, now) = (Tone::new(), Instant::now());
         let mut heard = Vec::new();
         for _ in 0..100 {
             let mut frame = [0; FRAME_SAMPLES];
-            tone.speak(&mut frame);
+            tone.speak(now, &mut frame);
             heard.extend_from_slice(&frame);
         }
         let steepest = heard.windows(2).map(|w| (i32::from(w[1]) - i32::from(w[0])).abs()).max();

@@ -1,7 +1,7 @@
 //! Our side of the call: plays the sound, presses the keys, hangs up.
 
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use caly_rtp::dtmf::Digit;
 use caly_rtp::frame::{FRAME, FRAME_SAMPLES};
@@ -45,7 +45,7 @@ impl Destination for Program {
         Begin::Answer
     }
 
-    fn speak(&mut self, samples: &mut [i16; FRAME_SAMPLES]) {
+    fn speak(&mut self, _now: Instant, samples: &mut [i16; FRAME_SAMPLES]) {
         let rest = &self.sound[self.position..];
         let taken = rest.len().min(FRAME_SAMPLES);
         samples[..taken].copy_from_slice(&rest[..taken]);
@@ -53,7 +53,7 @@ impl Destination for Program {
         self.tick += 1;
     }
 
-    fn poll_wish(&mut self) -> Option<Wish> {
+    fn poll_wish(&mut self, _now: Instant) -> Option<Wish> {
         if self.tick >= self.next_digit
             && let Some(digit) = self.digits.pop_front()
         {
@@ -76,12 +76,12 @@ mod tests {
     use super::*;
 
     fn run(program: &mut Program, ticks: u32) -> Vec<(u32, Wish)> {
-        let mut wishes = Vec::new();
+        let (mut wishes, now) = (Vec::new(), Instant::now());
         for tick in 0..ticks {
-            while let Some(wish) = program.poll_wish() {
+            while let Some(wish) = program.poll_wish(now) {
                 wishes.push((tick, wish));
             }
-            program.speak(&mut [0; FRAME_SAMPLES]);
+            program.speak(now, &mut [0; FRAME_SAMPLES]);
         }
         wishes
     }

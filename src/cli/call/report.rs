@@ -117,7 +117,8 @@ impl Report {
                 self.faults.push(format!("the recording failed: {error}"));
                 None
             }
-            Event::Opened(_)
+            Event::Dialogue(_)
+            | Event::Opened(_)
             | Event::Sip(_)
             | Event::Acknowledged
             | Event::Latched { .. }

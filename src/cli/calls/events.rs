@@ -69,6 +69,7 @@ fn describe(event: &Event) -> String {
             let length = seconds(i64::try_from(*duration_ms).unwrap_or(i64::MAX));
             format!("{file}: {error}; {length} kept")
         }
+        Event::Dialogue(dialogue) => format!("{dialogue:?}"),
         Event::Gap { missing } => format!("{missing} events were dropped here"),
         Event::Quality { leg, pacing } => format!(
             "{} received, {} sent, {} lost; {} ticks, {} missed",
