@@ -27,7 +27,15 @@ const TABLE: &[Row] = &[
     Row {
         what: "RTP",
         names: &["caly_rtp"],
-        only_in: &["rtp/src/", "src/call/", "src/engine/", "src/voice/", "src/cli/call/", "src/prompt/", "src/sound/"],
+        only_in: &[
+            "rtp/src/",
+            "src/call/",
+            "src/engine/",
+            "src/voice/",
+            "src/cli/call/",
+            "src/prompt/",
+            "src/sound/",
+        ],
     },
     Row {
         what: "an async runtime",
@@ -129,7 +137,11 @@ const TABLE: &[Row] = &[
         ],
         only_in: &[],
     },
-    Row { what: "unsafe code", names: &["unsafe", "unsafe_code"], only_in: &["src/engine/sockets.rs"] },
+    Row {
+        what: "unsafe code",
+        names: &["unsafe", "unsafe_code"],
+        only_in: &["src/engine/sockets.rs", "src/voice/vad.rs"],
+    },
     Row {
         what: "what runs the call",
         names: &["caly::app", "caly::api", "caly::cli", "caly::engine", "caly::signaling", "caly::store"],

@@ -1,4 +1,11 @@
 //! The agent's ears and mouth, on the call's shard: speech detection, turn-taking, barge-in, mixer and playout cursor. It hears
 //! frames and speaks frames; whom it speaks for is the mind, and the two know each other only through [`exchange`].
 
+pub mod barge_in;
 pub mod exchange;
+pub mod level;
+pub mod mixer;
+mod outbox;
+pub mod session;
+pub mod turn;
+pub mod vad;

@@ -1,0 +1,74 @@
+//! What waits for the mind and for the log. Bounded: a caller who floods the keypad, or a mind that does not listen, costs no
+//! memory; what moves the conversation on is never lost.
+
+use std::collections::VecDeque;
+
+use super::exchange::{Digit, VoiceEvent};
+use crate::call::dialogue::Dialogue;
+
+/// Events and notes on their way out of a voice.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    events: VecDeque<VoiceEvent>,
+    digits: usize,
+    /// Only the last limit counts.
+    credit: Option<u64>,
+    notes: VecDeque<Dialogue>,
+    /// Events and notes that found no room.
+    dropped: u64,
+}
+
+impl Outbox {
+    pub(super) fn event(&mut self, event: VoiceEvent) {
+        if self.events.len() < MAX_EVENTS {
+            self.events.push_back(event);
+        } else {
+            self.dropped += 1;
+        }
+    }
+
+    /// A key; of a flood, the first ones.
+    pub(super) fn digit(&mut self, digit: Digit) {
+        if self.digits < MAX_DIGITS {
+            self.digits += 1;
+            self.event(VoiceEvent::Digit(digit));
+        } else {
+            self.dropped += 1;
+        }
+    }
+
+    pub(super) fn credit(&mut self, samples: u64) {
+        self.credit = Some(samples);
+    }
+
+    pub(super) fn note(&mut self, note: Dialogue) {
+        if self.notes.len() < MAX_NOTES {
+            self.notes.push_back(note);
+        } else {
+            self.dropped += 1;
+        }
+    }
+
+    pub(super) fn poll_event(&mut self) -> Option<VoiceEvent> {
+        let Some(event) = self.events.pop_front() else {
+            return self.credit.take().map(|samples| VoiceEvent::Credit { samples });
+        };
+        self.digits -= usize::from(matches!(event, VoiceEvent::Digit(_)));
+        Some(event)
+    }
+
+    pub(super) fn poll_note(&mut self) -> Option<Dialogue> {
+        self.notes.pop_front()
+    }
+
+    #[cfg(test)]
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped
+    }
+}
+
+/// Polled every 20 ms; a mind that does not take them for so long is gone.
+const MAX_EVENTS: usize = 256;
+/// Of these, keys: the rest is for what moves the conversation on.
+const MAX_DIGITS: usize = 64;
+const MAX_NOTES: usize = 256;
