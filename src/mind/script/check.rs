@@ -196,7 +196,7 @@ impl Reader<'_> {
         self.languages(&key, texts, languages);
         let mut prompt = BTreeMap::new();
         for (language, text) in texts.get_ref() {
-            match pieces(text, lexicons) {
+            match pieces((*language, text), languages, lexicons) {
                 Ok(pieces) => drop(prompt.insert(*language, pieces)),
                 Err(message) => self.fault(texts.span(), &format!("{key} {language}"), message),
             }
@@ -438,12 +438,24 @@ fn loops(script: &Script, from: usize) -> bool {
 }
 
 /// Splits a prompt's text at its placeholders.
-fn pieces(text: &str, lexicons: &BTreeMap<String, BTreeMap<String, Texts>>) -> Result<Vec<Piece>, String> {
+fn pieces(
+    (language, text): (Language, &str),
+    voiced: &[Language],
+    lexicons: &BTreeMap<String, BTreeMap<String, Texts>>,
+) -> Result<Vec<Piece>, String> {
     let mut pieces = Vec::new();
     let mut rest = text;
     while let Some((before, behind)) = rest.split_once('{') {
-        fixed(before, &mut pieces);
+        fixed(before, language, &mut pieces);
         let (inside, after) = behind.split_once('}').ok_or("has a { without }")?;
+        if let Some((foreign, text)) = foreign(inside) {
+            if !voiced.contains(&foreign) {
+                return Err(format!("is partly in `{foreign}`, for which the agent has no voice"));
+            }
+            fixed(text, foreign, &mut pieces);
+            rest = after;
+            continue;
+        }
         let (path, form) = inside.split_once(':').ok_or_else(|| {
             format!("{{{inside}}} does not say how to speak it; write {{{inside}:spell}}, number, date, amount or lexicon.NAME")
         })?;
@@ -462,13 +474,21 @@ fn pieces(text: &str, lexicons: &BTreeMap<String, BTreeMap<String, Texts>>) -> R
         pieces.push(piece);
         rest = after;
     }
-    fixed(rest, &mut pieces);
+    fixed(rest, language, &mut pieces);
     Ok(pieces)
 }
 
-/// A piece that has something to pronounce; a full stop behind a value has not.
-fn fixed(text: &str, pieces: &mut Vec<Piece>) {
-    if text.chars().any(char::is_alphanumeric) {
-        pieces.push(Piece::Fixed(text.trim().to_owned()));
+/// A sentence in another language than the rest: `en:For English, press eight.`
+fn foreign(inside: &str) -> Option<(Language, &str)> {
+    let (code, text) = inside.split_once(':')?;
+    Some((Language::from_code(code.trim())?, text))
+}
+
+/// A piece that has something to pronounce. What stands before its first letter belongs to the value before it, and a
+/// synthesizer may read it aloud.
+fn fixed(text: &str, language: Language, pieces: &mut Vec<Piece>) {
+    let text = text.trim_start_matches(|c: char| !c.is_alphanumeric()).trim_end();
+    if !text.is_empty() {
+        pieces.push(Piece::Fixed { language, text: text.to_owned() });
     }
 }

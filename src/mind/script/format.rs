@@ -28,7 +28,7 @@ pub struct Script {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Piece {
     /// Said as it stands.
-    Fixed(String),
+    Fixed { language: Language, text: String },
     /// A value, found by its path.
     Value { path: String, form: Form },
     /// A value that is a word of a lexicon.
@@ -103,9 +103,9 @@ impl Script {
 
     /// Everything that is said as it stands; the inventory of each language comes on top.
     pub fn lines(&self) -> impl Iterator<Item = (Language, &str)> {
-        let fixed = self.prompts.iter().flatten().flat_map(|(language, pieces)| {
+        let fixed = self.prompts.iter().flatten().flat_map(|(_, pieces)| {
             pieces.iter().filter_map(|piece| match piece {
-                Piece::Fixed(text) => Some((*language, text.as_str())),
+                Piece::Fixed { language, text } => Some((*language, text.as_str())),
                 Piece::Value { .. } | Piece::Word { .. } => None,
             })
         });

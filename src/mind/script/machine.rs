@@ -422,7 +422,9 @@ impl ScriptMind {
 
     fn piece(&self, piece: &Piece, parts: &mut Vec<Part>) -> Option<()> {
         match piece {
-            Piece::Fixed(text) => parts.push(Part::clip(text, self.clips.clip(self.language, text)?)),
+            Piece::Fixed { language, text } => {
+                parts.push(Part::clip(text, self.clips.clip(*language, text)?));
+            }
             Piece::Word { path, lexicon } => {
                 let word = self.text(path)?;
                 let text = self.script.lexicons.get(lexicon)?.get(&word)?.get(&self.language)?;

@@ -1,0 +1,3 @@
+//! Sound files as the samples of telephony: 8 kHz, mono, 16 bits.
+
+pub mod wav;
