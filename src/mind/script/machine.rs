@@ -31,6 +31,10 @@ pub struct ScriptMind {
     steps: u32,
     /// Last utterance of the state; what is said of earlier ones comes too late to matter.
     awaited: Option<UtteranceId>,
+    /// Whether the caller began to speak in this state: speech over a prompt before it is no answer to it.
+    has_spoken_here: bool,
+    /// When the call is ended although its last words are not sent.
+    hangs_up_by: Option<Instant>,
     unspoken: u64,
     ignored_keys: u64,
 }
@@ -70,6 +74,8 @@ impl ScriptMind {
             next_tool: 1,
             steps: 0,
             awaited: None,
+            has_spoken_here: false,
+            hangs_up_by: None,
             unspoken: 0,
             ignored_keys: 0,
         }
@@ -90,12 +96,13 @@ impl ScriptMind {
         let Some(state) = script.states.get(target) else { return };
         self.steps += 1;
         if self.steps > MAX_STEPS {
-            return self.part();
+            return self.part(now);
         }
         self.at = target;
         self.failed_tries = 0;
-        // What was typed during a plain prompt is meant for what follows it.
-        if !matches!(self.phase, Phase::Saying) {
+        self.has_spoken_here = false;
+        // What was typed during a plain prompt or while a tool was at work is meant for what follows.
+        if !matches!(self.phase, Phase::Saying | Phase::Calling { .. }) {
             self.typed.clear();
         }
         self.note(Dialogue::State { name: state.name.clone() });
@@ -124,7 +131,7 @@ impl ScriptMind {
             Kind::Tool(tool) => self.use_tool(now, tool),
             Kind::HangUp => {
                 self.say(&state.say);
-                self.finish();
+                self.finish(now);
             }
         }
     }
@@ -195,11 +202,11 @@ impl ScriptMind {
 
     fn key(&mut self, now: Instant, key: char) {
         match self.phase {
-            Phase::Opening | Phase::Calling { .. } | Phase::Over => self.ignored_keys += 1,
+            Phase::Opening | Phase::Over => self.ignored_keys += 1,
             Phase::Recording { .. } if key == '#' => self.end_recording(now),
             Phase::Recording { .. } => self.ignored_keys += 1,
-            Phase::Saying if self.typed.len() < MAX_TYPED => self.typed.push(key),
-            Phase::Saying => self.ignored_keys += 1,
+            Phase::Saying | Phase::Calling { .. } if self.typed.len() < MAX_TYPED => self.typed.push(key),
+            Phase::Saying | Phase::Calling { .. } => self.ignored_keys += 1,
             Phase::Waiting { .. } => self.waited_key(now, key),
         }
     }
@@ -246,6 +253,12 @@ impl ScriptMind {
                 if key == '#' {
                     return self.collected(now);
                 }
+                // Only an entry that has begun can be cleared; before, the key is what it is everywhere.
+                if key == '*' && !self.typed.is_empty() {
+                    self.typed.clear();
+                    self.phase = Phase::Waiting { until: None };
+                    return;
+                }
             }
             Kind::Choose { from, into, next, .. } => {
                 let index = key.to_digit(10).and_then(|digit| usize::try_from(digit).ok()?.checked_sub(1));
@@ -262,7 +275,7 @@ impl ScriptMind {
             Some(GlobalKey::Repeat) => {
                 self.steps += 1;
                 if self.steps > MAX_STEPS {
-                    return self.part();
+                    return self.part(now);
                 }
                 self.hush();
                 self.typed.clear();
@@ -306,6 +319,7 @@ impl ScriptMind {
 
     fn spoken_to(&mut self, now: Instant) {
         match self.phase {
+            Phase::Waiting { .. } if !std::mem::take(&mut self.has_spoken_here) => {}
             Phase::Waiting { .. } => self.failed(now, self.script.no_speech),
             Phase::Opening
             | Phase::Saying
@@ -378,14 +392,15 @@ impl ScriptMind {
     }
 
     /// Says goodbye and ends the call, wherever it was.
-    fn part(&mut self) {
+    fn part(&mut self, now: Instant) {
         self.hush();
         self.say(&[self.script.goodbye]);
-        self.finish();
+        self.finish(now);
     }
 
-    fn finish(&mut self) {
+    fn finish(&mut self, now: Instant) {
         self.phase = Phase::Over;
+        self.hangs_up_by = Some(now + LAST_WORDS);
     }
 
     fn hush(&mut self) {
@@ -477,7 +492,10 @@ impl Mind for ScriptMind {
                 self.enter(now, self.script.start);
             }
             VoiceEvent::Answered => {}
-            VoiceEvent::SpeechStarted => self.heard_speech(now, true),
+            VoiceEvent::SpeechStarted => {
+                self.has_spoken_here = true;
+                self.heard_speech(now, true);
+            }
             VoiceEvent::SpeechEnded { .. } => self.heard_speech(now, false),
             VoiceEvent::TurnCommitted { .. } => self.spoken_to(now),
             VoiceEvent::Digit(digit) => self.key(now, digit.as_char()),
@@ -501,7 +519,7 @@ impl Mind for ScriptMind {
             }
             VoiceEvent::Credit { samples } => self.outbox.grant(samples),
             VoiceEvent::Idle { .. } => self.idle(now),
-            VoiceEvent::IdleTooLong if self.phase != Phase::Over => self.part(),
+            VoiceEvent::IdleTooLong if self.phase != Phase::Over => self.part(now),
             VoiceEvent::IdleTooLong => {}
         }
     }
@@ -524,7 +542,12 @@ impl Mind for ScriptMind {
                 self.tool_answered(now, asked, Err(ToolError::Timeout(TOOL_TIME)))
             }
             Phase::Recording { .. } => self.end_recording(now),
-            Phase::Opening | Phase::Saying | Phase::Over => {}
+            // Voice grants nothing any more: nobody would hear the rest.
+            Phase::Over => {
+                self.hangs_up_by = None;
+                self.hush();
+            }
+            Phase::Opening | Phase::Saying => {}
         }
     }
 
@@ -535,7 +558,8 @@ impl Mind for ScriptMind {
             Phase::Recording { ends, quiet_at, .. } => {
                 Some(quiet_at.map_or(ends, |quiet_at| quiet_at.min(ends)))
             }
-            Phase::Opening | Phase::Saying | Phase::Over => None,
+            Phase::Over => self.hangs_up_by.filter(|_| !self.outbox.is_empty()),
+            Phase::Opening | Phase::Saying => None,
         }
     }
 
@@ -563,6 +587,8 @@ fn millis(duration: Duration) -> u64 {
 const MAX_STEPS: u32 = 300;
 /// Marks a call whose end was asked for.
 const HUNG_UP: u32 = u32::MAX;
+/// Longer than the longest goodbye: what is not sent by then never will be.
+const LAST_WORDS: Duration = Duration::from_secs(30);
 /// Keys typed during a prompt; longer than any number that is asked for.
 const MAX_TYPED: usize = 32;
 /// A tool that is slower has failed.

@@ -228,6 +228,7 @@ fn who_does_nothing_right_is_sent_off_politely() {
         call.play();
         for _ in 0..3 {
             assert!(!call.has_hung_up);
+            call.event(VoiceEvent::SpeechStarted);
             call.event(event.clone());
             call.play();
         }
@@ -247,6 +248,108 @@ fn keys_typed_during_a_prompt_count_and_a_flood_is_bounded() {
     let mut call = Call::begin();
     call.press(&"7".repeat(1_000));
     assert!(call.mind.ignored_keys() >= 1_000 - 32);
+}
+
+#[test]
+fn speech_over_a_prompt_is_no_wrong_answer_to_the_state_behind_it() {
+    let mut call = Call::begin();
+    call.event(VoiceEvent::SpeechStarted);
+    call.play();
+    let said = call.said.len();
+    call.event(VoiceEvent::TurnCommitted { speech: Duration::from_secs(1) });
+    assert_eq!(call.said.len(), said);
+    call.event(VoiceEvent::SpeechStarted);
+    call.event(VoiceEvent::TurnCommitted { speech: Duration::from_secs(1) });
+    assert!(call.said.iter().any(|said| said.contains("कीपैड इस्तेमाल")), "{:?}", call.said);
+}
+
+#[test]
+fn a_star_clears_an_entry_and_is_a_global_key_before_it() {
+    let mut call = Call::begin();
+    call.play();
+    call.press("1999*222123#");
+    assert_eq!(call.asked.clone().unwrap().1, r#"lookup_order {"keypad":"222123"}"#);
+    let mut call = Call::begin();
+    call.play();
+    call.press("1*");
+    call.ends_with("ask_order menu");
+}
+
+#[test]
+fn nine_is_a_digit_within_a_collect_and_repeats_elsewhere() {
+    let mut call = Call::begin();
+    call.play();
+    let first = call.said.last().unwrap().clone();
+    call.press("9");
+    assert_eq!(call.said.last(), Some(&first));
+    call.ends_with("greet menu");
+    call.press("1999#");
+    assert_eq!(call.asked.clone().unwrap().1, r#"lookup_order {"keypad":"999"}"#);
+}
+
+#[test]
+fn keys_typed_while_a_tool_works_are_kept_for_what_follows() {
+    let mut call = Call::begin();
+    call.play();
+    call.press("1222123#");
+    call.press("5");
+    call.answer(Ok(json!({"result": "found", "orders": [order("ABC123")]})));
+    call.ends_with("status =order_status actions goodbye");
+    assert_eq!(call.mind.ignored_keys(), 0);
+    let mut call = Call::begin();
+    call.play();
+    call.press("1222123#");
+    call.press(&"0".repeat(1_000));
+    assert_eq!(call.mind.ignored_keys(), 1_000 - 32);
+}
+
+#[test]
+fn a_call_ends_although_voice_grants_nothing() {
+    let now = Instant::now();
+    let script = Arc::new(Script::parse("demo.toml", DEMO).unwrap());
+    let mut mind = ScriptMind::new(script, Arc::new(Silent), now);
+    mind.handle(now, VoiceEvent::Answered);
+    mind.handle(now, VoiceEvent::IdleTooLong);
+    while let Some(wish) = mind.poll() {
+        assert_ne!(wish, Wish::Voice(MindCommand::HangUp));
+    }
+    let ends = mind.poll_timeout().unwrap();
+    assert_eq!(ends - now, Duration::from_secs(30));
+    mind.handle_timeout(ends);
+    let wishes: Vec<_> = std::iter::from_fn(|| mind.poll()).collect();
+    assert_eq!(wishes.last(), Some(&Wish::Voice(MindCommand::HangUp)));
+    assert_eq!(mind.poll_timeout(), None);
+}
+
+#[test]
+fn an_order_that_does_not_exist_leads_back_to_the_menu() {
+    let mut call = Call::begin();
+    call.play();
+    call.press("1999#");
+    call.answer(Ok(json!({"result": "none", "orders": []})));
+    call.ends_with("none =order_unknown menu");
+}
+
+#[test]
+fn what_is_typed_is_taken_when_nothing_follows() {
+    let mut call = Call::begin();
+    call.play();
+    call.press("1222");
+    call.wait();
+    call.ends_with("ask_order look_up");
+}
+
+#[test]
+fn text_before_the_first_letter_is_not_given_to_a_synthesizer() {
+    let script = Script::parse("demo.toml", DEMO).unwrap();
+    for (_, line) in script.lines() {
+        assert!(line.starts_with(char::is_alphanumeric), "{line:?}");
+    }
+    assert!(
+        script
+            .lines()
+            .any(|(language, line)| (language, line) == (Language::En, "For English, press eight."))
+    );
 }
 
 #[test]
