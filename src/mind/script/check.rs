@@ -97,6 +97,49 @@ struct RawState {
     interruptible: Option<Vec<Taker>>,
 }
 
+impl RawState {
+    /// Keys that are there and that the kind does not use: each with its place and the kinds that do.
+    fn strange_keys(&self) -> Vec<(&'static str, Option<Range<usize>>, &'static str)> {
+        use RawKind::{Choose, Collect, Confirm, Menu, Record, Say, Tool};
+        let span = |value: &Option<Spanned<String>>| value.as_ref().map(|value| Some(value.span()));
+        let number = |value: &Option<Spanned<u64>>| value.as_ref().map(|value| Some(value.span()));
+        let map =
+            |map: &BTreeMap<String, Spanned<String>>| map.values().next().map(|value| Some(value.span()));
+        let rows: [(&str, Option<Option<Range<usize>>>, &[RawKind], &str); 15] = [
+            (
+                "next",
+                span(&self.next),
+                &[Say, Collect, Choose, Record],
+                "a `say`, `collect`, `choose` or `record`",
+            ),
+            ("keys", map(&self.keys), &[Menu], "a `menu`"),
+            ("yes", span(&self.yes), &[Confirm], "a `confirm`"),
+            ("no", span(&self.no), &[Confirm], "a `confirm`"),
+            (
+                "into",
+                self.into.as_ref().map(|_| None),
+                &[Collect, Choose, Tool],
+                "a `collect`, `choose` or `tool`",
+            ),
+            ("from", self.from.as_ref().map(|_| None), &[Choose], "a `choose`"),
+            ("each", span(&self.each), &[Choose], "a `choose`"),
+            ("min_digits", number(&self.min_digits), &[Collect], "a `collect`"),
+            ("max_digits", number(&self.max_digits), &[Collect], "a `collect`"),
+            ("timeout_seconds", number(&self.timeout_seconds), &[Collect], "a `collect`"),
+            ("max_seconds", number(&self.max_seconds), &[Record], "a `record`"),
+            ("silence_seconds", number(&self.silence_seconds), &[Record], "a `record`"),
+            ("tool", self.tool.as_ref().map(|_| None), &[Tool], "a `tool`"),
+            ("filler", span(&self.filler), &[Tool], "a `tool`"),
+            ("results", map(&self.results), &[Tool], "a `tool`"),
+        ];
+        let strange = rows.into_iter().filter(|(_, _, kinds, _)| !kinds.contains(&self.kind));
+        strange.filter_map(|(key, place, _, users)| Some((key, place?, users))).collect()
+    }
+}
+
+/// The longest file; the demo has 10 kB.
+const MAX_BYTES: usize = 256 * 1024;
+
 /// A dialogue being read, and what was found wrong so far.
 struct Reader<'a> {
     file: &'a str,
@@ -108,6 +151,11 @@ struct Reader<'a> {
 
 /// Reads and checks a file.
 pub(super) fn read(file: &str, text: &str) -> Result<Script, Faults> {
+    if text.len() > MAX_BYTES {
+        let message = format!("is longer than {MAX_BYTES} bytes; split the dialogue into several agents");
+        let file = file.to_owned();
+        return Err(Faults::from(Fault { file, place: None, key: None, value: None, message }));
+    }
     let mut reader = Reader { file, text, faults: Vec::new(), states: Vec::new(), prompts: Vec::new() };
     let raw: RawScript = toml::from_str(text).map_err(|error| {
         let message = error.message().lines().collect::<Vec<_>>().join(", ");
@@ -216,6 +264,10 @@ impl Reader<'_> {
 
     fn state(&mut self, name: &str, spanned: &Spanned<RawState>, agent: &RawAgent) -> State {
         let (raw, at) = (spanned.get_ref(), format!("[state.{name}]"));
+        for (key, at_key, users) in raw.strange_keys() {
+            let message = format!("is of no use in this kind of state; remove it, or make the state {users}");
+            self.fault(at_key.unwrap_or(spanned.span()), &format!("{at} {key}"), message);
+        }
         let takers = raw.interruptible.clone().unwrap_or_else(|| vec![Taker::Keys, Taker::Speech]);
         let tries = raw.tries.as_ref().or(agent.tries.as_ref());
         if let Some(tries) = tries.filter(|tries| !(1..=9).contains(tries.get_ref())) {

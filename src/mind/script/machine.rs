@@ -1,15 +1,19 @@
 //! Runs a dialogue: one state at a time, one match on what the state does.
 
+mod message;
+mod tool_use;
+mod wording;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::format::{GlobalKey, Kind, Piece, Script, State, ToolUse};
+use super::format::{GlobalKey, Kind, Script, State};
 use crate::call::dialogue::Dialogue;
-use crate::mind::speech::{Clips, Language, Outbox, Part, Utterance, speak};
-use crate::mind::{Mind, ToolCall, ToolCallId, Wish};
+use crate::mind::speech::{Clips, Language, Outbox};
+use crate::mind::{Mind, ToolCallId, Wish};
 use crate::tools::ToolError;
 use crate::voice::exchange::{MindCommand, UtteranceId, VoiceEvent};
 
@@ -118,9 +122,13 @@ impl ScriptMind {
     /// Says what the state says and sets it going; also when it is repeated.
     fn begin(&mut self, now: Instant, state: &State) {
         match &state.kind {
-            Kind::Say { .. } | Kind::Record { .. } => {
+            Kind::Say { .. } => {
                 self.phase = Phase::Saying;
                 self.say(&state.say);
+            }
+            Kind::Record { .. } => {
+                self.phase = Phase::Saying;
+                self.invite_message(&state.say);
             }
             Kind::Menu { .. } | Kind::Collect { .. } => {
                 self.phase = Phase::Waiting { until: None };
@@ -163,41 +171,6 @@ impl ScriptMind {
                 self.utter(parts);
             }
         }
-    }
-
-    fn use_tool(&mut self, now: Instant, tool: &ToolUse) {
-        if let Some(filler) = tool.filler {
-            self.say(&[filler]);
-        }
-        let value = |path: &String| self.value(path).cloned().unwrap_or(Value::Null);
-        let arguments: Value =
-            tool.arguments.iter().map(|(name, path)| (name.clone(), value(path))).collect();
-        let id = ToolCallId(self.next_tool);
-        self.next_tool += 1;
-        self.phase = Phase::Calling { id, asked: now };
-        self.command(MindCommand::Think);
-        self.note(Dialogue::ToolCalled { name: tool.name.clone(), arguments: arguments.to_string() });
-        self.wishes.push_back(Wish::Tool(ToolCall { id, name: tool.name.clone(), arguments }));
-    }
-
-    fn tool_answered(&mut self, now: Instant, asked: Instant, answer: Result<Value, ToolError>) {
-        let script = Arc::clone(&self.script);
-        let Some(Kind::Tool(tool)) = script.states.get(self.at).map(|state| &state.kind) else { return };
-        let shown = match &answer {
-            Ok(value) => value.to_string(),
-            Err(error) => Value::from(error.to_string()).to_string(),
-        };
-        self.note(Dialogue::ToolAnswered {
-            name: tool.name.clone(),
-            answer: shown,
-            took_ms: millis(now.saturating_duration_since(asked)),
-            is_ok: answer.is_ok(),
-        });
-        let value = answer.unwrap_or(Value::Null);
-        let result = value.get("result").and_then(Value::as_str).unwrap_or("error");
-        let target = tool.results.iter().find(|(name, _)| name == result).map_or(tool.error, |(_, to)| *to);
-        self.values.insert(tool.into.clone(), value);
-        self.enter(now, target);
     }
 
     fn key(&mut self, now: Instant, key: char) {
@@ -364,33 +337,6 @@ impl ScriptMind {
         }
     }
 
-    fn heard_speech(&mut self, now: Instant, goes_on: bool) {
-        let script = Arc::clone(&self.script);
-        let Some(Kind::Record { silence, .. }) = script.states.get(self.at).map(|state| &state.kind) else {
-            return;
-        };
-        if let Phase::Recording { quiet_at, has_spoken, .. } = &mut self.phase {
-            *has_spoken = true;
-            *quiet_at = (!goes_on).then(|| now + *silence);
-        }
-    }
-
-    fn end_recording(&mut self, now: Instant) {
-        let script = Arc::clone(&self.script);
-        let Some(state) = script.states.get(self.at) else { return };
-        let (Phase::Recording { from, has_spoken, .. }, Kind::Record { next, .. }) =
-            (self.phase, &state.kind)
-        else {
-            return;
-        };
-        if !has_spoken {
-            return self.failed(now, state.no_input);
-        }
-        let at = |time: Instant| millis(time.saturating_duration_since(self.began));
-        self.note(Dialogue::Message { from_ms: at(from), to_ms: at(now) });
-        self.move_on(now, *next);
-    }
-
     /// Says goodbye and ends the call, wherever it was.
     fn part(&mut self, now: Instant) {
         self.hush();
@@ -409,69 +355,6 @@ impl ScriptMind {
             self.awaited = None;
             self.command(MindCommand::Stop);
         }
-    }
-
-    fn say(&mut self, prompts: &[usize]) {
-        let parts = self.compose(prompts);
-        self.utter(parts);
-    }
-
-    fn utter(&mut self, parts: Vec<Part>) {
-        if let Some(id) = self.outbox.say(Utterance { language: self.language, parts }) {
-            self.awaited = Some(id);
-        }
-    }
-
-    fn compose(&mut self, prompts: &[usize]) -> Vec<Part> {
-        let script = Arc::clone(&self.script);
-        let mut parts = Vec::new();
-        for prompt in prompts.iter().filter_map(|prompt| script.prompts.get(*prompt)) {
-            for piece in prompt.get(&self.language).into_iter().flatten() {
-                if self.piece(piece, &mut parts).is_none() {
-                    self.unspoken += 1;
-                }
-            }
-        }
-        parts
-    }
-
-    fn piece(&self, piece: &Piece, parts: &mut Vec<Part>) -> Option<()> {
-        match piece {
-            Piece::Fixed { language, text } => {
-                parts.push(Part::clip(text, self.clips.clip(*language, text)?));
-            }
-            Piece::Word { path, lexicon } => {
-                let word = self.text(path)?;
-                let text = self.script.lexicons.get(lexicon)?.get(&word)?.get(&self.language)?;
-                parts.push(Part::clip(text, self.clips.clip(self.language, text)?));
-            }
-            Piece::Value { path, form } => {
-                let spoken = speak(self.language, *form, &self.text(path)?)?;
-                let clip = |word: &&str| self.clips.clip(self.language, word);
-                let clips = spoken.words.iter().map(clip).collect::<Option<Vec<_>>>()?;
-                for (index, clip) in clips.into_iter().enumerate() {
-                    let text = if index == 0 { spoken.text.as_str() } else { "" };
-                    parts.push(Part::clip(text, clip));
-                    parts.push(Part::silence(spoken.pause));
-                }
-            }
-        }
-        Some(())
-    }
-
-    fn text(&self, path: &str) -> Option<String> {
-        match self.value(path)? {
-            Value::String(text) => Some(text.clone()),
-            Value::Number(number) => Some(number.to_string()),
-            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
-        }
-    }
-
-    /// A value by its path: `order.id`.
-    fn value(&self, path: &str) -> Option<&Value> {
-        let mut names = path.split('.');
-        let first = self.values.get(names.next()?)?;
-        names.try_fold(first, |value, name| value.get(name))
     }
 
     fn note(&mut self, note: Dialogue) {
@@ -545,6 +428,7 @@ impl Mind for ScriptMind {
             // Voice grants nothing any more: nobody would hear the rest.
             Phase::Over => {
                 self.hangs_up_by = None;
+                self.outbox.flush();
                 self.hush();
             }
             Phase::Opening | Phase::Saying => {}

@@ -433,10 +433,36 @@ fn every_fault_says_what_to_do() {
             r#"give_up = "ask_order" }"#,
             "[state.ask_order]: leads back to itself although the caller does nothing right",
         ),
+        (
+            r#"greet = { kind = "say","#,
+            r#"greet = { kind = "say", min_digits = 3,"#,
+            "[state.greet] min_digits: is of no use in this kind of state; remove it, or make the state a `collect`",
+        ),
         (r#", error = "tool_failed" }"#, " }", "[state.look_up]: needs the key `results.error`"),
         ("tries = 3", "trys = 3", "unknown field `trys`"),
     ] {
         let found = fault(from, to);
         assert!(found.contains(expected), "{found}\n{expected}");
     }
+}
+
+#[test]
+fn a_file_without_bounds_is_refused() {
+    let long = format!("{DEMO}\n{}", "#".repeat(256 * 1024));
+    let fault = Script::parse("demo.toml", &long).unwrap_err().to_string();
+    assert!(fault.contains("is longer than 262144 bytes; split the dialogue"), "{fault}");
+}
+
+#[test]
+fn silence_is_no_message() {
+    let mut call = Call::begin();
+    call.play();
+    call.press("0");
+    call.ends_with("menu message");
+    call.wait();
+    assert_eq!(call.said.iter().filter(|said| said.contains("सुनाई नहीं दिया")).count(), 1);
+    call.wait();
+    call.wait();
+    call.ends_with("message sorry =gave_up goodbye");
+    assert!(call.has_hung_up);
 }
