@@ -97,6 +97,9 @@ struct RawState {
     interruptible: Option<Vec<Taker>>,
 }
 
+/// A key; where it stands, if it is there and that is known; the kinds that use it, for us and in words.
+type KeyUse = (&'static str, Option<Option<Range<usize>>>, &'static [RawKind], &'static str);
+
 impl RawState {
     /// Keys that are there and that the kind does not use: each with its place and the kinds that do.
     fn strange_keys(&self) -> Vec<(&'static str, Option<Range<usize>>, &'static str)> {
@@ -105,7 +108,7 @@ impl RawState {
         let number = |value: &Option<Spanned<u64>>| value.as_ref().map(|value| Some(value.span()));
         let map =
             |map: &BTreeMap<String, Spanned<String>>| map.values().next().map(|value| Some(value.span()));
-        let rows: [(&str, Option<Option<Range<usize>>>, &[RawKind], &str); 15] = [
+        let rows: [KeyUse; 15] = [
             (
                 "next",
                 span(&self.next),
