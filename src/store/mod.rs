@@ -15,6 +15,7 @@ mod row;
 pub(crate) mod sample;
 #[cfg(test)]
 pub(crate) mod scratch;
+mod shop;
 mod spool;
 mod writer;
 
@@ -24,5 +25,6 @@ pub use error::StoreError;
 pub use query::{CallFilter, CallList, CallLog, Lookup, MIN_ID_PART, StoreReader, StoredEvent};
 pub use recover::Recovered;
 pub use row::{CallRow, QualityColumns};
+pub use shop::Shop;
 pub use spool::{EventReceiver, EventSender, SpoolError, SpoolHandle, SpoolStats, SpoolWriter, event_ring};
 pub use writer::{StoreStats, StoreWriter};

@@ -1,10 +1,15 @@
 //! What agents can do besides speaking. A tool takes JSON and gives JSON; it knows neither calls nor SIP.
 
+pub mod shop;
+mod toolbox;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
 use serde_json::Value;
+
+pub use toolbox::Toolbox;
 
 /// One thing that an agent can do.
 pub trait Tool: Send + Sync + std::fmt::Debug {
