@@ -10,7 +10,7 @@ use std::time::Duration;
 use common::caller::Caller;
 use common::namespace::{OWN_ADDRESS, with_own_network};
 use common::server::{Server, ServerSetup};
-use common::sipp::Transport;
+use common::sipp::{Sipp, Transport};
 use common::wait;
 
 #[test]
@@ -70,6 +70,15 @@ fn a_caller_that_no_trunk_lists_is_named_to_the_operator() {
         let log = told("counter=\"foreign\"");
         assert!(log.contains("total=20"), "{log}");
     });
+}
+
+#[test]
+fn a_log_that_nobody_reads_stops_no_call() {
+    // Two lines of some 200 bytes for each call; a pipe holds 64 KiB.
+    let config = "[limits]\ncalls = 2000\ninvites_per_second_per_source = 2000\n";
+    let server = ServerSetup::default().config(config).unread_log().start();
+    Sipp::new("busy", "busy").calls(800, 200).run(&server);
+    assert_eq!(server.ended_calls(800).len(), 800);
 }
 
 #[track_caller]

@@ -17,7 +17,7 @@ use crate::telemetry;
 /// A faulty configuration, or a server that cannot start.
 pub(super) fn run(args: &ServeArgs, out: &mut Output<'_>) -> Result<(), Failure> {
     let config = configure(args)?;
-    telemetry::init(&config.log.level, config.log.format, config.log.phone_numbers)
+    let _log = telemetry::init(&config.log.level, config.log.format, config.log.phone_numbers)
         .map_err(|error| Failure::refused(error.to_string()).advise("mend [log] level"))?;
     if let Some(shortage) = capacity::shortage_of_ports(&config) {
         tracing::warn!("{shortage}");

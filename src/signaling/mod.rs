@@ -67,9 +67,12 @@ pub struct ShardPort {
 #[derive(Clone, Default)]
 pub struct Destinations(HashMap<String, Registered>);
 
+/// Makes a destination for one call.
+type Build = dyn Fn(&CallInfo) -> Box<dyn Destination> + Send + Sync;
+
 #[derive(Clone)]
 struct Registered {
-    build: Arc<dyn Fn(&CallInfo) -> Box<dyn Destination> + Send + Sync>,
+    build: Arc<Build>,
     is_recorded: bool,
 }
 

@@ -7,6 +7,7 @@ mod redacted;
 
 use std::io::{self, IsTerminal as _};
 
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 
 pub use calls::announce;
@@ -46,20 +47,33 @@ pub enum TelemetryError {
     AlreadySet,
 }
 
-/// Sends the process's log to standard error from now on. Called once, before any thread starts.
+/// Keeps the log's thread; what is still to be written is written when it is dropped.
+#[derive(Debug)]
+#[must_use = "the log ends when it is dropped"]
+pub struct LogGuard {
+    _writer: WorkerGuard,
+}
+
+/// Sends the process's log to standard error from now on. Called once, before any thread starts. A thread of its own writes:
+/// whoever logs never waits for who reads, and lines are lost when 8,192 wait for a reader that stands still.
 ///
 /// # Errors
 /// When `level` cannot be read, or on a second call.
-pub fn init(level: &str, format: LogFormat, numbers: PhoneNumbers) -> Result<(), TelemetryError> {
+pub fn init(level: &str, format: LogFormat, numbers: PhoneNumbers) -> Result<LogGuard, TelemetryError> {
     let filter = parse_level(level)?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let (writer, guard) = NonBlockingBuilder::default()
+        .lossy(true)
+        .buffered_lines_limit(WAITING_LINES)
+        .thread_name("caly-log")
+        .finish(io::stderr());
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     let outcome = match format {
         LogFormat::Text => log.with_ansi(is_coloured()).try_init(),
         LogFormat::Json => log.json().flatten_event(true).with_span_list(false).try_init(),
     };
     outcome.map_err(|_| TelemetryError::AlreadySet)?;
     redacted::show_numbers(numbers == PhoneNumbers::Shown);
-    Ok(())
+    Ok(LogGuard { _writer: guard })
 }
 
 /// Reads a level as [`init`] does, so that a configuration can be checked without setting up a log.
@@ -86,6 +100,9 @@ fn parse_level(level: &str) -> Result<EnvFilter, TelemetryError> {
 fn is_coloured() -> bool {
     io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
+
+/// Seconds of a busy server's log.
+const WAITING_LINES: usize = 8192;
 
 #[cfg(test)]
 mod tests {

@@ -30,12 +30,13 @@ pub(crate) struct ServerSetup {
     listen: String,
     rtp_ports: Option<String>,
     environment: Vec<(String, String)>,
+    log_is_unread: bool,
 }
 
 impl Default for ServerSetup {
     fn default() -> Self {
         let listen = "127.0.0.1:0".to_owned();
-        Self { config: String::new(), listen, rtp_ports: None, environment: Vec::new() }
+        Self { config: String::new(), listen, rtp_ports: None, environment: Vec::new(), log_is_unread: false }
     }
 }
 
@@ -65,6 +66,12 @@ impl ServerSetup {
         self
     }
 
+    /// Its log goes into a pipe that nobody reads.
+    pub(crate) fn unread_log(mut self) -> Self {
+        self.log_is_unread = true;
+        self
+    }
+
     /// Starts it and waits for its ready line.
     #[track_caller]
     pub(crate) fn start(self) -> Server {
@@ -74,6 +81,7 @@ impl ServerSetup {
             self.rtp_ports.unwrap_or_else(|| format!("{}-{}", ports.rtp().start(), ports.rtp().end()));
         let config = scratch.write("caly.toml", &self.config);
         let log = scratch.join("server.log");
+        let file = File::create(&log).expect("a log file in the scratch directory");
         let mut child = Command::new(env!("CARGO_BIN_EXE_caly"))
             .arg("serve")
             .arg("--config")
@@ -85,7 +93,7 @@ impl ServerSetup {
             .current_dir(scratch.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(File::create(&log).expect("a log file in the scratch directory"))
+            .stderr(if self.log_is_unread { Stdio::piped() } else { file.into() })
             .spawn()
             .expect("caly can be started");
         let (lines, stdout) = read_lines(child.stdout.take().expect("stdout is piped"));

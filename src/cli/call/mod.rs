@@ -36,7 +36,8 @@ pub(super) fn run(args: &CallArgs, out: &mut Output<'_>) -> Result<(), Failure> 
         Format::Json => LogFormat::Json,
         Format::Text => LogFormat::Text,
     };
-    telemetry::init("warn", log, PhoneNumbers::Masked).map_err(|error| Failure::failed(error.to_string()))?;
+    let _log = telemetry::init("warn", log, PhoneNumbers::Masked)
+        .map_err(|error| Failure::failed(error.to_string()))?;
     kept::refuse_one_file_twice(args)?;
     let (samples, note) = sound::load(args)?.map_or((None, None), |sound| (Some(sound.samples), sound.note));
     let digits: Vec<Digit> =
