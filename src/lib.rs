@@ -13,6 +13,7 @@ pub mod engine;
 pub mod mind;
 pub mod prompt;
 pub mod recorder;
+pub mod replay;
 pub mod seed;
 pub mod signaling;
 pub mod sound;

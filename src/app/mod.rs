@@ -13,4 +13,5 @@ mod watch;
 pub use descriptors::shortage_of_files;
 pub use phone::{Phone, PhoneConfig, PhoneError};
 pub use serve::serve;
+pub(crate) use start::call_policy;
 pub use start::{App, StartError};

@@ -41,6 +41,9 @@ pub enum Command {
     /// Render what agents say into a folder of audio clips (needs espeak-ng)
     #[command(after_help = EXIT_CODES)]
     Prompts(PromptsArgs),
+    /// Run a captured call again, without a network, and keep its events and its recording
+    #[command(after_help = EXIT_CODES)]
+    Replay(ReplayArgs),
     /// Look at the calls that the server has handled
     #[command(after_help = EXIT_CODES)]
     Calls(CallsArgs),
@@ -124,6 +127,26 @@ pub struct PromptsArgs {
     /// Folder for the clips and their index; clips in it that none of the agents needs are removed
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
+}
+
+/// `caly replay`.
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// The capture (pcap or pcapng) with the call's SIP and RTP
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+
+    /// The destination that the calls meet: echo, tone, record, ring, busy
+    #[arg(long, value_name = "NAME", default_value = "echo")]
+    pub agent: String,
+
+    /// The folder for recordings, events.jsonl and report.json; it must be new or empty
+    #[arg(long, value_name = "DIR", default_value = "replay")]
+    pub out: PathBuf,
+
+    /// The server's SIP address in the capture [default: where the first INVITE went]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub local: Option<SocketAddr>,
 }
 
 /// `caly calls`.

@@ -7,13 +7,14 @@ mod capacity;
 mod check;
 mod output;
 mod prompts;
+mod replay;
 mod secret;
 mod serve;
 mod usage;
 
 pub use args::{
     CallArgs, CallsArgs, CallsCommand, CallsLsArgs, CallsShowArgs, CheckArgs, Cli, Command, DEFAULT_DATA_DIR,
-    PromptsArgs, ServeArgs,
+    PromptsArgs, ReplayArgs, ServeArgs,
 };
 pub use output::{Failure, FailureKind, Format, Output, Style};
 pub use usage::{Usage, parse};
@@ -28,6 +29,7 @@ pub fn run(command: &Command, out: &mut Output<'_>) -> Result<(), Failure> {
         Command::Call(args) => call::run(args, out),
         Command::Check(args) => check::run(args, out),
         Command::Prompts(args) => prompts::run(args, out),
+        Command::Replay(args) => replay::run(args, out),
         Command::Calls(args) => calls::run(args, out),
     }
 }

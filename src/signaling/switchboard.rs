@@ -115,6 +115,11 @@ impl Switchboard {
         self.endpoint.handle_message(now, flow, framed);
     }
 
+    /// The tag of ours that the next new INVITE's dialog takes instead of a random one: that of a captured call.
+    pub fn set_next_tag(&mut self, tag: Option<String>) {
+        self.endpoint.set_next_tag(tag);
+    }
+
     /// What was sent over a flow does not get there, or the flow is gone.
     pub fn handle_transport_error(&mut self, now: Instant, flow: Flow) {
         self.endpoint.handle_transport_error(now, flow);
@@ -142,9 +147,14 @@ impl Switchboard {
         self.endpoint.poll_transmit()
     }
 
+    /// Calls that are up or being set up.
+    pub fn active_calls(&self) -> usize {
+        self.calls.active() + self.dialing.len()
+    }
+
     /// Brings the figures up to date.
     pub fn publish(&self) {
-        self.stats.calls.store(self.calls.active() + self.dialing.len(), Ordering::Relaxed);
+        self.stats.calls.store(self.active_calls(), Ordering::Relaxed);
         self.stats.publish(self.endpoint.counters());
         self.stats.is_draining.store(self.is_draining, Ordering::Release);
     }

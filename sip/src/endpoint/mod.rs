@@ -64,6 +64,7 @@ pub struct Endpoint {
     outputs: Outputs,
     last_session: u64,
     last_query: u64,
+    next_tag: Option<String>,
     is_accepting: bool,
 }
 
@@ -86,6 +87,7 @@ impl Endpoint {
             outputs: Outputs::default(),
             last_session: 0,
             last_query: 0,
+            next_tag: None,
             is_accepting: true,
         }
     }
@@ -105,6 +107,12 @@ impl Endpoint {
     /// remote address: that of the message's target or of its fallback.
     pub fn handle_transport_error(&mut self, now: Instant, flow: Flow) {
         self.flow_failed(now, flow);
+    }
+
+    /// The tag of ours that the next new INVITE's dialog takes instead of a random one; `None` takes it back. For calls that
+    /// are run again from a capture: the captured ACK and BYE name the tag of then (RFC 3261 12.2.2).
+    pub fn set_next_tag(&mut self, tag: Option<String>) {
+        self.next_tag = tag;
     }
 
     /// The addresses for [`Event::Resolve`], best first; none means that the name has none.

@@ -24,7 +24,7 @@ impl Endpoint {
         if !self.has_room() {
             return self.refuse(&arrival, Refusal::Full);
         }
-        let tag = self.tokens.tag();
+        let tag = self.next_tag.take().unwrap_or_else(|| self.tokens.tag());
         let Ok(dialog) = Dialog::uas(&arrival.request, &arrival.essentials, &tag, arrival.flow) else {
             return self.refuse(&arrival, Refusal::BadRequest("Bad Contact or Record-Route"));
         };

@@ -1,0 +1,157 @@
+//! `caly replay`: runs a capture through the server's own code and keeps what comes of it.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use super::{Failure, Format, Output, ReplayArgs};
+use crate::app;
+use crate::call::destination::TestDestination;
+use crate::capture::read;
+use crate::config::Config;
+use crate::replay::{self, Outcome, ReplayConfig, ReplayError, ReplayedCall};
+use crate::signaling::Destinations;
+
+/// What is printed.
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    #[serde(flatten)]
+    outcome: &'a Outcome,
+    files: &'a [WrittenFile],
+    /// Virtual time for one second of real time.
+    speed: f64,
+}
+
+/// A file that the replay wrote.
+#[derive(Debug, Serialize)]
+struct WrittenFile {
+    path: PathBuf,
+    sha256: String,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Exit code 2 if the file or the folder cannot be used; 1 if there is no call in the capture.
+pub(super) fn run(args: &ReplayArgs, out: &mut Output<'_>) -> Result<(), Failure> {
+    let names = TestDestination::ALL.map(TestDestination::name);
+    if !names.contains(&args.agent.as_str()) {
+        return Err(Failure::refused(format!("--agent {}: no such destination", args.agent))
+            .advise(format!("there are {}", names.join(", "))));
+    }
+    let start = Instant::now();
+    let reading = read::read(&args.file).map_err(|error| {
+        Failure::refused(error.to_string())
+            .advise("name a pcap or pcapng file, as dumpcap or --capture write it")
+    })?;
+    make_empty(&args.out)?;
+    let config = ReplayConfig {
+        local: args.local,
+        agent: args.agent.clone(),
+        destinations: Destinations::for_testing(),
+        policy: app::call_policy(&Config::default()),
+        recordings: &args.out,
+        start,
+    };
+    let outcome = replay::run(reading, config).map_err(|error| unplayable(&args.file, error))?;
+    let took = start.elapsed();
+    let files = write(&args.out, &outcome)?;
+    let speed = outcome.duration_ms as f64 / 1000.0 / took.max(Duration::from_micros(1)).as_secs_f64();
+    match out.format() {
+        Format::Json => out.json(&Report { outcome: &outcome, files: &files, speed }),
+        Format::Text => print(out, &outcome, &files, speed),
+    }
+}
+
+fn unplayable(file: &Path, error: ReplayError) -> Failure {
+    let advice = match error {
+        ReplayError::NoInvite => {
+            "a replay needs the SIP of the call; RTP alone can be sent into a call by: caly call --pcap"
+        }
+        ReplayError::NoInviteTo(_) => "leave --local out, or name the address that the INVITE went to",
+    };
+    Failure::failed(format!("{}: {error}", file.display())).advise(advice)
+}
+
+/// Old results must not be taken for new ones.
+fn make_empty(folder: &Path) -> Result<(), Failure> {
+    let refused = |what: String| Failure::refused(format!("{}: {what}", folder.display()));
+    match fs::read_dir(folder).map(|mut entries| entries.next().is_some()) {
+        Ok(true) => Err(refused("the folder is not empty".to_owned()).advise("name a new one with --out")),
+        Ok(false) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => fs::create_dir_all(folder)
+            .map_err(|error| refused(error.to_string()).advise("name a folder that can be made with --out")),
+        Err(error) => Err(refused(error.to_string()).advise("name another folder with --out")),
+    }
+}
+
+fn write(folder: &Path, outcome: &Outcome) -> Result<Vec<WrittenFile>, Failure> {
+    let failed = |path: &Path, error: &dyn std::fmt::Display| {
+        Failure::failed(format!("{}: {error}", path.display())).advise("see whether the disk is full")
+    };
+    let mut events = Vec::new();
+    for record in &outcome.records {
+        serde_json::to_writer(&mut events, record).map_err(|error| failed(folder, &error))?;
+        events.push(b'\n');
+    }
+    let mut report = serde_json::to_vec_pretty(outcome).map_err(|error| failed(folder, &error))?;
+    report.push(b'\n');
+    for (name, bytes) in [("events.jsonl", &events), ("report.json", &report)] {
+        let path = folder.join(name);
+        fs::write(&path, bytes).map_err(|error| failed(&path, &error))?;
+    }
+    let recordings = outcome.calls.iter().filter_map(|call| call.recording.as_deref());
+    let mut files = Vec::new();
+    for name in ["events.jsonl", "report.json"].into_iter().chain(recordings) {
+        let path = folder.join(name);
+        let bytes = fs::read(&path).map_err(|error| failed(&path, &error))?;
+        let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        files.push(WrittenFile { path, sha256 });
+    }
+    Ok(files)
+}
+
+fn print(out: &mut Output<'_>, outcome: &Outcome, files: &[WrittenFile], speed: f64) -> Result<(), Failure> {
+    for call in &outcome.calls {
+        out.line(line_of(call))?;
+    }
+    if outcome.unfinished_calls > 0 {
+        let calls = outcome.unfinished_calls;
+        out.line(format_args!("{calls} of them were still up when the capture ended, and were hung up"))?;
+    }
+    if let Some((frame, what)) = &outcome.broken_after {
+        out.line(format_args!("the capture is broken behind frame {frame}: {what}; it was run up to there"))?;
+    }
+    out.line(format_args!(
+        "fed {} SIP messages and {} media packets ({} found no call); passed over {} packets, {} unusable frames",
+        outcome.sip_messages,
+        outcome.media_packets,
+        outcome.media_undelivered,
+        outcome.passed_over,
+        outcome.unusable_frames
+    ))?;
+    for file in files {
+        out.line(format_args!("{}  {}", file.sha256, file.path.display()))?;
+    }
+    let seconds = outcome.duration_ms as f64 / 1000.0;
+    out.line(format_args!("{seconds:.1} s of virtual time, {speed:.0} times as fast as the clock"))
+}
+
+fn line_of(call: &ReplayedCall) -> String {
+    let cause = call.cause.as_deref().unwrap_or("not ended");
+    let talk = match (call.answered_ms, call.ended_ms) {
+        (Some(answered), Some(ended)) => {
+            format!("answered after {answered} ms, ended after {:.1} s", ended as f64 / 1000.0)
+        }
+        (Some(_), None) | (None, Some(_)) | (None, None) => "not answered".to_owned(),
+    };
+    let keys = if call.keys.is_empty() { "none" } else { &call.keys };
+    let (number, received, lost, sent) = (&call.number, call.received, call.lost, call.sent);
+    format!(
+        "call to {number}: {talk}, {cause}; received {received} packets ({lost} lost), sent {sent}; keys {keys}"
+    )
+}

@@ -1,0 +1,150 @@
+//! `caly replay`: a captured call runs again and comes out as it was; twice the same; files that are none say so.
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "here a failure is the test's failure")]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use common::scratch::Scratch;
+use common::server::Server;
+use common::tone::{sine, tone_db};
+use common::wav;
+use serde_json::Value;
+
+fn caly(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_caly"))
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .expect("caly starts")
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().expect("a scratch path is UTF-8")
+}
+
+fn replay(capture: &Path, out: &Path, more: &[&str]) -> Output {
+    caly(&[&["replay", path(capture), "--out", path(out), "--json"], more].concat())
+}
+
+fn report(output: &Output) -> Value {
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {said}"))
+}
+
+/// A call of two seconds with a 1 kHz tone and two keys, captured on the caller's side.
+fn captured(server: &Server, scratch: &Scratch, parameters: &str) -> PathBuf {
+    let (sound, capture) = (scratch.join("tone.wav"), scratch.join("call.pcap"));
+    wav::write(&sound, &sine(1000.0, -10.0, 2.0));
+    let uri = format!("sip:echo@{}{parameters}", server.sip());
+    let call = caly(&["call", &uri, "--wav", path(&sound), "--dtmf", "4#", "--capture", path(&capture)]);
+    assert!(call.status.success(), "{}", String::from_utf8_lossy(&call.stderr));
+    capture
+}
+
+/// Every file of a folder and of those in it, by its name.
+fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let name = PathBuf::from(entry.file_name());
+        if entry.path().is_dir() {
+            files.extend(contents(&entry.path()).into_iter().map(|(inner, bytes)| (name.join(inner), bytes)));
+        } else {
+            files.insert(name, fs::read(entry.path()).unwrap());
+        }
+    }
+    files
+}
+
+#[test]
+fn a_captured_call_runs_again_as_it_was_and_twice_the_same() {
+    let (server, scratch) = (Server::start(), Scratch::new("replay"));
+    for (parameters, name) in [("", "udp"), (";transport=tcp", "tcp")] {
+        let capture = captured(&server, &scratch, parameters);
+        let [first, second] = ["first", "second"].map(|run| scratch.join(&format!("{name}-{run}")));
+        let told = report(&replay(&capture, &first, &[]));
+        let call = &told["calls"][0];
+        assert_eq!(
+            (told["calls"].as_array().unwrap().len(), &told["unfinished_calls"]),
+            (1, &Value::from(0))
+        );
+        assert_eq!(
+            (call["cause"].as_str(), call["keys"].as_str()),
+            (Some("remote_bye"), Some("4#")),
+            "{told}"
+        );
+        assert_eq!((call["lost"].as_u64(), told["media_undelivered"].as_u64()), (Some(0), Some(0)), "{told}");
+        assert!(call["received"].as_u64() >= Some(90) && call["sent"].as_u64() >= Some(90), "{told}");
+        // The caller's tone, and the echo's.
+        for samples in wav::read(&first.join(call["recording"].as_str().unwrap())) {
+            let level = tone_db(&samples[9600..15_000], 1000.0);
+            assert!((level + 10.0).abs() < 1.0, "{level} dB");
+        }
+        let events = fs::read_to_string(first.join("events.jsonl")).unwrap();
+        for wanted in [r#""type":"acknowledged""#, r#""type":"latched""#, r#""start_line":"BYE "#] {
+            assert!(events.contains(wanted), "{wanted}: {events}");
+        }
+        report(&replay(&capture, &second, &[]));
+        let files = contents(&first);
+        assert_eq!(files.len(), 3, "{:?}", files.keys());
+        assert!(files == contents(&second), "two runs of one capture differ");
+    }
+}
+
+#[test]
+fn the_same_call_meets_another_destination() {
+    let (server, scratch) = (Server::start(), Scratch::new("replay"));
+    let capture = captured(&server, &scratch, "");
+    let told = report(&replay(&capture, &scratch.join("tone"), &["--agent", "tone"]));
+    let sides = wav::read(&scratch.join("tone").join(told["calls"][0]["recording"].as_str().unwrap()));
+    let level = tone_db(&sides[1][4000..12_000], 1004.0);
+    assert!((level + 3.2).abs() < 1.0, "{level} dB");
+    let busy = report(&replay(&capture, &scratch.join("busy"), &["--agent", "busy"]));
+    assert_eq!(busy["calls"][0]["cause"], "busy", "{busy}");
+}
+
+#[test]
+fn a_capture_that_breaks_off_is_run_up_to_there() {
+    let (server, scratch) = (Server::start(), Scratch::new("replay"));
+    let capture = captured(&server, &scratch, "");
+    let whole = fs::read(&capture).unwrap();
+    let cut = scratch.join("cut.pcap");
+    fs::write(&cut, &whole[..whole.len() / 2 + 7]).unwrap();
+    let told = report(&replay(&cut, &scratch.join("cut"), &[]));
+    assert_eq!(told["unfinished_calls"], 1, "{told}");
+    assert_eq!(told["calls"][0]["cause"], "shutdown", "{told}");
+    assert!(
+        told["broken_after"][1].as_str().is_some_and(|what| what.contains("middle of a packet")),
+        "{told}"
+    );
+}
+
+#[test]
+fn what_cannot_be_run_is_told_with_a_remedy() {
+    let scratch = Scratch::new("replay");
+    let text = scratch.write("text.pcap", "this is no capture");
+    // A pcap of link type Ethernet without a packet.
+    let header = [0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0];
+    let empty = scratch.join("empty.pcap");
+    fs::write(&empty, header).unwrap();
+    let (fresh, full) = (scratch.join("fresh"), scratch.join("full"));
+    fs::create_dir(&full).unwrap();
+    fs::write(full.join("old"), "").unwrap();
+    for (file, out, more, code, wanted) in [
+        (&text, &fresh, &[][..], 2, "neither a pcap nor a pcapng"),
+        (&scratch.join("none.pcap"), &fresh, &[], 2, "No such file"),
+        (&empty, &fresh, &[], 1, "no INVITE in the capture"),
+        (&empty, &full, &[], 2, "not empty"),
+        (&empty, &fresh, &["--agent", "nobody"], 2, "echo, tone, record"),
+    ] {
+        let arguments = [&["replay", path(file), "--out", path(out)], more].concat();
+        let output = caly(&arguments);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+        assert!(said.lines().count() == 1 && said.contains(wanted) && said.contains("; "), "{said}");
+    }
+}
