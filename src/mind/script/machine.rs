@@ -392,7 +392,6 @@ impl Mind for ScriptMind {
                 }
             }
             VoiceEvent::Played { utterance } => {
-                self.note(Dialogue::Heard { utterance: utterance.0 });
                 if self.awaited == Some(utterance) {
                     self.awaited = None;
                     if self.phase == Phase::Saying {
