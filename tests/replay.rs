@@ -107,6 +107,49 @@ fn the_same_call_meets_another_destination() {
     assert_eq!(busy["calls"][0]["cause"], "busy", "{busy}");
 }
 
+/// The same capture, with the time of the packet that holds `text` a second before that of the first one.
+fn hurried(capture: &[u8], text: &str) -> Vec<u8> {
+    let number = |at: usize| u32::from_be_bytes(capture[at..at + 4].try_into().unwrap());
+    assert_eq!(number(0), 0xa1b2_c3d4, "written big-endian, with microseconds");
+    let (mut bytes, mut at, mut moved) = (capture.to_vec(), 24, 0);
+    while at < bytes.len() {
+        let end = at + 16 + number(at + 8) as usize;
+        if capture[at..end].windows(text.len()).any(|window| window == text.as_bytes()) {
+            bytes[at..at + 4].copy_from_slice(&(number(24) - 1).to_be_bytes());
+            moved += 1;
+        }
+        at = end;
+    }
+    assert_eq!(moved, 1, "{text}");
+    bytes
+}
+
+#[test]
+fn a_captured_ack_waits_for_the_answer_of_now() {
+    let (server, scratch) = (Server::start(), Scratch::new("replay"));
+    let capture = captured(&server, &scratch, "");
+    // As when the clocks of two network cards differ: by its time, the ACK comes before the INVITE.
+    let early = hurried(&fs::read(&capture).unwrap(), "\nCSeq: 1 ACK");
+    let path = scratch.join("early.pcap");
+    fs::write(&path, &early).unwrap();
+    let told = report(&replay(&path, &scratch.join("early"), &[]));
+    assert_eq!(
+        (&told["calls"][0]["cause"], &told["sip_withheld"]),
+        (&"remote_bye".into(), &0.into()),
+        "{told}"
+    );
+    let events = fs::read_to_string(scratch.join("early/events.jsonl")).unwrap();
+    assert!(events.contains(r#""type":"acknowledged""#), "{events}");
+}
+
+#[test]
+fn a_captured_bye_to_a_call_that_is_never_answered_is_counted() {
+    let (server, scratch) = (Server::start(), Scratch::new("replay"));
+    let capture = captured(&server, &scratch, "");
+    let told = report(&replay(&capture, &scratch.join("ring"), &["--agent", "ring"]));
+    assert_eq!((&told["sip_withheld"], &told["unfinished_calls"]), (&2.into(), &1.into()), "{told}");
+}
+
 #[test]
 fn a_capture_that_breaks_off_is_run_up_to_there() {
     let (server, scratch) = (Server::start(), Scratch::new("replay"));

@@ -123,6 +123,12 @@ fn print(out: &mut Output<'_>, outcome: &Outcome, files: &[WrittenFile], speed: 
         let calls = outcome.unfinished_calls;
         out.line(format_args!("{calls} of them were still up when the capture ended, and were hung up"))?;
     }
+    if outcome.sip_withheld > 0 {
+        let messages = outcome.sip_withheld;
+        out.line(format_args!(
+            "{messages} SIP messages were not fed: the answers that they follow did not come"
+        ))?;
+    }
     if let Some((frame, what)) = &outcome.broken_after {
         out.line(format_args!("the capture is broken behind frame {frame}: {what}; it was run up to there"))?;
     }

@@ -2,6 +2,7 @@
 //! and with nothing around them. Only what arrived at the server is fed; the tags that it gave then are given again, so that
 //! the captured ACK and BYE belong to the dialogs of now.
 
+mod hold_back;
 mod outcome;
 mod plan;
 mod player;

@@ -19,6 +19,8 @@ pub struct Outcome {
     pub duration_ms: u64,
     /// SIP messages that were fed.
     pub sip_messages: u64,
+    /// SIP messages that were not fed: what they answer never came.
+    pub sip_withheld: u64,
     /// RTP and RTCP packets that reached a call.
     pub media_packets: u64,
     /// RTP and RTCP packets for which there was no call any more, or not yet.
@@ -80,6 +82,7 @@ impl Outcome {
             calls: calls.into_values().collect(),
             duration_ms: millis(duration),
             sip_messages: 0,
+            sip_withheld: 0,
             media_packets: media.delivered,
             media_undelivered: media.undelivered,
             media_sent: media.sent,

@@ -10,6 +10,7 @@ use caly_sip::sdp::{Address, MediaKind, SessionDescription};
 use caly_sip::transport::Transport;
 
 use super::ReplayError;
+use super::hold_back::InviteId;
 use super::stage::next;
 use crate::capture::read::{Content, Reading, Seen};
 
@@ -22,7 +23,7 @@ pub(super) struct Plan {
     pub(super) peers: Vec<IpAddr>,
     /// What arrived, in the order of time.
     pub(super) inputs: Vec<Input>,
-    /// The RTP address that the server's answer named, by Call-ID.
+    /// Where RTP for the server went, by Call-ID.
     pub(super) media: HashMap<String, SocketAddr>,
     /// Packets that the server sent then, or that belong to somebody else.
     pub(super) passed_over: u64,
@@ -42,12 +43,36 @@ pub(super) struct Input {
 /// What arrived.
 #[derive(Debug)]
 pub(super) enum What {
-    /// A SIP message, and the tag that the server gave to its dialog then.
-    Sip(Transport, Box<Result<Message, Malformed>>, Option<String>),
+    /// A SIP message.
+    Sip(Sip),
     /// A TCP peer closed its connection.
     Closed,
     /// RTP or RTCP for this address.
     Media(SocketAddr, Vec<u8>),
+}
+
+/// A SIP message that arrived.
+#[derive(Debug)]
+pub(super) struct Sip {
+    /// How it came.
+    pub(super) transport: Transport,
+    /// What was read of it.
+    pub(super) framed: Box<Result<Message, Malformed>>,
+    /// The tag that the server gave to its dialog then.
+    pub(super) tag: Option<String>,
+    /// The INVITE that has to be answered first.
+    pub(super) waits_for: Option<InviteId>,
+}
+
+/// What the server's answers of then, and the caller's requests behind them, have fixed.
+#[derive(Debug, Default)]
+struct Answers {
+    /// The server's tag, by Call-ID.
+    tags: HashMap<String, String>,
+    /// The server's RTP address, by Call-ID.
+    media: HashMap<String, SocketAddr>,
+    /// The INVITE that made the dialog, by Call-ID.
+    established: HashMap<String, InviteId>,
 }
 
 /// A message of the capture.
@@ -72,12 +97,14 @@ impl Plan {
         if !said.iter().any(|said| said.to == local && said.new_invite().is_some()) {
             return Err(ReplayError::NoInviteTo(local));
         }
-        let (tags, media) = answers(&said, local);
+        let mut answers = Answers::of(&said, local);
+        let media = std::mem::take(&mut answers.media);
         let mut plan = Self { local, peers: Vec::new(), inputs: Vec::new(), media, passed_over: 0 };
+        plan.guess_media(&said, &rest);
         let addresses: Vec<SocketAddr> =
             plan.media.values().flat_map(|&address| [address, next(address)]).collect();
         for said in said {
-            plan.take_said(said, &tags);
+            plan.take_said(said, &answers);
         }
         for seen in rest {
             match seen.what {
@@ -95,15 +122,31 @@ impl Plan {
         Ok(plan)
     }
 
-    fn take_said(&mut self, said: Said, tags: &HashMap<String, String>) {
+    /// Without an answer in the capture, the server's RTP address is where the caller's RTP went.
+    fn guess_media(&mut self, said: &[Said], rest: &[Seen]) {
+        for request in said.iter().filter_map(Said::new_invite) {
+            let (Some(call_id), Some(caller)) = (call_id(request), audio_of(&request.body)) else { continue };
+            let went_to = || rest.iter().find(|seen| seen.from == caller).map(|seen| seen.to);
+            if !self.media.contains_key(&call_id)
+                && let Some(address) = went_to()
+            {
+                self.media.insert(call_id, address);
+            }
+        }
+    }
+
+    fn take_said(&mut self, said: Said, answers: &Answers) {
         if said.to != self.local {
             self.passed_over += 1;
             return;
         }
         self.peers.push(said.from.ip());
-        let tag = said.new_invite().and_then(|request| tags.get(&call_id(request)?).cloned());
+        let tag = said.new_invite().and_then(|request| answers.tags.get(&call_id(request)?).cloned());
+        let waits_for = said.request().and_then(|request| answers.waited_for_by(request));
         let what = match said.framed {
-            Some(framed) => What::Sip(said.transport, Box::new(framed), tag),
+            Some(framed) => {
+                What::Sip(Sip { transport: said.transport, framed: Box::new(framed), tag, waits_for })
+            }
             None => What::Closed,
         };
         self.inputs.push(Input { at: said.at, from: said.from, what });
@@ -111,8 +154,15 @@ impl Plan {
 }
 
 impl Said {
+    fn request(&self) -> Option<&Request> {
+        match &self.framed {
+            Some(Ok(Message::Request(request))) => Some(request),
+            Some(Ok(Message::Response(_)) | Err(_)) | None => None,
+        }
+    }
+
     fn new_invite(&self) -> Option<&Request> {
-        let Some(Ok(Message::Request(request))) = &self.framed else { return None };
+        let request = self.request()?;
         let essentials = request.essentials().ok()?;
         (request.method == Method::Invite && essentials.to.tag().is_none()).then_some(request)
     }
@@ -163,21 +213,65 @@ fn is_text(bytes: &[u8]) -> bool {
     bytes.first().is_some_and(u8::is_ascii_alphabetic)
 }
 
-/// What the server's answers of then say: its tag and its RTP address, by Call-ID.
-fn answers(said: &[Said], local: SocketAddr) -> (HashMap<String, String>, HashMap<String, SocketAddr>) {
-    let (mut tags, mut media) = (HashMap::new(), HashMap::new());
-    for said in said.iter().filter(|said| said.from == local) {
-        let Some(response) = said.invite_response() else { continue };
-        let Ok(essentials) = response.essentials() else { continue };
+impl Answers {
+    fn of(said: &[Said], local: SocketAddr) -> Self {
+        let mut answers = Self::default();
+        for said in said {
+            if said.from == local
+                && let Some(response) = said.invite_response()
+            {
+                answers.take_response(response, local.ip());
+            }
+            if said.to == local
+                && let Some(request) = said.request()
+            {
+                answers.take_request(request);
+            }
+        }
+        answers
+    }
+
+    fn take_response(&mut self, response: &Response, server: IpAddr) {
+        let Ok(essentials) = response.essentials() else { return };
+        let call_id = essentials.call_id;
         if let Some(tag) = essentials.to.tag() {
-            tags.entry(essentials.call_id.clone()).or_insert_with(|| tag.to_owned());
+            self.tags.entry(call_id.clone()).or_insert_with(|| tag.to_owned());
+        }
+        if response.status.is_success() {
+            let invite = InviteId { call_id: call_id.clone(), cseq: essentials.cseq.number };
+            self.established.entry(call_id.clone()).or_insert(invite);
         }
         if let Some(port) = audio_of(&response.body).map(|address| address.port()) {
             // What is captured behind a NAT arrives at the address of the machine, not at the one that is told.
-            media.entry(essentials.call_id).or_insert(SocketAddr::new(local.ip(), port));
+            self.media.entry(call_id).or_insert(SocketAddr::new(server, port));
         }
     }
-    (tags, media)
+
+    /// A capture of one direction lacks the answers; what the caller took from them is in its ACK. One that follows a BYE
+    /// confirms no dialog but the end of an early one.
+    fn take_request(&mut self, request: &Request) {
+        let Ok(essentials) = request.essentials() else { return };
+        let (call_id, tag) = (essentials.call_id, essentials.to.tag());
+        let (Some(tag), false) = (tag, self.tags.contains_key(&call_id)) else { return };
+        self.tags.insert(call_id.clone(), tag.to_owned());
+        if request.method == Method::Ack {
+            let invite = InviteId { call_id: call_id.clone(), cseq: essentials.cseq.number };
+            self.established.insert(call_id, invite);
+        }
+    }
+
+    /// The INVITE whose answer this request presupposes.
+    fn waited_for_by(&self, request: &Request) -> Option<InviteId> {
+        let essentials = request.essentials().ok()?;
+        let call_id = essentials.call_id;
+        match &request.method {
+            Method::Ack => Some(InviteId { call_id, cseq: essentials.cseq.number }),
+            Method::Cancel => None,
+            // Within a dialog; before the answer of then only what ended an early one.
+            _ if essentials.to.tag().is_some() => self.established.get(&call_id).cloned(),
+            _ => None,
+        }
+    }
 }
 
 /// The RTP address that a session description names.

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use caly_sip::endpoint::Transmit;
-use caly_sip::message::Message;
+use caly_sip::message::{Message, Method, Request, Response, StatusCode};
 use caly_sip::transport::{Flow, Transport};
 use rtrb::RingBuffer;
 
 use super::ReplayConfig;
+use super::hold_back::{HoldBack, InviteId};
 use super::outcome::Outcome;
-use super::plan::{Input, Plan, What, audio_of};
+use super::plan::{Input, Plan, Sip, What, audio_of};
 use super::stage::{Arrived, Stage};
 use crate::call::log::{Record, UnixMicros};
 use crate::call::route::Routing;
@@ -34,6 +35,7 @@ pub(super) struct Player {
     stage: Stage,
     local: SocketAddr,
     media: HashMap<String, SocketAddr>,
+    hold_back: HoldBack,
     start: Instant,
     /// Wall-clock time of `start`, since the Unix epoch.
     start_wall: Duration,
@@ -84,6 +86,7 @@ impl Player {
             stage,
             local: plan.local,
             media: plan.media.clone(),
+            hold_back: HoldBack::default(),
             start,
             start_wall: plan.inputs.first().map_or(Duration::ZERO, |input| input.at),
             now: start,
@@ -101,16 +104,18 @@ impl Player {
         for input in plan.inputs {
             let at = self.start + input.at.saturating_sub(self.start_wall);
             self.run_until(at);
-            let is_sip = !matches!(input.what, What::Media(..));
-            self.feed(input);
-            self.drain();
-            if is_sip {
-                // At once and not in the next slot: the captured ACK must not come before the answer that it is for.
-                self.turn_shard();
+            if let Some(input) = self.hold_back.admit(input) {
+                self.feed(input);
             }
         }
         self.run_until(self.now + GRACE);
-        let unfinished = self.switchboard.active_calls();
+        let last = self.now + PATIENCE;
+        while !self.hold_back.is_empty() && self.now < last {
+            self.run_until(self.now + SLOT);
+        }
+        let (unfinished, withheld) = (self.switchboard.active_calls(), self.hold_back.withheld());
+        // What ends the calls now is no answer to them.
+        self.hold_back = HoldBack::default();
         self.order(Control::HangUpAll);
         self.run_until(self.now + GRACE);
         self.order(Control::Stop);
@@ -125,6 +130,7 @@ impl Player {
         let mut outcome = Outcome::of(self.records, duration, self.stage.counters());
         outcome.sip_messages = self.messages;
         outcome.passed_over = passed_over;
+        outcome.sip_withheld = withheld;
         outcome.unfinished_calls = unfinished;
         outcome
     }
@@ -140,6 +146,9 @@ impl Player {
             }
             self.set_now(next);
             self.turn();
+            if let Some(input) = self.hold_back.release() {
+                self.feed(input);
+            }
         }
         self.set_now(until.max(self.now));
     }
@@ -169,11 +178,27 @@ impl Player {
         self.drain();
     }
 
+    /// An input, and those that have waited for what comes of it.
     fn feed(&mut self, input: Input) {
+        let mut next = Some(input);
+        while let Some(input) = next {
+            let is_media = matches!(input.what, What::Media(..));
+            self.feed_one(input);
+            self.drain();
+            if is_media {
+                return;
+            }
+            // At once and not in the next slot: who waits for the answer waits as short as in the server.
+            self.turn_shard();
+            next = self.hold_back.release();
+        }
+    }
+
+    fn feed_one(&mut self, input: Input) {
         let Input { at, from, what } = input;
         let flow = |transport| Flow { transport, local: self.local, remote: from };
         match what {
-            What::Sip(transport, framed, tag) => {
+            What::Sip(Sip { transport, framed, tag, waits_for: _ }) => {
                 let flow = flow(transport);
                 self.messages += 1;
                 self.switchboard.set_next_tag(tag);
@@ -209,7 +234,7 @@ impl Player {
             }
             while let Some(transmit) = self.switchboard.poll_transmit() {
                 is_idle = false;
-                self.note_answer(&transmit);
+                self.note_sent(&transmit);
             }
             if is_idle {
                 return;
@@ -217,14 +242,39 @@ impl Player {
         }
     }
 
-    /// Our answer names the port that takes the place of the captured one.
-    fn note_answer(&mut self, transmit: &Transmit) {
-        let Ok(Message::Response(response)) = Message::parse_datagram(&transmit.bytes) else { return };
+    fn note_sent(&mut self, transmit: &Transmit) {
+        match Message::parse_datagram(&transmit.bytes) {
+            Ok(Message::Response(response)) => self.note_answer(&response),
+            Ok(Message::Request(request)) => self.answer_bye(&request, transmit),
+            // We write no such thing.
+            Err(_) => {}
+        }
+    }
+
+    /// Our answer names the port that takes the place of the captured one, and lets the captured ACK come.
+    fn note_answer(&mut self, response: &Response) {
         let Ok(essentials) = response.essentials() else { return };
-        if let (Some(ours), Some(&captured)) = (audio_of(&response.body), self.media.get(&essentials.call_id))
-        {
+        if essentials.cseq.method != Method::Invite {
+            return;
+        }
+        let (call_id, cseq) = (essentials.call_id, essentials.cseq.number);
+        if let (Some(ours), Some(&captured)) = (audio_of(&response.body), self.media.get(&call_id)) {
             self.stage.map(captured, ours.port());
         }
+        if response.status.is_final() {
+            self.hold_back.note_answered(InviteId { call_id, cseq });
+        }
+    }
+
+    /// Nobody in the capture answers a BYE that is of now: the peer says yes to it, as every peer does.
+    fn answer_bye(&mut self, request: &Request, transmit: &Transmit) {
+        if request.method != Method::Bye {
+            return;
+        }
+        let target = transmit.target;
+        let flow = Flow { transport: target.transport, local: self.local, remote: target.remote };
+        let yes = Message::Response(request.response(StatusCode::OK));
+        self.switchboard.handle_message(self.now, flow, Ok(yes));
     }
 
     fn collect(&mut self) {
@@ -256,6 +306,8 @@ const RING: usize = 4096;
 const INVITES_PER_SECOND: u32 = 1_000_000;
 /// After the last packet, and after the order to hang up: what is under way ends by itself.
 const GRACE: Duration = Duration::from_secs(1);
+/// How long after the capture's end an answer may come that messages wait for.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Longer than the shard waits for the recorder, and signaling for its last transactions.
 const END: Duration = Duration::from_secs(30);
 const SLOT: Duration = Duration::from_millis(5);
