@@ -2,6 +2,7 @@
 //! in order.
 
 mod descriptors;
+mod memory;
 mod panics;
 mod phone;
 mod resolve;
