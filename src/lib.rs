@@ -3,6 +3,7 @@
 //! The protocol cores are crates of their own (`caly_sip`, `caly_rtp`); `docs/architecture.md` tells how the parts
 //! fit.
 
+pub mod agent;
 pub mod api;
 pub mod app;
 pub mod call;

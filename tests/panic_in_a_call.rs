@@ -142,7 +142,7 @@ fn start() -> InProcess {
     let mut toml = "[engine]\nshards = 1\n".to_owned();
     for place in Place::ALL {
         let number = place.number();
-        destinations.register(number, move |_| Box::new(Faulty::new(place)));
+        destinations.register(number, false, move |_| Box::new(Faulty::new(place)));
         toml.push_str(&format!(
             "[[route]]\nnumber = \"{number}\"\ndestination = \"{number}\"\nrecord = true\n"
         ));

@@ -66,7 +66,7 @@ fn a_captured_call_runs_again_as_it_was_and_twice_the_same() {
     for (parameters, name) in [("", "udp"), (";transport=tcp", "tcp")] {
         let capture = captured(&server, &scratch, parameters);
         let [first, second] = ["first", "second"].map(|run| scratch.join(&format!("{name}-{run}")));
-        let told = report(&replay(&capture, &first, &[]));
+        let told = report(&replay(&capture, &first, &["--agent", "echo"]));
         let call = &told["calls"][0];
         assert_eq!(
             (told["calls"].as_array().unwrap().len(), &told["unfinished_calls"]),
@@ -88,7 +88,7 @@ fn a_captured_call_runs_again_as_it_was_and_twice_the_same() {
         for wanted in [r#""type":"acknowledged""#, r#""type":"latched""#, r#""start_line":"BYE "#] {
             assert!(events.contains(wanted), "{wanted}: {events}");
         }
-        report(&replay(&capture, &second, &[]));
+        report(&replay(&capture, &second, &["--agent", "echo"]));
         let files = contents(&first);
         assert_eq!(files.len(), 3, "{:?}", files.keys());
         assert!(files == contents(&second), "two runs of one capture differ");

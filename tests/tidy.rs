@@ -36,6 +36,7 @@ const TABLE: &[Row] = &[
         names: &["caly_rtp"],
         only_in: &[
             "rtp/src/",
+            "src/agent/",
             "src/call/",
             "src/engine/",
             "src/voice/",

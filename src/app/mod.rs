@@ -1,6 +1,7 @@
 //! The whole server: built from its configuration, every listener bound before anything is served, drained and stopped
 //! in order.
 
+mod agents;
 mod descriptors;
 mod memory;
 mod panics;
@@ -11,6 +12,7 @@ mod serve;
 mod start;
 mod watch;
 
+pub(crate) use agents::Agents;
 pub use descriptors::shortage_of_files;
 pub use phone::{Phone, PhoneConfig, PhoneError};
 pub use serve::serve;

@@ -8,8 +8,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rtrb::RingBuffer;
+use tokio::runtime::Handle;
 use tokio::task;
 
+use super::agents::Agents;
 use super::{descriptors, panics, resolve, seed, watch};
 use crate::api::Api;
 use crate::call::route::Routing;
@@ -96,6 +98,11 @@ impl App {
         panics::tell_briefly_on_shards();
         descriptors::raise_limit(config.limits.calls);
         let mut seeds = seed::from_kernel().map_err(system("no randomness from the kernel"))?;
+        let mut store = Store::open(&config.data.dir).await?;
+        let data = store.data_dir().clone();
+        let agents = Agents::for_server(&config.agents, &data.shop(), &data.prompts()).await?;
+        let mut destinations = destinations;
+        agents.serve(&mut destinations, &Handle::current());
         let signaling = bind_signaling(&config, destinations, &mut seeds)?;
         let listen = config.http.listen;
         let api = Api::start(listen).await.map_err(|error| StartError::Listen {
@@ -103,9 +110,7 @@ impl App {
             address: listen,
             error,
         })?;
-        let mut store = Store::open(&config.data.dir).await?;
         store.recover().await?;
-        let data = store.data_dir().clone();
         let shards = shard_count(&config);
         let (recorder, recorder_ports) =
             Recorder::start(&data.recordings(), shards).map_err(system("the recorder cannot be started"))?;

@@ -465,6 +465,7 @@ impl Call {
     }
 
     fn finish(&mut self, now: Instant, cause: HangupCause, status: Option<u16>, reason: Option<String>) {
+        self.destination.finish(now);
         self.log_dialogue(now);
         if self.reoffers.refused() > 0 {
             self.event(now, Event::ReoffersRefused { count: self.reoffers.refused() });

@@ -54,8 +54,8 @@ impl Routing {
         address.is_loopback() || self.own.contains(&address)
     }
 
-    /// Where a call to `number` goes; `None` if no route leads there. Local sources reach the test destinations by
-    /// name when no route says otherwise.
+    /// Where a call to `number` goes; `None` if no route leads there. Local sources reach the test destinations and
+    /// the demo agent by name when no route says otherwise.
     pub fn route(&self, source: Source<'_>, address: IpAddr, number: &str) -> Option<Routed> {
         let address = address.to_canonical();
         let matches = |route: &&Route| {
@@ -71,9 +71,15 @@ impl Routing {
             return Some(Routed { destination: route.destination.clone(), record: route.record });
         }
         match source {
-            Source::Local => TestDestination::named(number)
-                .map(|test| Routed { destination: test.name().to_owned(), record: false }),
+            Source::Local => {
+                let test = TestDestination::named(number).map(TestDestination::name);
+                let destination = test.or((number == DEMO.0).then_some(DEMO.1))?;
+                Some(Routed { destination: destination.to_owned(), record: false })
+            }
             Source::Trunk(_) => None,
         }
     }
 }
+
+/// The name by which local sources reach the demo agent, and its destination.
+const DEMO: (&str, &str) = ("demo", "agent:demo");

@@ -136,8 +136,8 @@ pub struct ReplayArgs {
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
 
-    /// The destination that the calls meet: echo, tone, record, ring, busy
-    #[arg(long, value_name = "NAME", default_value = "echo")]
+    /// The agent that the calls meet, or a test destination: echo, tone, record, ring, busy
+    #[arg(long, value_name = "NAME", default_value = "demo")]
     pub agent: String,
 
     /// The folder for recordings, events.jsonl and report.json; it must be new or empty

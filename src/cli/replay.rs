@@ -3,18 +3,24 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
+use tokio::runtime;
 
 use super::{Failure, Format, Output, ReplayArgs};
-use crate::app;
+use crate::app::{self, Agents};
 use crate::call::destination::TestDestination;
-use crate::capture::read;
+use crate::capture::read::{self, Reading};
 use crate::config::Config;
 use crate::replay::{self, Outcome, ReplayConfig, ReplayError, ReplayedCall};
 use crate::signaling::Destinations;
+use crate::store::DataDir;
 
 /// What is printed.
 #[derive(Debug, Serialize)]
@@ -38,11 +44,8 @@ struct WrittenFile {
 /// # Errors
 /// Exit code 2 if the file or the folder cannot be used; 1 if there is no call in the capture.
 pub(super) fn run(args: &ReplayArgs, out: &mut Output<'_>) -> Result<(), Failure> {
-    let names = TestDestination::ALL.map(TestDestination::name);
-    if !names.contains(&args.agent.as_str()) {
-        return Err(Failure::refused(format!("--agent {}: no such destination", args.agent))
-            .advise(format!("there are {}", names.join(", "))));
-    }
+    let config = Config::default();
+    let agent = destination_of(&args.agent, &config)?;
     let start = Instant::now();
     let reading = read::read(&args.file).map_err(|error| {
         Failure::refused(error.to_string())
@@ -51,9 +54,9 @@ pub(super) fn run(args: &ReplayArgs, out: &mut Output<'_>) -> Result<(), Failure
     make_empty(&args.out)?;
     let config = ReplayConfig {
         local: args.local,
-        agent: args.agent.clone(),
-        destinations: Destinations::for_testing(),
-        policy: app::call_policy(&Config::default()),
+        agent,
+        destinations: destinations(&config, &reading)?,
+        policy: app::call_policy(&config),
         recordings: &args.out,
         start,
     };
@@ -65,6 +68,38 @@ pub(super) fn run(args: &ReplayArgs, out: &mut Output<'_>) -> Result<(), Failure
         Format::Json => out.json(&Report { outcome: &outcome, files: &files, speed }),
         Format::Text => print(out, &outcome, &files, speed),
     }
+}
+
+/// Test destinations are named as they are, agents with or without `agent:`.
+fn destination_of(name: &str, config: &Config) -> Result<String, Failure> {
+    let tests = TestDestination::ALL.map(TestDestination::name);
+    if tests.contains(&name) {
+        return Ok(name.to_owned());
+    }
+    let wanted = name.strip_prefix("agent:").unwrap_or(name);
+    if config.agents.iter().any(|agent| agent.name == wanted) {
+        return Ok(format!("agent:{wanted}"));
+    }
+    let agents = config.agents.iter().map(|agent| agent.name.as_str());
+    let known: Vec<&str> = agents.chain(tests).collect();
+    Err(Failure::refused(format!("--agent {name}: no such agent"))
+        .advise(format!("there are {}", known.join(", "))))
+}
+
+/// All destinations, with the demo shop as it was on the day of the capture.
+fn destinations(config: &Config, reading: &Reading) -> Result<Destinations, Failure> {
+    let runtime = Arc::new(runtime::Builder::new_current_thread().enable_all().build()?);
+    let begins = reading.packets.first().map_or(Duration::ZERO, |packet| packet.at);
+    let today = SignedDuration::try_from(begins)
+        .and_then(Timestamp::from_duration)
+        .map_or(Date::ZERO, |begins| begins.to_zoned(TimeZone::UTC).date());
+    let prompts = DataDir::new(&config.data.dir).prompts();
+    let agents = runtime
+        .block_on(Agents::for_replay(&config.agents, today, &prompts))
+        .map_err(|error| Failure::failed(error.to_string()).advise(error.advice()))?;
+    let mut destinations = Destinations::for_testing();
+    agents.play(&mut destinations, &runtime);
+    Ok(destinations)
 }
 
 fn unplayable(file: &Path, error: ReplayError) -> Failure {

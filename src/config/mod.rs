@@ -2,6 +2,7 @@
 //!
 //! `config/caly.toml` shows every key with its default; `docs/configuration.md` is the reference.
 
+mod agents;
 mod data;
 mod fault;
 mod limits;
@@ -19,6 +20,7 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
+pub use agents::{AgentConfig, AgentsConfig};
 pub use data::{DataConfig, LogConfig};
 pub use fault::{Fault, Faults, Place};
 pub use limits::{EngineConfig, LimitsConfig};
@@ -47,6 +49,8 @@ pub struct Config {
     pub log: LogConfig,
     /// `[data]`
     pub data: DataConfig,
+    /// `[agents]`
+    pub agents: AgentsConfig,
     /// `[[trunk]]`
     pub trunks: Vec<Trunk>,
     /// `[[route]]`, in the order in which they are tried.
@@ -114,6 +118,7 @@ impl Config {
             limits: LimitsConfig::read(&mut limits),
             log: LogConfig::read(&mut log),
             data: DataConfig::read(&mut data),
+            agents: AgentsConfig::default(),
             routes: route::read(root.sections("route", MAX_ROUTES), &trunks, destinations),
             trunks,
         };

@@ -88,13 +88,14 @@ impl Destinations {
         destinations
     }
 
-    /// Adds one; `build` makes it for each call.
+    /// Adds one; `build` makes it for each call, and its calls are recorded whatever their route says if `is_recorded`.
     pub fn register(
         &mut self,
         name: &str,
+        is_recorded: bool,
         build: impl Fn(&CallInfo) -> Box<dyn Destination> + Send + Sync + 'static,
     ) {
-        self.0.insert(name.to_owned(), Registered { build: Arc::new(build), is_recorded: false });
+        self.0.insert(name.to_owned(), Registered { build: Arc::new(build), is_recorded });
     }
 
     /// A destination for a new call, and whether its calls are always recorded.

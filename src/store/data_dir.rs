@@ -38,4 +38,14 @@ impl DataDir {
     pub fn recordings(&self) -> PathBuf {
         self.root.join("recordings")
     }
+
+    /// Rendered prompts, by the hash of what they say.
+    pub fn prompts(&self) -> PathBuf {
+        self.root.join("prompts")
+    }
+
+    /// The demo shop's orders.
+    pub fn shop(&self) -> PathBuf {
+        self.root.join("shop.db")
+    }
 }

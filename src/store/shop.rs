@@ -9,6 +9,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
 use sqlx::{ConnectOptions as _, Connection as _, Row as _};
 use tokio::sync::Mutex;
 
+use super::StoreError;
 use crate::tools::ToolError;
 use crate::tools::shop::{Asking, MAX_MATCHES, Order, OrderBook, OrderStatus, keypad};
 
@@ -24,17 +25,19 @@ impl Shop {
     ///
     /// # Errors
     /// When the file cannot be used.
-    pub async fn open(file: &Path) -> Result<Self, sqlx::Error> {
+    pub async fn open(file: &Path) -> Result<Self, StoreError> {
         let options = SqliteConnectOptions::new().filename(file).create_if_missing(true);
-        Self::with(options.busy_timeout(BUSY_TIMEOUT), Zoned::now().date()).await
+        let opened = Self::with(options.busy_timeout(BUSY_TIMEOUT), Zoned::now().date()).await;
+        opened.map_err(|source| StoreError::of(file, source))
     }
 
     /// A shop in memory, on a given day: every one is like the other.
     ///
     /// # Errors
     /// When SQLite fails.
-    pub async fn in_memory(today: Date) -> Result<Self, sqlx::Error> {
-        Self::with(SqliteConnectOptions::new().in_memory(true), today).await
+    pub async fn in_memory(today: Date) -> Result<Self, StoreError> {
+        let opened = Self::with(SqliteConnectOptions::new().in_memory(true), today).await;
+        opened.map_err(|source| StoreError::of(Path::new(":memory:"), source))
     }
 
     async fn with(options: SqliteConnectOptions, today: Date) -> Result<Self, sqlx::Error> {

@@ -48,6 +48,9 @@ pub trait Destination: Send + fmt::Debug {
         None
     }
 
+    /// The call is over; what it enters in the log is asked for once more after this.
+    fn finish(&mut self, _now: Instant) {}
+
     /// What it enters in the call's log; asked until `None` in each tick and once more when the call ends. Whoever lets
     /// events wait bounds them.
     fn poll_event(&mut self) -> Option<Dialogue> {

@@ -8,7 +8,7 @@ use crate::config::Faults;
 use crate::mind::speech::{Form, Language};
 
 /// A dialogue that was checked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Script {
     pub(super) name: String,
     pub(super) language: Language,
@@ -43,7 +43,7 @@ pub(super) enum GlobalKey {
 }
 
 /// One state.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct State {
     pub(super) name: String,
     pub(super) say: Vec<usize>,
@@ -59,7 +59,7 @@ pub(super) struct State {
 }
 
 /// What a state does; targets are indices of states.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Say { next: usize },
     Menu { keys: Vec<(char, usize)> },
@@ -71,7 +71,7 @@ pub(super) enum Kind {
 }
 
 /// How a state uses a tool.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ToolUse {
     pub(super) name: String,
     /// Argument and the path of its value.
@@ -124,6 +124,11 @@ impl Script {
             | Kind::Record { .. }
             | Kind::HangUp => None,
         })
+    }
+
+    /// Whether callers leave messages, for which the call must be recorded.
+    pub fn records(&self) -> bool {
+        self.states.iter().any(|state| matches!(state.kind, Kind::Record { .. }))
     }
 
     /// Silence of the caller after which it asks again.

@@ -1,0 +1,120 @@
+//! The agents of a configuration, made ready to take calls: their prompts in memory, their tools at hand.
+
+mod task;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::civil::Date;
+use tokio::runtime::{Handle, Runtime};
+
+use crate::agent::{Agent, InlineMind, MindLine};
+use crate::config::{AgentConfig, AgentsConfig};
+use crate::mind::ToolCall;
+use crate::mind::script::{Script, ScriptMind};
+use crate::prompt::{self, Espeak, Library};
+use crate::signaling::Destinations;
+use crate::store::{Shop, StoreError};
+use crate::tools::Toolbox;
+use crate::tools::shop::{self, OrderBook};
+use crate::voice::session::VoiceConfig;
+use crate::voice::turn::Patience;
+use crate::voice::vad::WebRtc;
+
+/// Agents that can speak.
+#[derive(Debug)]
+pub(crate) struct Agents {
+    ready: Vec<ReadyAgent>,
+    tools: Arc<Toolbox>,
+}
+
+#[derive(Clone, Debug)]
+struct ReadyAgent {
+    name: String,
+    script: Arc<Script>,
+    clips: Library,
+}
+
+impl Agents {
+    /// Makes the agents of a server ready; the demo shop's orders are kept in `shop`. Prompts that are missing are told in the
+    /// log, and the agent goes without them.
+    pub(super) async fn for_server(
+        configured: &AgentsConfig,
+        shop: &Path,
+        prompts: &Path,
+    ) -> Result<Self, StoreError> {
+        Ok(Self::prepare(configured, Arc::new(Shop::open(shop).await?), prompts).await)
+    }
+
+    /// The same with a shop in memory, as it is on a given day.
+    pub(crate) async fn for_replay(
+        configured: &AgentsConfig,
+        today: Date,
+        prompts: &Path,
+    ) -> Result<Self, StoreError> {
+        Ok(Self::prepare(configured, Arc::new(Shop::in_memory(today).await?), prompts).await)
+    }
+
+    async fn prepare(configured: &AgentsConfig, book: Arc<dyn OrderBook>, prompts: &Path) -> Self {
+        let tools = Arc::new(Toolbox::new(shop::tools(&book)));
+        let mut ready = Vec::new();
+        for AgentConfig { name, script } in configured.iter() {
+            let (clips, report) = prompt::load(prompt::lines_of(script), prompts, &Espeak::default()).await;
+            for warning in report.warnings() {
+                tracing::warn!(agent = name, "{warning}");
+            }
+            ready.push(ReadyAgent { name: name.clone(), script: Arc::clone(script), clips });
+        }
+        Self { ready, tools }
+    }
+
+    /// Lets calls reach the agents; each call's mind gets a task of its own on the runtime.
+    pub(super) fn serve(self, destinations: &mut Destinations, runtime: &Handle) {
+        for agent in self.ready {
+            let (runtime, tools) = (runtime.clone(), Arc::clone(&self.tools));
+            agent.register(destinations, move |mind| {
+                Box::new(task::start(&runtime, Box::new(mind), Arc::clone(&tools)))
+            });
+        }
+    }
+
+    /// Lets calls in virtual time reach the agents: minds think on the spot, and tools answer after a fixed time.
+    pub(crate) fn play(self, destinations: &mut Destinations, runtime: &Arc<Runtime>) {
+        for agent in self.ready {
+            let (runtime, tools) = (Arc::clone(runtime), Arc::clone(&self.tools));
+            agent.register(destinations, move |mind| {
+                let (runtime, tools) = (Arc::clone(&runtime), Arc::clone(&tools));
+                let answer_tool =
+                    move |call: &ToolCall| runtime.block_on(tools.call(&call.name, call.arguments.clone()));
+                Box::new(InlineMind::new(Box::new(mind), Box::new(answer_tool)))
+            });
+        }
+    }
+}
+
+impl ReadyAgent {
+    fn register(
+        self,
+        destinations: &mut Destinations,
+        line_to: impl Fn(ScriptMind) -> Box<dyn MindLine> + Send + Sync + 'static,
+    ) {
+        let name = format!("agent:{}", self.name);
+        let is_recorded = self.script.records();
+        let build = move |_: &_| {
+            let clips = Arc::new(self.clips.clone());
+            let mind = ScriptMind::new(Arc::clone(&self.script), clips, Instant::now());
+            Box::new(Agent::new(line_to(mind), self.voice())) as Box<_>
+        };
+        destinations.register(&name, is_recorded, build);
+    }
+
+    fn voice(&self) -> VoiceConfig {
+        let patience = Patience {
+            idle: self.script.idle(),
+            idle_too_long: self.script.give_up_after(),
+            ..Patience::default()
+        };
+        VoiceConfig { detector: Box::new(WebRtc::new()), patience }
+    }
+}

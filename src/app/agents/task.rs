@@ -1,0 +1,122 @@
+//! The task in which one call's mind thinks, and the call's end of the two queues to it. The task ends with the call.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::error::{TryRecvError, TrySendError};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::task::JoinSet;
+use tokio::time::{sleep_until, timeout};
+
+use crate::agent::{MindGone, MindLine, NotSent};
+use crate::mind::{Mind, ToolCall, ToolCallId, Wish};
+use crate::tools::{ToolError, Toolbox};
+use crate::voice::exchange::{MindCommand, VoiceEvent};
+
+/// Starts the task of a mind, and gives the line to it.
+pub(super) fn start(runtime: &Handle, mind: Box<dyn Mind>, tools: Arc<Toolbox>) -> QueueLine {
+    let (to_mind, events) = channel(MAX_EVENTS);
+    let (commands, from_mind) = channel(MAX_COMMANDS);
+    // Whoever looks for the task finds the call: when one of the two is gone, the other ends.
+    runtime.spawn(MindTask { mind, events, commands, tools }.run());
+    QueueLine { to_mind, from_mind }
+}
+
+/// The call's end of the queues.
+#[derive(Debug)]
+pub(super) struct QueueLine {
+    to_mind: Sender<VoiceEvent>,
+    from_mind: Receiver<MindCommand>,
+}
+
+impl MindLine for QueueLine {
+    fn send(&mut self, _now: Instant, event: VoiceEvent) -> Result<(), NotSent> {
+        self.to_mind.try_send(event).map_err(|error| match error {
+            TrySendError::Full(event) => NotSent::Full(event),
+            TrySendError::Closed(_) => NotSent::Gone,
+        })
+    }
+
+    fn receive(&mut self, _now: Instant) -> Result<Option<MindCommand>, MindGone> {
+        match self.from_mind.try_recv() {
+            Ok(command) => Ok(Some(command)),
+            Err(TryRecvError::Empty) => Ok(None),
+            Err(TryRecvError::Disconnected) => Err(MindGone),
+        }
+    }
+}
+
+/// A mind with its ways to voice and to the tools.
+struct MindTask {
+    mind: Box<dyn Mind>,
+    events: Receiver<VoiceEvent>,
+    commands: Sender<MindCommand>,
+    tools: Arc<Toolbox>,
+}
+
+type Answer = (ToolCallId, Result<Value, ToolError>);
+
+impl MindTask {
+    /// Thinks until the call is over.
+    async fn run(mut self) {
+        let mut answers: JoinSet<Answer> = JoinSet::new();
+        while self.serve_wishes(&mut answers).await {
+            let wake_at = self.mind.poll_timeout();
+            tokio::select! {
+                event = self.events.recv() => match event {
+                    Some(event) => self.mind.handle(Instant::now(), event),
+                    None => break,
+                },
+                Some(answer) = answers.join_next() => {
+                    if let Ok((id, answer)) = answer {
+                        self.mind.handle_tool(Instant::now(), id, answer);
+                    }
+                }
+                () = sleep_until(wake_at.unwrap_or_else(Instant::now).into()), if wake_at.is_some() => {
+                    self.mind.handle_timeout(Instant::now());
+                }
+            }
+        }
+        // What was begun is done: a caller who hangs up has still cancelled the order.
+        answers.detach_all();
+    }
+
+    /// False if the call is over.
+    async fn serve_wishes(&mut self, answers: &mut JoinSet<Answer>) -> bool {
+        while let Some(wish) = self.mind.poll() {
+            match wish {
+                // A full queue is read at the next tick; the mind has nothing to do before that.
+                Wish::Voice(command) => {
+                    if self.commands.send(command).await.is_err() {
+                        return false;
+                    }
+                }
+                Wish::Tool(call) => self.use_tool(call, answers),
+            }
+        }
+        true
+    }
+
+    fn use_tool(&mut self, call: ToolCall, answers: &mut JoinSet<Answer>) {
+        if answers.len() >= MAX_TOOLS_AT_ONCE {
+            let busy = ToolError::Unavailable("too many tools are in use in this call".to_owned());
+            return self.mind.handle_tool(Instant::now(), call.id, Err(busy));
+        }
+        let tools = Arc::clone(&self.tools);
+        answers.spawn(async move {
+            let answer = timeout(TOOL_TIME, tools.call(&call.name, call.arguments)).await;
+            (call.id, answer.unwrap_or(Err(ToolError::Timeout(TOOL_TIME))))
+        });
+    }
+}
+
+/// A few seconds of events; more wait in the voice.
+const MAX_EVENTS: usize = 32;
+/// All that a mind says of 400 ms, and some notes; then it waits for the next tick.
+const MAX_COMMANDS: usize = 64;
+/// A conversation uses one at a time, and perhaps one that it no longer waits for.
+const MAX_TOOLS_AT_ONCE: usize = 8;
+/// No mind waits longer.
+const TOOL_TIME: Duration = Duration::from_secs(10);
