@@ -203,7 +203,7 @@ fn a_capture_that_breaks_off_is_played_to_there_and_told() {
     fs::write(&capture, &whole[..whole.len() - 5]).unwrap();
     let uri = format!("sip:echo@{}", server.sip());
     let report = json(&call(&uri, &["--pcap", path(&capture), "--json"]));
-    assert!(report["notes"][0].as_str().unwrap().contains("is cut off in packet "), "{report}");
+    assert!(report["notes"][0].as_str().unwrap().contains("is broken behind frame "), "{report}");
     let output = call(&uri, &["--pcap", path(&capture)]);
     assert!(String::from_utf8_lossy(&output.stdout).contains("what comes before is played"));
 }

@@ -1,18 +1,13 @@
 //! The audio of a capture: the G.711 stream with the most sound in it, laid out by RTP timestamps.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{BufReader, ErrorKind, Read};
 use std::path::Path;
 
 use caly_rtp::codec::Codec;
 use caly_rtp::packet::{Packet, PayloadType, Ssrc};
-use etherparse::{LaxSlicedPacket, TransportSlice};
-use pcap_file::pcap::PcapReader;
-use pcap_file::pcapng::{Block, PcapNgReader};
-use pcap_file::{DataLink, PcapError};
 
 use super::sound::Sound;
+use crate::capture::read::{self, Content};
 use crate::cli::Failure;
 
 /// Reads a pcap or pcapng file. Of one that breaks off, what comes before is taken, and told.
@@ -20,52 +15,29 @@ use crate::cli::Failure;
 /// # Errors
 /// When it is no capture, or there is no sound in it.
 pub(super) fn read_capture(path: &Path) -> Result<Sound, Failure> {
-    let name = path.display();
-    let fault = |error: &dyn std::fmt::Display| Failure::refused(format!("{name}: {error}"));
-    let unreadable =
-        |error: std::io::Error| fault(&error).advise("name a capture as dumpcap and tcpdump write it");
-    let file = std::fs::metadata(path).map_err(unreadable)?;
-    if file.is_dir() {
-        return Err(Failure::refused(format!("{name} is a directory")).advise("name a capture in it"));
-    }
-    if file.is_file() && file.len() == 0 {
-        return Err(Failure::refused(format!("{name} is empty")).advise(CAPTURE_ANEW));
-    }
+    let reading =
+        read::read(path).map_err(|error| Failure::refused(error.to_string()).advise(CAPTURE_ANEW))?;
     let mut streams = Streams::default();
-    let open = || File::open(path).map(BufReader::new).map_err(unreadable);
-    let read = match PcapReader::new(open()?) {
-        Ok(reader) => streams.take_pcap(reader),
-        Err(_) => streams.take_pcapng(PcapNgReader::new(open()?).map_err(|_| {
-            fault(&"neither a pcap nor a pcapng file")
-                .advise("name a capture as dumpcap and tcpdump write it")
-        })?),
-    };
-    let note = read.err().map(|broken| format!("{name} {broken}"));
+    for seen in &reading.packets {
+        match &seen.what {
+            Content::Datagram(datagram) => streams.take(datagram),
+            Content::Stream(_) | Content::StreamEnd => {}
+        }
+    }
+    let name = path.display();
+    let note = reading.broken_after.map(|(frame, what)| {
+        format!("{name} is broken behind frame {frame} ({what}); what comes before is played")
+    });
     match streams.most_audible() {
         Some(samples) => Ok(Sound { samples, note }),
         None => {
             let end = if note.is_some() { " before its broken end" } else { "" };
-            Err(fault(&format_args!("no RTP with PCMU or PCMA (payload type 0 or 8) in it{end}"))
-                .advise(CAPTURE_ANEW))
-        }
-    }
-}
-
-/// Where a capture breaks off.
-#[derive(Debug, thiserror::Error)]
-enum Broken {
-    #[error("is cut off in packet {packet}; what comes before is played")]
-    Cut { packet: u64 },
-    #[error("cannot be read from packet {packet} on ({error}); what comes before is played")]
-    Garbled { packet: u64, error: PcapError },
-}
-
-impl Broken {
-    fn new(packet: u64, error: PcapError) -> Self {
-        match error {
-            PcapError::IncompleteBuffer => Self::Cut { packet },
-            PcapError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => Self::Cut { packet },
-            error => Self::Garbled { packet, error },
+            let cut = match reading.counters.cut {
+                0 => String::new(),
+                frames => format!(" ({frames} frames hold only their beginning)"),
+            };
+            let what = format!("{name}: no RTP with PCMU or PCMA (payload type 0 or 8) in it{end}{cut}");
+            Err(Failure::refused(what).advise(CAPTURE_ANEW))
         }
     }
 }
@@ -84,35 +56,7 @@ struct Stream {
 }
 
 impl Streams {
-    fn take_pcap(&mut self, mut reader: PcapReader<impl Read>) -> Result<(), Broken> {
-        let link = reader.header().datalink;
-        let mut packets = 0;
-        while let Some(packet) = reader.next_packet() {
-            packets += 1;
-            let packet = packet.map_err(|error| Broken::new(packets, error))?;
-            self.take(link, &packet.data);
-        }
-        Ok(())
-    }
-
-    fn take_pcapng(&mut self, mut reader: PcapNgReader<impl Read>) -> Result<(), Broken> {
-        let mut link = DataLink::ETHERNET;
-        let mut packets = 0;
-        while let Some(block) = reader.next_block() {
-            match block.map_err(|error| Broken::new(packets + 1, error))? {
-                Block::InterfaceDescription(interface) => link = interface.linktype,
-                Block::EnhancedPacket(packet) => {
-                    packets += 1;
-                    self.take(link, &packet.data);
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn take(&mut self, link: DataLink, frame: &[u8]) {
-        let Some(datagram) = udp_payload(link, frame) else { return };
+    fn take(&mut self, datagram: &[u8]) {
         let Ok(packet) = Packet::parse(datagram) else { return };
         let codec = match packet.payload_type {
             PayloadType(0) => Codec::Pcmu,
@@ -158,21 +102,7 @@ impl Stream {
     }
 }
 
-fn udp_payload(link: DataLink, frame: &[u8]) -> Option<&[u8]> {
-    let sliced = match link {
-        DataLink::ETHERNET => LaxSlicedPacket::from_ethernet(frame).ok()?,
-        DataLink::RAW | DataLink::IPV4 | DataLink::IPV6 => LaxSlicedPacket::from_ip(frame).ok()?,
-        DataLink::LINUX_SLL => LaxSlicedPacket::from_ip(frame.get(16..)?).ok()?,
-        DataLink::LINUX_SLL2 => LaxSlicedPacket::from_ip(frame.get(20..)?).ok()?,
-        _ => return None,
-    };
-    match sliced.transport? {
-        TransportSlice::Udp(udp) => Some(udp.payload()),
-        _ => None,
-    }
-}
-
-const CAPTURE_ANEW: &str = "capture with: dumpcap -i any -w call.pcap udp";
+const CAPTURE_ANEW: &str = "name a pcap or pcapng file, as dumpcap -i any -w call.pcap writes it";
 /// About -50 dBFS.
 const QUIET: u16 = 100;
 /// More would be a trunk's capture, not a call's.
@@ -229,7 +159,10 @@ mod tests {
         let cut = read_capture(&path).unwrap();
         assert_eq!(cut.samples.len(), 160, "a capture cut in a packet ends before it");
         let note = cut.note.unwrap();
-        assert!(note.ends_with("is cut off in packet 5; what comes before is played"), "{note}");
+        assert!(
+            note.contains("is broken behind frame 4") && note.ends_with("what comes before is played"),
+            "{note}"
+        );
         std::fs::write(&path, &bytes[..30]).unwrap();
         assert!(read_capture(&path).unwrap_err().to_string().ends_with("in it before its broken end"));
         std::fs::write(&path, b"garbage").unwrap();
