@@ -90,7 +90,7 @@ fn a_captured_call_runs_again_as_it_was_and_twice_the_same() {
         }
         report(&replay(&capture, &second, &["--agent", "echo"]));
         let files = contents(&first);
-        assert_eq!(files.len(), 3, "{:?}", files.keys());
+        assert_eq!(files.len(), 4, "{:?}", files.keys());
         assert!(files == contents(&second), "two runs of one capture differ");
     }
 }
@@ -148,6 +148,47 @@ fn a_captured_bye_to_a_call_that_is_never_answered_is_counted() {
     let capture = captured(&server, &scratch, "");
     let told = report(&replay(&capture, &scratch.join("ring"), &["--agent", "ring"]));
     assert_eq!((&told["sip_withheld"], &told["unfinished_calls"]), (&2.into(), &1.into()), "{told}");
+}
+
+#[test]
+fn rtp_runs_without_its_sip() {
+    let (server, scratch) = (Server::start(), Scratch::new("replay"));
+    let capture = captured(&server, &scratch, "");
+    let (first, second) = (scratch.join("first"), scratch.join("second"));
+    let told = report(&replay(&capture, &first, &["--rtp"]));
+    let call = &told["calls"][0];
+    assert_eq!((&call["cause"], &call["keys"]), (&"remote_bye".into(), &"4#".into()), "{told}");
+    assert_eq!((&call["lost"], &told["sip_messages"]), (&0.into(), &3.into()), "{told}");
+    let stream = &told["stream"];
+    assert_eq!(stream["codec"], "PCMU");
+    let chosen = format!("--rtp={}", stream["to"].as_str().unwrap());
+    report(&replay(&capture, &second, &[&chosen]));
+    assert!(contents(&first) == contents(&second), "two runs of one stream differ");
+    // The other direction: the echo comes back without keys.
+    let other = format!("--rtp={}", stream["from"].as_str().unwrap());
+    let back = report(&replay(&capture, &scratch.join("back"), &[&other]));
+    assert_eq!((&back["stream"]["from"], &back["calls"][0]["keys"]), (&stream["to"], &"".into()), "{back}");
+}
+
+#[test]
+fn the_report_tells_how_fast_the_call_was() {
+    let (server, scratch) = (Server::start(), Scratch::new("replay"));
+    let capture = captured(&server, &scratch, "");
+    let told = report(&replay(&capture, &scratch.join("tone"), &["--agent", "tone"]));
+    let timing = &told["calls"][0]["timing"];
+    assert_eq!(timing["setup_ms"], 0, "virtual time does not pass while we work: {timing}");
+    let first_audio = timing["first_audio_after_ack_ms"].as_u64();
+    assert!(first_audio.is_some_and(|ms| ms <= 25), "{timing}");
+    assert!(timing["quality"]["jitter_p50_ms"].as_f64().is_some_and(|ms| ms < 10.0), "{timing}");
+    let turns: Value = serde_json::from_slice(&fs::read(scratch.join("tone/turns.json")).unwrap()).unwrap();
+    assert_eq!(turns[0]["call"], told["calls"][0]["call"]);
+    assert_eq!(turns[0]["turns"][0]["keys"], "4#", "{turns}");
+    let output = caly(&["replay", path(&capture), "--out", path(&scratch.join("text"))]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    for wanted in ["set up in 0 ms, acknowledged after", "jitter", "times as fast as the clock", "turns.json"]
+    {
+        assert!(said.contains(wanted), "{wanted}: {said}");
+    }
 }
 
 #[test]

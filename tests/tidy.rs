@@ -42,6 +42,7 @@ const TABLE: &[Row] = &[
             "src/voice/",
             "src/cli/call/",
             "src/prompt/",
+            "src/replay/",
             "src/sound/",
         ],
     },

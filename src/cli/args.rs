@@ -147,6 +147,14 @@ pub struct ReplayArgs {
     /// The server's SIP address in the capture [default: where the first INVITE went]
     #[arg(long, value_name = "ADDR:PORT")]
     pub local: Option<SocketAddr>,
+
+    /// Run RTP that was captured without SIP: the stream to this address [default: to where the most packets went]
+    #[arg(long, value_name = "ADDR:PORT", num_args = 0..=1, require_equals = true, conflicts_with = "local")]
+    pub rtp: Option<Option<SocketAddr>>,
+
+    /// With --rtp: the payload type of the keys (RFC 4733)
+    #[arg(long, value_name = "TYPE", default_value_t = 101, requires = "rtp", value_parser = clap::value_parser!(u8).range(96..=127))]
+    pub dtmf_pt: u8,
 }
 
 /// `caly calls`.

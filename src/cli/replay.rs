@@ -16,9 +16,12 @@ use tokio::runtime;
 use super::{Failure, Format, Output, ReplayArgs};
 use crate::app::{self, Agents};
 use crate::call::destination::TestDestination;
-use crate::capture::read::{self, Reading};
+use crate::capture::read::{self, ReadCounters, Reading};
 use crate::config::Config;
-use crate::replay::{self, Outcome, ReplayConfig, ReplayError, ReplayedCall};
+use crate::replay::{
+    self, BareRtp, BargeIn, ChosenStream, Outcome, ReplayConfig, ReplayError, ReplayedCall, Timing, Turn,
+    TurnBy,
+};
 use crate::signaling::Destinations;
 use crate::store::DataDir;
 
@@ -30,6 +33,20 @@ struct Report<'a> {
     files: &'a [WrittenFile],
     /// Virtual time for one second of real time.
     speed: f64,
+}
+
+/// What stands in turns.json for each call.
+#[derive(Debug, Serialize)]
+struct CallTurns<'a> {
+    call: &'a str,
+    turns: &'a [Turn],
+    barge_ins: &'a [BargeIn],
+}
+
+impl<'a> CallTurns<'a> {
+    fn of(call: &'a ReplayedCall) -> Self {
+        Self { call: &call.call, turns: &call.timing.turns, barge_ins: &call.timing.barge_ins }
+    }
 }
 
 /// A file that the replay wrote.
@@ -54,13 +71,16 @@ pub(super) fn run(args: &ReplayArgs, out: &mut Output<'_>) -> Result<(), Failure
     make_empty(&args.out)?;
     let config = ReplayConfig {
         local: args.local,
+        bare_rtp: args.rtp.map(|to| BareRtp { to, dtmf: args.dtmf_pt }),
         agent,
         destinations: destinations(&config, &reading)?,
         policy: app::call_policy(&config),
         recordings: &args.out,
         start,
     };
-    let outcome = replay::run(reading, config).map_err(|error| unplayable(&args.file, error))?;
+    let (counters, is_broken) = (reading.counters, reading.broken_after.is_some());
+    let outcome = replay::run(reading, config)
+        .map_err(|error| unplayable(&args.file, error, &holds(&counters, is_broken)))?;
     let took = start.elapsed();
     let files = write(&args.out, &outcome)?;
     let speed = outcome.duration_ms as f64 / 1000.0 / took.max(Duration::from_micros(1)).as_secs_f64();
@@ -103,13 +123,21 @@ fn destinations(config: &Config, reading: &Reading) -> Result<Destinations, Fail
 }
 
 fn unplayable(file: &Path, error: ReplayError) -> Failure {
+/// What a capture without a call holds instead.
+fn holds(counters: &ReadCounters, is_broken: bool) -> String {
+    let ReadCounters { frames, foreign, cut, .. } = counters;
+    let end = if is_broken { ", and is broken behind them" } else { "" };
+    format!("it holds {frames} frames, {foreign} of them neither UDP nor TCP, {cut} only in part{end}")
+}
+
+fn unplayable(file: &Path, error: ReplayError, holds: &str) -> Failure {
     let advice = match error {
-        ReplayError::NoInvite => {
-            "a replay needs the SIP of the call; RTP alone can be sent into a call by: caly call --pcap"
-        }
+        ReplayError::NoInvite => "if it holds RTP without its SIP, add --rtp",
+        ReplayError::NoRtp => "capture the call again with: dumpcap -i any -w call.pcap udp",
+        ReplayError::NoRtpTo(_) => "give --rtp without an address, or one that RTP went to",
         ReplayError::NoInviteTo(_) => "leave --local out, or name the address that the INVITE went to",
     };
-    Failure::failed(format!("{}: {error}", file.display())).advise(advice)
+    Failure::failed(format!("{}: {error} ({holds})", file.display())).advise(advice)
 }
 
 /// Old results must not be taken for new ones.
@@ -135,13 +163,16 @@ fn write(folder: &Path, outcome: &Outcome) -> Result<Vec<WrittenFile>, Failure> 
     }
     let mut report = serde_json::to_vec_pretty(outcome).map_err(|error| failed(folder, &error))?;
     report.push(b'\n');
-    for (name, bytes) in [("events.jsonl", &events), ("report.json", &report)] {
+    let turns: Vec<_> = outcome.calls.iter().map(CallTurns::of).collect();
+    let mut turns = serde_json::to_vec_pretty(&turns).map_err(|error| failed(folder, &error))?;
+    turns.push(b'\n');
+    for (name, bytes) in [("events.jsonl", &events), ("report.json", &report), ("turns.json", &turns)] {
         let path = folder.join(name);
         fs::write(&path, bytes).map_err(|error| failed(&path, &error))?;
     }
     let recordings = outcome.calls.iter().filter_map(|call| call.recording.as_deref());
     let mut files = Vec::new();
-    for name in ["events.jsonl", "report.json"].into_iter().chain(recordings) {
+    for name in ["events.jsonl", "report.json", "turns.json"].into_iter().chain(recordings) {
         let path = folder.join(name);
         let bytes = fs::read(&path).map_err(|error| failed(&path, &error))?;
         let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
@@ -151,8 +182,16 @@ fn write(folder: &Path, outcome: &Outcome) -> Result<Vec<WrittenFile>, Failure> 
 }
 
 fn print(out: &mut Output<'_>, outcome: &Outcome, files: &[WrittenFile], speed: f64) -> Result<(), Failure> {
+    if let Some(ChosenStream { from, to, codec, packets }) = &outcome.stream {
+        out.line(format_args!(
+            "took the RTP from {from} to {to} for the caller: {packets} packets of {codec}; its SIP is made up"
+        ))?;
+    }
     for call in &outcome.calls {
         out.line(line_of(call))?;
+        for line in timing_lines(&call.timing) {
+            out.line(format_args!("  {line}"))?;
+        }
     }
     if outcome.unfinished_calls > 0 {
         let calls = outcome.unfinished_calls;
@@ -196,3 +235,46 @@ fn line_of(call: &ReplayedCall) -> String {
         "call to {number}: {talk}, {cause}; received {received} packets ({lost} lost), sent {sent}; keys {keys}"
     )
 }
+
+/// The times of a call for people: the answer, the caller's network, and each turn as far as a screen holds them.
+fn timing_lines(timing: &Timing) -> Vec<String> {
+    let ms = |value: Option<u64>| value.map_or("-".to_owned(), |value| format!("{value} ms"));
+    let mut lines = vec![format!(
+        "set up in {}, acknowledged after {}, first audio {} after that",
+        ms(timing.setup_ms),
+        ms(timing.acknowledged_ms),
+        ms(timing.first_audio_after_ack_ms)
+    )];
+    if let Some(leg) = &timing.quality {
+        lines.push(format!(
+            "caller's RTP: {} lost, {} late, {} twice, {} out of order; jitter {:.1}/{:.1}/{:.1} ms (p50/p95/max)",
+            leg.lost, leg.late, leg.duplicate, leg.reordered, leg.jitter_p50_ms, leg.jitter_p95_ms, leg.jitter_max_ms
+        ));
+    }
+    lines.extend(timing.turns.iter().take(SHOWN).map(|turn| {
+        let what = match turn.by {
+            TurnBy::Speech => "spoke".to_owned(),
+            TurnBy::Keys => format!("pressed {}", turn.keys),
+        };
+        let (stopped, answer) = (turn.stopped_ms as f64 / 1000.0, ms(turn.response_ms));
+        format!("{stopped:7.2} s  caller {what}; the agent was heard after {answer}")
+    }));
+    lines.extend(timing.barge_ins.iter().take(SHOWN).map(|barge_in| {
+        let BargeIn { by, onset_ms, took_ms, .. } = barge_in;
+        format!(
+            "{:7.2} s  interrupted by {by}; the agent was silent after {took_ms} ms",
+            *onset_ms as f64 / 1000.0
+        )
+    }));
+    let hidden = timing.turns.len().saturating_sub(SHOWN) + timing.barge_ins.len().saturating_sub(SHOWN);
+    if hidden > 0 {
+        lines.push(format!("{hidden} more in turns.json"));
+    }
+    for (cause, slots) in &timing.dry_slots {
+        lines.push(format!("{slots} slots of 20 ms without the agent's next words, because of: {cause}"));
+    }
+    lines
+}
+
+/// Turns of one call on the screen; the files have all.
+const SHOWN: usize = 20;

@@ -1,13 +1,14 @@
 //! What a replay has brought: the log of every call, and the same in short.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::stage::StageCounters;
+use super::bare_rtp::ChosenStream;
+use super::stage::Stage;
+use super::timing::{Timing, millis};
 use super::unusable;
-use crate::call::log::{CallId, Event, Record, UnixMicros, Way};
+use crate::call::log::{Event, Record, UnixMicros, Way};
 use crate::capture::read::ReadCounters;
 
 /// The outcome of a replay; the same for every run of the same capture.
@@ -17,7 +18,9 @@ pub struct Outcome {
     pub calls: Vec<ReplayedCall>,
     /// Virtual time from the first packet to the end of the last call.
     pub duration_ms: u64,
-    /// SIP messages that were fed.
+    /// The stream that was taken for the caller's, if the capture was taken for RTP alone.
+    pub stream: Option<ChosenStream>,
+    /// SIP messages that were fed; with RTP alone, those that were written for it.
     pub sip_messages: u64,
     /// SIP messages that were not fed: what they answer never came.
     pub sip_withheld: u64,
@@ -69,18 +72,22 @@ pub struct ReplayedCall {
     pub sent: u64,
     /// The recording, below the folder for it.
     pub recording: Option<String>,
+    /// How fast it went.
+    pub timing: Timing,
 }
 
 impl Outcome {
-    pub(super) fn of(mut records: Vec<Record>, duration: Duration, media: StageCounters) -> Self {
-        let mut calls: BTreeMap<CallId, ReplayedCall> = BTreeMap::new();
+    /// What the records tell; `start` is the wall-clock time at which the stage's time began.
+    pub(super) fn of(mut records: Vec<Record>, start: Duration, stage: &Stage) -> Self {
         records.sort_by_key(|record| (record.call, record.seq));
-        for record in &records {
-            calls.entry(record.call).or_default().note(record);
-        }
+        let media = stage.counters();
         Self {
-            calls: calls.into_values().collect(),
-            duration_ms: millis(duration),
+            calls: records
+                .chunk_by(|a, b| a.call == b.call)
+                .map(|call| replayed(call, start, stage))
+                .collect(),
+            duration_ms: 0,
+            stream: None,
             sip_messages: 0,
             sip_withheld: 0,
             media_packets: media.delivered,
@@ -98,6 +105,26 @@ impl Outcome {
         self.unusable_frames = unusable(&counters);
         self.broken_after = broken_after;
     }
+}
+
+/// One call's records in short.
+fn replayed(records: &[Record], start: Duration, stage: &Stage) -> ReplayedCall {
+    let mut call = ReplayedCall::default();
+    let (mut port, mut length) = (None, Duration::ZERO);
+    for record in records {
+        call.note(record);
+        length = length.max(record.at.as_duration());
+        if let Event::Media(media) = &record.event {
+            port = Some(media.local.port());
+        }
+    }
+    let began = Duration::from_micros(u64::try_from(call.started_at).unwrap_or(0)).saturating_sub(start);
+    let mut heard = port.map(|port| stage.heard(port, began, began + length)).unwrap_or_default();
+    for span in &mut heard {
+        (span.from, span.until) = (span.from - began, span.until - began);
+    }
+    call.timing = Timing::of(records, &heard);
+    call
 }
 
 impl ReplayedCall {
@@ -141,8 +168,4 @@ impl ReplayedCall {
             | Event::Gap { .. } => {}
         }
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

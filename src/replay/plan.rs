@@ -10,6 +10,7 @@ use caly_sip::sdp::{Address, MediaKind, SessionDescription};
 use caly_sip::transport::Transport;
 
 use super::ReplayError;
+use super::bare_rtp::ChosenStream;
 use super::hold_back::InviteId;
 use super::stage::next;
 use crate::capture::read::{Content, Reading, Seen};
@@ -27,6 +28,8 @@ pub(super) struct Plan {
     pub(super) media: HashMap<String, SocketAddr>,
     /// Packets that the server sent then, or that belong to somebody else.
     pub(super) passed_over: u64,
+    /// The caller's stream, if the capture is taken for RTP alone.
+    pub(super) stream: Option<ChosenStream>,
 }
 
 /// Something that arrived.
@@ -99,7 +102,8 @@ impl Plan {
         }
         let mut answers = Answers::of(&said, local);
         let media = std::mem::take(&mut answers.media);
-        let mut plan = Self { local, peers: Vec::new(), inputs: Vec::new(), media, passed_over: 0 };
+        let (peers, inputs) = (Vec::new(), Vec::new());
+        let mut plan = Self { local, peers, inputs, media, passed_over: 0, stream: None };
         plan.guess_media(&said, &rest);
         let addresses: Vec<SocketAddr> =
             plan.media.values().flat_map(|&address| [address, next(address)]).collect();

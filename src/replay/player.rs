@@ -15,6 +15,7 @@ use super::hold_back::{HoldBack, InviteId};
 use super::outcome::Outcome;
 use super::plan::{Input, Plan, Sip, What, audio_of};
 use super::stage::{Arrived, Stage};
+use super::timing::millis;
 use crate::call::log::{Record, UnixMicros};
 use crate::call::route::Routing;
 use crate::capture::Capture;
@@ -127,7 +128,8 @@ impl Player {
         self.recorder.close();
         self.collect();
         let duration = self.now.saturating_duration_since(self.start);
-        let mut outcome = Outcome::of(self.records, duration, self.stage.counters());
+        let mut outcome = Outcome::of(self.records, self.start_wall, &self.stage);
+        outcome.duration_ms = millis(duration);
         outcome.sip_messages = self.messages;
         outcome.passed_over = passed_over;
         outcome.sip_withheld = withheld;

@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use super::wire::{Span, Wire};
 use crate::engine::ports::PortError;
 use crate::engine::sockets::Received;
 use crate::engine::{MediaIo, Surroundings};
@@ -17,7 +18,9 @@ pub(super) struct Stage(Rc<RefCell<Scene>>);
 
 #[derive(Debug)]
 struct Scene {
+    start: Instant,
     now: Instant,
+    wire: Wire,
     next_port: u16,
     /// What waits to be received, by local port.
     waiting: HashMap<u16, VecDeque<Arrived>>,
@@ -54,7 +57,9 @@ impl Stage {
     /// A stage whose time begins at `now`.
     pub(super) fn new(now: Instant) -> Self {
         Self(Rc::new(RefCell::new(Scene {
+            start: now,
             now,
+            wire: Wire::default(),
             next_port: FIRST_PORT,
             waiting: HashMap::new(),
             early: HashMap::new(),
@@ -91,6 +96,11 @@ impl Stage {
         } else {
             scene.counters.undelivered += 1;
         }
+    }
+
+    /// When a port of ours could be heard between two times since the begin.
+    pub(super) fn heard(&self, port: u16, from: Duration, until: Duration) -> Vec<Span> {
+        self.0.borrow().wire.spans(port, from, until)
     }
 
     /// What happened so far. Packets that still wait for an answer count as undelivered.
@@ -178,8 +188,11 @@ impl MediaIo for StageSockets {
         Ok(self.receive(next(self.rtp).port(), buffer))
     }
 
-    fn send_rtp(&self, _datagram: &[u8], _destination: SocketAddr) -> io::Result<()> {
-        self.stage.0.borrow_mut().counters.sent += 1;
+    fn send_rtp(&self, datagram: &[u8], _destination: SocketAddr) -> io::Result<()> {
+        let mut scene = self.stage.0.borrow_mut();
+        scene.counters.sent += 1;
+        let at = scene.now.saturating_duration_since(scene.start);
+        scene.wire.note(self.rtp.port(), at, datagram);
         Ok(())
     }
 
