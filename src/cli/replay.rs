@@ -78,10 +78,11 @@ pub(super) fn run(args: &ReplayArgs, out: &mut Output<'_>) -> Result<(), Failure
         recordings: &args.out,
         start,
     };
+    let began = Instant::now();
     let (counters, is_broken) = (reading.counters, reading.broken_after.is_some());
     let outcome = replay::run(reading, config)
         .map_err(|error| unplayable(&args.file, error, &holds(&counters, is_broken)))?;
-    let took = start.elapsed();
+    let took = began.elapsed();
     let files = write(&args.out, &outcome)?;
     let speed = outcome.duration_ms as f64 / 1000.0 / took.max(Duration::from_micros(1)).as_secs_f64();
     match out.format() {
@@ -122,7 +123,6 @@ fn destinations(config: &Config, reading: &Reading) -> Result<Destinations, Fail
     Ok(destinations)
 }
 
-fn unplayable(file: &Path, error: ReplayError) -> Failure {
 /// What a capture without a call holds instead.
 fn holds(counters: &ReadCounters, is_broken: bool) -> String {
     let ReadCounters { frames, foreign, cut, .. } = counters;

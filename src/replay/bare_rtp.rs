@@ -2,6 +2,7 @@
 //! missing is written anew - INVITE, ACK, BYE, with the stream's addresses and payload types - so that the call goes the one
 //! way that every call goes.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -40,8 +41,13 @@ pub struct ChosenStream {
     pub packets: u64,
 }
 
-/// Packets by who sent them, where they went, and in which codec.
-type Streams = BTreeMap<(SocketAddr, SocketAddr, u8), u64>;
+/// What one side sent the other in one codec.
+#[derive(Clone, Copy, Debug)]
+struct Stream {
+    packets: u64,
+    /// When it began, as a place in the capture.
+    place: usize,
+}
 
 /// A plan for the call that the chosen stream belongs to.
 pub(super) fn plan(reading: Reading, wanted: BareRtp) -> Result<Plan, ReplayError> {
@@ -75,27 +81,29 @@ pub(super) fn plan(reading: Reading, wanted: BareRtp) -> Result<Plan, ReplayErro
     Ok(plan)
 }
 
-/// The destination with the most packets of a known codec, and who sent the most of them.
+/// The stream with the most packets of a known codec; of two that are as long, the one that began first.
 fn choose(
     packets: &[Seen],
     wanted: Option<SocketAddr>,
 ) -> Result<(SocketAddr, SocketAddr, u8, u64), ReplayError> {
-    let mut streams = Streams::new();
-    for seen in packets {
+    let mut streams: BTreeMap<(SocketAddr, SocketAddr, u8), Stream> = BTreeMap::new();
+    for (place, seen) in packets.iter().enumerate() {
         let Content::Datagram(bytes) = &seen.what else { continue };
         let Ok(packet) = Packet::parse(bytes) else { continue };
+        let payload_type = packet.payload_type.0;
         let is_known = Codec::from_static_payload_type(packet.payload_type).is_some();
         let is_wanted = wanted.is_none_or(|wanted| wanted == seen.to);
         if is_known && is_wanted && !packet.payload.is_empty() {
-            *streams.entry((seen.from, seen.to, packet.payload_type.0)).or_default() += 1;
+            let stream = streams.entry((seen.from, seen.to, payload_type));
+            stream.or_insert(Stream { packets: 0, place }).packets += 1;
         }
     }
-    let most = streams.into_iter().max_by_key(|&(_, packets)| packets);
-    let ((from, to, payload_type), packets) = most.ok_or(match wanted {
+    let most = streams.into_iter().max_by_key(|(_, stream)| (stream.packets, Reverse(stream.place)));
+    let ((from, to, payload_type), stream) = most.ok_or(match wanted {
         Some(wanted) => ReplayError::NoRtpTo(wanted),
         None => ReplayError::NoRtp,
     })?;
-    Ok((from, to, payload_type, packets))
+    Ok((from, to, payload_type, stream.packets))
 }
 
 /// The signaling of the call, as its caller would have sent it.
