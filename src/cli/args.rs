@@ -92,7 +92,7 @@ pub struct CallArgs {
     #[arg(long, value_name = "TEXT", group = "sound")]
     pub say: Option<String>,
 
-    /// Press these digits once the call is answered (0-9 * # A-D; RFC 4733)
+    /// Press these keys once the call is answered (0-9 * # A-D; RFC 4733); a comma waits for a second
     #[arg(long, value_name = "DIGITS", value_parser = parse_digits)]
     pub dtmf: Option<String>,
 
@@ -263,8 +263,10 @@ fn parse_digits(text: &str) -> Result<String, String> {
     if text.is_empty() || text.len() > MAX_DIGITS {
         return Err(format!("between 1 and {MAX_DIGITS} digits can be sent"));
     }
-    match text.chars().find(|c| !matches!(c.to_ascii_uppercase(), '0'..='9' | '*' | '#' | 'A'..='D')) {
-        Some(other) => Err(format!("{other:?} is no telephone digit; use 0-9 * # A-D")),
+    match text.chars().find(|c| !matches!(c.to_ascii_uppercase(), '0'..='9' | '*' | '#' | 'A'..='D' | ',')) {
+        Some(other) => {
+            Err(format!("{other:?} is no telephone digit; use 0-9 * # A-D, and a comma to wait a second"))
+        }
         None => Ok(text.to_ascii_uppercase()),
     }
 }
@@ -321,7 +323,7 @@ mod tests {
 
     #[test]
     fn digits_are_those_of_a_telephone() {
-        assert_eq!(parse_digits("12*#a"), Ok("12*#A".to_owned()));
+        assert_eq!(parse_digits("12*#a,"), Ok("12*#A,".to_owned()));
         let too_many = "1".repeat(MAX_DIGITS + 1);
         for wrong in ["", "12x", "١٢", &too_many] {
             assert!(parse_digits(wrong).is_err(), "{wrong}");

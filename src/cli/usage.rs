@@ -106,7 +106,7 @@ mod tests {
             ("caly answer", "caly: unrecognized subcommand 'answer'; see `caly --help`\n"),
             (
                 "caly call sip:echo@127.0.0.1 --dtmf 12x",
-                "caly: invalid value '12x' for '--dtmf <DIGITS>': 'x' is no telephone digit; use 0-9 * # A-D; \
+                "caly: invalid value '12x' for '--dtmf <DIGITS>': 'x' is no telephone digit; use 0-9 * # A-D, and a comma to wait a second; \
                  see `caly call --help`\n",
             ),
             (

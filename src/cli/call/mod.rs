@@ -13,14 +13,13 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use caly_rtp::dtmf::Digit;
 use caly_sip::message::Uri;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::interval;
 
 use self::kept::{KeptFile, KeptFiles};
-use self::program::Program;
+use self::program::{Key, Program};
 use self::report::{Interrupted, Report};
 use super::{CallArgs, Failure, Format, Output};
 use crate::app::{Phone, PhoneConfig, PhoneError};
@@ -40,9 +39,8 @@ pub(super) fn run(args: &CallArgs, out: &mut Output<'_>) -> Result<(), Failure> 
         .map_err(|error| Failure::failed(error.to_string()))?;
     kept::refuse_one_file_twice(args)?;
     let (samples, note) = sound::load(args)?.map_or((None, None), |sound| (Some(sound.samples), sound.note));
-    let digits: Vec<Digit> =
-        args.dtmf.iter().flat_map(|keys| keys.chars()).filter_map(Digit::from_char).collect();
-    let program = Program::new(samples, digits, args.duration);
+    let keys: Vec<Key> = args.dtmf.iter().flat_map(|keys| keys.chars()).filter_map(Key::from_char).collect();
+    let program = Program::new(samples, keys, args.duration);
     let report = Report::new(&args.uri, note.into_iter().collect());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)

@@ -13,27 +13,51 @@ use crate::call::destination::{Begin, Destination, Wish};
 pub(super) struct Program {
     sound: Vec<i16>,
     position: usize,
-    digits: VecDeque<Digit>,
-    next_digit: u32,
+    keys: VecDeque<Key>,
+    next_key: u32,
     tick: u32,
     hang_up_at: Option<u32>,
 }
 
+/// A step on the keypad.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Key {
+    /// Press this one.
+    Press(Digit),
+    /// Wait for a second.
+    Wait,
+}
+
+impl Key {
+    /// A digit, or a comma for a second of waiting.
+    pub(super) fn from_char(character: char) -> Option<Self> {
+        if character == ',' { Some(Self::Wait) } else { Digit::from_char(character).map(Self::Press) }
+    }
+
+    fn ticks(self) -> usize {
+        match self {
+            Self::Press(_) => PRESS_TICKS,
+            Self::Wait => WAIT_TICKS,
+        }
+    }
+}
+
 impl Program {
-    /// Sound and digits start together. Without a duration the call ends a moment after both, or, if there is neither,
+    /// Sound and keys start together. Without a duration the call ends a moment after both, or, if there is neither,
     /// when the other side hangs up.
-    pub(super) fn new(sound: Option<Vec<i16>>, digits: Vec<Digit>, duration: Option<Duration>) -> Self {
+    pub(super) fn new(sound: Option<Vec<i16>>, keys: Vec<Key>, duration: Option<Duration>) -> Self {
         let sound_ticks = sound.as_ref().map_or(0, |sound| sound.len().div_ceil(FRAME_SAMPLES));
-        let digit_ticks = if digits.is_empty() { 0 } else { FIRST_DIGIT + digits.len() * DIGIT_TICKS };
-        let is_silent = sound.is_none() && digits.is_empty();
-        let natural = (!is_silent).then(|| sound_ticks.max(digit_ticks) + TAIL_TICKS);
+        let pressing: usize = keys.iter().map(|key| key.ticks()).sum();
+        let key_ticks = if keys.is_empty() { 0 } else { FIRST_KEY + pressing };
+        let is_silent = sound.is_none() && keys.is_empty();
+        let natural = (!is_silent).then(|| sound_ticks.max(key_ticks) + TAIL_TICKS);
         let wanted = duration.map(|duration| duration.as_millis().div_ceil(FRAME.as_millis()) as usize);
         let hang_up_at = wanted.or(natural).map(|ticks| u32::try_from(ticks).unwrap_or(u32::MAX));
         Self {
             sound: sound.unwrap_or_default(),
             position: 0,
-            digits: digits.into(),
-            next_digit: FIRST_DIGIT as u32,
+            keys: keys.into(),
+            next_key: FIRST_KEY as u32,
             tick: 0,
             hang_up_at,
         }
@@ -54,20 +78,24 @@ impl Destination for Program {
     }
 
     fn poll_wish(&mut self, _now: Instant) -> Option<Wish> {
-        if self.tick >= self.next_digit
-            && let Some(digit) = self.digits.pop_front()
+        while self.tick >= self.next_key
+            && let Some(key) = self.keys.pop_front()
         {
-            self.next_digit = self.tick + DIGIT_TICKS as u32;
-            return Some(Wish::SendDigits(vec![digit]));
+            self.next_key = self.tick + key.ticks() as u32;
+            if let Key::Press(digit) = key {
+                return Some(Wish::SendDigits(vec![digit]));
+            }
         }
         self.hang_up_at.take_if(|at| self.tick >= *at).map(|_| Wish::HangUp)
     }
 }
 
 /// The far end's jitter buffer and prompt get half a second.
-const FIRST_DIGIT: usize = 25;
+const FIRST_KEY: usize = 25;
 /// 100 ms of tone, 100 ms of pause: one at a time, so that the log tells when each was pressed.
-const DIGIT_TICKS: usize = 10;
+const PRESS_TICKS: usize = 10;
+/// A second.
+const WAIT_TICKS: usize = 50;
 /// What comes back after the last word: an echo through two jitter buffers.
 const TAIL_TICKS: usize = 25;
 
@@ -88,10 +116,22 @@ mod tests {
 
     #[test]
     fn keys_are_pressed_one_after_the_other_and_then_it_hangs_up() {
-        let digits: Vec<Digit> = "1#".chars().filter_map(Digit::from_char).collect();
-        let wishes = run(&mut Program::new(None, digits.clone(), None), 200);
-        let pressed = |n: usize| Wish::SendDigits(vec![digits[n]]);
-        assert_eq!(wishes, [(25, pressed(0)), (35, pressed(1)), (70, Wish::HangUp)]);
+        let wishes = run(&mut Program::new(None, keys("1#"), None), 200);
+        assert_eq!(wishes, [(25, pressed('1')), (35, pressed('#')), (70, Wish::HangUp)]);
+    }
+
+    #[test]
+    fn a_comma_waits_for_a_second() {
+        let wishes = run(&mut Program::new(None, keys(",1,,2"), None), 400);
+        assert_eq!(wishes, [(75, pressed('1')), (185, pressed('2')), (220, Wish::HangUp)]);
+    }
+
+    fn keys(text: &str) -> Vec<Key> {
+        text.chars().filter_map(Key::from_char).collect()
+    }
+
+    fn pressed(key: char) -> Wish {
+        Wish::SendDigits(Digit::from_char(key).into_iter().collect())
     }
 
     #[test]
