@@ -81,6 +81,7 @@ pub(super) async fn connect(file: &Path, busy_timeout: Duration) -> Result<Sqlit
         .busy_timeout(busy_timeout)
         .thread_name(|_| "caly-db".to_owned())
         .disable_statement_logging()
+        .statement_cache_capacity(PREPARED_STATEMENTS)
         .pragma("cache_size", CACHE_KIB);
     options.connect().await
 }
@@ -203,6 +204,9 @@ static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations");
 /// Pages that the writer keeps in memory: a negative number counts KiB. Calls come and go at the end of the tables, so a small
 /// cache serves as well as the usual 2 MB.
 const CACHE_KIB: &str = "-512";
+
+/// Statements kept prepared. Batches of every size have a text of their own, and 20 kB each: the usual hundred would be 2 MB.
+const PREPARED_STATEMENTS: usize = 8;
 
 /// Marks the file as ours: `CALY` in ASCII. The same number stands in `PRAGMA application_id` above.
 const APPLICATION_ID: i32 = 0x4341_4C59;
