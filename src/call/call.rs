@@ -401,7 +401,7 @@ impl Call {
 
     fn log_dialogue(&mut self, now: Instant) {
         while let Some(event) = self.destination.poll_event() {
-            self.event(now, Event::Dialogue(event));
+            self.event(now, Event::Dialogue(event.bounded()));
         }
     }
 

@@ -77,9 +77,9 @@ pub enum Dialogue {
     },
     /// The caller left a message, which is a part of the recording.
     Message {
-        /// Where it begins, in milliseconds since the call began.
+        /// Where it begins, in milliseconds since the agent took the call, which is where its recording begins.
         from_ms: u64,
-        /// Where it ends.
+        /// Where it ends, likewise.
         to_ms: u64,
     },
     /// Slots of 20 ms in which the agent had begun to speak and had nothing to send.
@@ -97,10 +97,41 @@ pub enum Dialogue {
 }
 
 impl Dialogue {
-    /// True for what must never be dropped: who the agent was, what the conversation came to, where messages are.
+    /// The event with its texts cut to [`MAX_TEXT_BYTES`] and its names to [`MAX_NAME_BYTES`]: an agent may say a minute of
+    /// text, and a tool answer with anything. What was cut ends in `…`; JSON that was cut is no JSON any more.
+    #[must_use]
+    pub fn bounded(mut self) -> Self {
+        match &mut self {
+            Self::Said { text, language, .. } => {
+                cut(text, MAX_TEXT_BYTES);
+                cut(language, MAX_NAME_BYTES);
+            }
+            Self::ToolCalled { name, arguments: text } | Self::ToolAnswered { name, answer: text, .. } => {
+                cut(name, MAX_NAME_BYTES);
+                cut(text, MAX_TEXT_BYTES);
+            }
+            Self::Agent { name } | Self::State { name } | Self::Outcome { name } => cut(name, MAX_NAME_BYTES),
+            Self::BargeIn { by: word, .. } | Self::DrySlots { cause: word, .. } => cut(word, MAX_NAME_BYTES),
+            Self::Heard { .. }
+            | Self::SpeechStarted
+            | Self::SpeechEnded { .. }
+            | Self::TurnCommitted { .. }
+            | Self::Idle { .. }
+            | Self::Message { .. } => {}
+        }
+        self
+    }
+
+    /// True for what must not be dropped as long as there is any room: who the agent was, what it did outside of the call
+    /// (an order was cancelled, or was asked to be), what the conversation came to, where
+    /// messages are.
     pub fn is_milestone(&self) -> bool {
         match self {
-            Self::Agent { .. } | Self::Message { .. } | Self::Outcome { .. } => true,
+            Self::Agent { .. }
+            | Self::ToolCalled { .. }
+            | Self::ToolAnswered { .. }
+            | Self::Message { .. }
+            | Self::Outcome { .. } => true,
             Self::Said { .. }
             | Self::Heard { .. }
             | Self::BargeIn { .. }
@@ -109,9 +140,66 @@ impl Dialogue {
             | Self::TurnCommitted { .. }
             | Self::Idle { .. }
             | Self::State { .. }
-            | Self::ToolCalled { .. }
-            | Self::ToolAnswered { .. }
             | Self::DrySlots { .. } => false,
+        }
+    }
+}
+
+/// Cuts `text` to at most `max_bytes`, the mark of the cut included, between two characters.
+fn cut(text: &mut String, max_bytes: usize) {
+    if text.len() > max_bytes {
+        text.truncate(text.floor_char_boundary(max_bytes.saturating_sub(CUT.len_utf8())));
+        text.push(CUT);
+        text.shrink_to_fit();
+    }
+}
+
+/// The most that one event keeps of what was said, asked or answered: a minute of Hindi takes about 3 kB. Escaped as JSON it
+/// stays far below what the spool takes as one record.
+pub const MAX_TEXT_BYTES: usize = 4_096;
+
+/// The most that one event keeps of a name.
+pub const MAX_NAME_BYTES: usize = 128;
+
+/// Stands where a text was cut.
+const CUT: char = '…';
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(text: String) -> Dialogue {
+        Dialogue::Said { utterance: 1, text, language: "hi-IN".to_owned() }
+    }
+
+    #[test]
+    fn long_texts_are_cut_between_characters_and_marked() {
+        // Three bytes each: the limit falls into the middle of one.
+        let Dialogue::Said { text, .. } = said("न".repeat(MAX_TEXT_BYTES)).bounded() else {
+            panic!("said")
+        };
+        assert!(text.len() <= MAX_TEXT_BYTES && text.len() > MAX_TEXT_BYTES - 4, "{}", text.len());
+        assert_eq!(text.strip_suffix('…').map(|kept| kept.trim_end_matches('न')), Some(""));
+        let exact = "x".repeat(MAX_TEXT_BYTES);
+        assert_eq!(said(exact.clone()).bounded(), said(exact));
+    }
+
+    #[test]
+    fn every_text_of_every_event_has_its_limit() {
+        let huge = || "x".repeat(100_000);
+        let all = [
+            Dialogue::Agent { name: huge() },
+            Dialogue::Said { utterance: 1, text: huge(), language: huge() },
+            Dialogue::BargeIn { utterance: 1, heard_ms: 1, by: huge() },
+            Dialogue::State { name: huge() },
+            Dialogue::ToolCalled { name: huge(), arguments: huge() },
+            Dialogue::ToolAnswered { name: huge(), answer: huge(), took_ms: 1, is_ok: true },
+            Dialogue::DrySlots { cause: huge(), count: 1 },
+            Dialogue::Outcome { name: huge() },
+        ];
+        for dialogue in all {
+            let json = serde_json::to_string(&dialogue.bounded()).unwrap();
+            assert!(json.len() < MAX_TEXT_BYTES + MAX_NAME_BYTES + 128, "{}", json.len());
         }
     }
 }
