@@ -1,4 +1,6 @@
-//! Putting events into the database: each (call, number) once, and the call's row with them, in one transaction.
+//! Putting events into the database: each (call, number) once, and the call's row and turns with them, in one transaction.
+
+mod turns;
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -8,7 +10,7 @@ use sqlx::{Connection as _, QueryBuilder, Sqlite};
 use super::row::{CallRow, event_type, int};
 use crate::call::log::Record;
 
-/// Inserts those of `records` that are not there yet and brings their calls' rows up to date. Returns how many were
+/// Inserts those of `records` that are not there yet and brings their calls' rows and turns up to date. Returns how many were
 /// new. Records that were applied before change nothing.
 ///
 /// # Errors
@@ -21,11 +23,17 @@ pub(super) async fn apply(connection: &mut SqliteConnection, records: &[Record])
     }
     let applied = int_of(fresh.len());
     let before = rows_of(&mut transaction, &fresh).await?;
-    let after = fold(records, fresh, &before);
+    let news: Vec<(String, &Record)> = records
+        .iter()
+        .map(|record| (record.call.to_string(), record))
+        .filter(|(id, record)| fresh.remove(&(id.clone(), int(record.seq))))
+        .collect();
+    let after = fold(&news, &before);
     let changed: Vec<CallRow> = after.into_values().filter(|row| before.get(&row.id) != Some(row)).collect();
     for chunk in changed.chunks(ROWS_PER_STATEMENT) {
         upsert_rows(&mut transaction, chunk).await?;
     }
+    turns::apply(&mut transaction, &news).await?;
     transaction.commit().await?;
     Ok(applied)
 }
@@ -74,19 +82,12 @@ async fn rows_of(
     Ok(rows)
 }
 
-/// The rows of `before` with the fresh ones of `records` applied, each once.
-fn fold(
-    records: &[Record],
-    mut fresh: HashSet<(String, i64)>,
-    before: &BTreeMap<String, CallRow>,
-) -> BTreeMap<String, CallRow> {
+/// The rows of `before` with `news` applied.
+fn fold(news: &[(String, &Record)], before: &BTreeMap<String, CallRow>) -> BTreeMap<String, CallRow> {
     let mut rows: BTreeMap<String, CallRow> = BTreeMap::new();
-    for record in records {
-        let id = record.call.to_string();
-        if fresh.remove(&(id.clone(), int(record.seq))) {
-            let known = || before.get(&id).cloned().unwrap_or_else(|| CallRow::new(record.call));
-            rows.entry(id.clone()).or_insert_with(known).apply(record.at, &record.event);
-        }
+    for (id, record) in news {
+        let known = || before.get(id).cloned().unwrap_or_else(|| CallRow::new(record.call));
+        rows.entry(id.clone()).or_insert_with(known).apply(record.at, &record.event);
     }
     rows
 }
@@ -111,7 +112,7 @@ async fn upsert_rows(connection: &mut SqliteConnection, rows: &[CallRow]) -> Res
 
 type Values<'qb> = sqlx::query_builder::Separated<'qb, Sqlite, &'static str>;
 
-/// The first 23 of [`COLUMNS`].
+/// The first 28 of [`COLUMNS`].
 fn bind_row(values: &mut Values<'_>, row: &CallRow) {
     values
         .push_bind(row.started_at)
@@ -136,7 +137,12 @@ fn bind_row(values: &mut Values<'_>, row: &CallRow) {
         .push_bind(row.recording_file.clone())
         .push_bind(row.recording_ms)
         .push_bind(row.recording_missing_blocks)
-        .push_bind(row.recording_error.clone());
+        .push_bind(row.recording_error.clone())
+        .push_bind(row.agent.clone())
+        .push_bind(row.outcome.clone())
+        .push_bind(row.turns)
+        .push_bind(row.barge_ins)
+        .push_bind(row.digits);
 }
 
 /// The rest of [`COLUMNS`].
@@ -171,7 +177,7 @@ fn int_of(count: usize) -> u64 {
 }
 
 /// The columns of `calls` behind `id`, in the order in which they are bound.
-const COLUMNS: [&str; 44] = [
+const COLUMNS: [&str; 49] = [
     "started_at",
     "answered_at",
     "ended_at",
@@ -195,6 +201,11 @@ const COLUMNS: [&str; 44] = [
     "recording_ms",
     "recording_missing_blocks",
     "recording_error",
+    "agent",
+    "outcome",
+    "turns",
+    "barge_ins",
+    "digits",
     "mos",
     "loss_percent",
     "jitter_p50_ms",
@@ -221,7 +232,7 @@ const COLUMNS: [&str; 44] = [
 /// Rows of five values: well below the 32,766 variables that a statement of SQLite may have.
 const EVENTS_PER_STATEMENT: usize = 128;
 
-/// Rows of 45 values, likewise.
+/// Rows of 50 values, likewise.
 const ROWS_PER_STATEMENT: usize = 32;
 
 #[cfg(test)]
@@ -231,13 +242,19 @@ mod tests {
     use crate::store::Store;
     use crate::store::sample;
     use crate::store::scratch::Folder;
+    use crate::store::turn::{Turn, turns_of};
 
-    async fn everything(store: &mut Store) -> (Vec<CallRow>, Vec<(String, i64, String)>) {
+    type Everything = (Vec<CallRow>, Vec<(String, i64, String)>, Vec<Turn>);
+
+    async fn everything(store: &mut Store) -> Everything {
         let rows = sqlx::query_as("SELECT * FROM calls ORDER BY id").fetch_all(&mut store.connection).await;
         let events = sqlx::query_as("SELECT call_id, seq, body FROM events ORDER BY call_id, seq")
             .fetch_all(&mut store.connection)
             .await;
-        (rows.unwrap(), events.unwrap())
+        let turns = sqlx::query_as("SELECT * FROM turns ORDER BY call_id, seq")
+            .fetch_all(&mut store.connection)
+            .await;
+        (rows.unwrap(), events.unwrap(), turns.unwrap())
     }
 
     #[tokio::test]
@@ -249,7 +266,7 @@ mod tests {
         let mut expected = CallRow::new(call);
         records.iter().for_each(|record| expected.apply(record.at, &record.event));
         assert_eq!(apply(&mut store.connection, &records).await.unwrap(), int_of(records.len()));
-        let (rows, events) = everything(&mut store).await;
+        let (rows, events, _) = everything(&mut store).await;
         assert_eq!(rows, [expected]);
         for (record, (_, _, body)) in records.iter().zip(&events) {
             assert_eq!(serde_json::from_str::<Event>(body).unwrap(), record.event);
@@ -262,6 +279,7 @@ mod tests {
         let mut store = Store::open(dir.path()).await.unwrap();
         let mut records = sample::one_of_each(sample::call(1));
         records.extend(sample::answered_call(sample::call(2)));
+        records.extend(sample::agent_call(sample::call(3)));
         apply(&mut store.connection, &records).await.unwrap();
         let once = everything(&mut store).await;
         for piece in [1, 3, 7, records.len()] {
@@ -275,18 +293,40 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_call_in_pieces_gives_the_row_of_the_whole() {
-        let dir = Folder::new("apply-pieces");
-        let mut store = Store::open(dir.path()).await.unwrap();
-        let whole = sample::one_of_each(sample::call(1));
-        let pieces = sample::one_of_each(sample::call(1));
-        apply(&mut store.connection, &whole).await.unwrap();
-        let (expected, _) = everything(&mut store).await;
-        sqlx::query("DELETE FROM calls").execute(&mut store.connection).await.unwrap();
-        for record in &pieces {
-            apply(&mut store.connection, std::slice::from_ref(record)).await.unwrap();
+    async fn a_call_in_pieces_gives_the_row_and_the_turns_of_the_whole() {
+        for (name, whole) in [
+            ("apply-pieces", sample::one_of_each(sample::call(1))),
+            ("apply-said-in-pieces", sample::agent_call(sample::call(1))),
+        ] {
+            let dir = Folder::new(name);
+            let mut store = Store::open(dir.path()).await.unwrap();
+            apply(&mut store.connection, &whole).await.unwrap();
+            let expected = everything(&mut store).await;
+            for table in ["turns", "events", "calls"] {
+                let emptied = format!("DELETE FROM {table}");
+                sqlx::query(sqlx::AssertSqlSafe(emptied)).execute(&mut store.connection).await.unwrap();
+            }
+            for record in &whole {
+                apply(&mut store.connection, std::slice::from_ref(record)).await.unwrap();
+            }
+            assert_eq!(everything(&mut store).await, expected);
         }
-        assert_eq!(everything(&mut store).await.0, expected);
+    }
+
+    #[tokio::test]
+    async fn the_turns_in_the_database_are_those_of_the_log() {
+        let dir = Folder::new("apply-turns");
+        let mut store = Store::open(dir.path()).await.unwrap();
+        let records = sample::agent_call(sample::call(1));
+        apply(&mut store.connection, &records).await.unwrap();
+        let (rows, _, turns) = everything(&mut store).await;
+        assert_eq!(turns, turns_of(&rows[0].id, &sample::stored(&records)));
+        assert!(turns.len() > 5, "{turns:#?}");
+        assert_eq!(
+            (rows[0].agent.as_deref(), rows[0].outcome.as_deref()),
+            (Some("Caly"), Some("message_taken"))
+        );
+        assert_eq!((rows[0].turns, rows[0].barge_ins, rows[0].digits), (1, 2, 8));
     }
 
     #[tokio::test]
@@ -295,7 +335,7 @@ mod tests {
         let mut store = Store::open(dir.path()).await.unwrap();
         let call = sample::call(1);
         apply(&mut store.connection, &sample::answered_call(call)[5..]).await.unwrap();
-        let (rows, _) = everything(&mut store).await;
+        let (rows, _, _) = everything(&mut store).await;
         assert_eq!(rows[0].started_at, call.made_at().0);
         assert_eq!(rows[0].direction, None);
         assert_eq!(rows[0].cause.as_deref(), Some("remote_bye"));

@@ -17,6 +17,7 @@ pub(crate) mod sample;
 pub(crate) mod scratch;
 mod shop;
 mod spool;
+mod turn;
 mod writer;
 
 pub use data_dir::DataDir;
@@ -27,4 +28,5 @@ pub use recover::Recovered;
 pub use row::{CallRow, QualityColumns};
 pub use shop::Shop;
 pub use spool::{EventReceiver, EventSender, SpoolError, SpoolHandle, SpoolStats, SpoolWriter, event_ring};
+pub use turn::Turn;
 pub use writer::{StoreStats, StoreWriter};

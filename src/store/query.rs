@@ -13,6 +13,7 @@ use super::database;
 use super::error::StoreError;
 use super::row::{CallRow, event_type, int};
 use super::spool;
+use super::turn::{Turn, turns_of};
 use crate::call::cause::HangupCause;
 use crate::call::log::{CallId, CallTime, Record, UnixMicros};
 
@@ -66,7 +67,9 @@ pub struct CallLog {
     pub row: CallRow,
     /// The events in order.
     pub events: Vec<StoredEvent>,
-    /// How many of them wait in the spool.
+    /// What was said and done, as far as these events tell; in the order of their numbers.
+    pub turns: Vec<Turn>,
+    /// How many of the events wait in the spool.
     pub events_in_spool: u64,
 }
 
@@ -230,8 +233,9 @@ impl StoreReader {
         for record in records {
             events.push(self.stored(&record)?);
         }
-        Ok(row
-            .map_or(Lookup::Absent, |row| Lookup::Found(Box::new(CallLog { row, events, events_in_spool }))))
+        let turns = turns_of(id, &events);
+        let log = |row| Lookup::Found(Box::new(CallLog { row, events, turns, events_in_spool }));
+        Ok(row.map_or(Lookup::Absent, log))
     }
 
     async fn begin_snapshot(&mut self) -> Result<(), StoreError> {

@@ -4,8 +4,9 @@
 use serde::Serialize;
 use sqlx::FromRow;
 
+use crate::call::dialogue::Dialogue;
 use crate::call::log::{
-    CallDirection, CallId, CallTime, Ended, Event, LegQuality, Opened, Pacing, UnixMicros,
+    CallDirection, CallId, CallTime, Ended, Event, LegQuality, Opened, Pacing, UnixMicros, Way,
 };
 
 /// One call as `caly calls ls` lists it. Figures are empty until the call ends.
@@ -59,6 +60,16 @@ pub struct CallRow {
     pub recording_missing_blocks: Option<i64>,
     /// Why the recording stopped early.
     pub recording_error: Option<String>,
+    /// The agent that took the call.
+    pub agent: Option<String>,
+    /// What the conversation came to, in the agent's own terms.
+    pub outcome: Option<String>,
+    /// How often the caller had spoken and it was the agent's turn.
+    pub turns: i64,
+    /// How often the caller interrupted the agent.
+    pub barge_ins: i64,
+    /// Keys that the caller pressed.
+    pub digits: i64,
     /// The leg's figures.
     #[sqlx(flatten)]
     pub quality: QualityColumns,
@@ -128,12 +139,13 @@ impl CallRow {
             Event::Gap { missing } => self.dropped_events = self.dropped_events.saturating_add(int(*missing)),
             Event::Quality { leg, pacing } => self.quality = QualityColumns::new(leg, pacing),
             Event::Ended(ended) => self.end(at, ended),
-            Event::Dialogue(_)
+            Event::Dialogue(dialogue) => self.add_dialogue(dialogue),
+            Event::Dtmf { way: Way::Received, .. } => self.digits = self.digits.saturating_add(1),
+            Event::Dtmf { way: Way::Sent, .. }
             | Event::Sip(_)
             | Event::Acknowledged
             | Event::Latched { .. }
             | Event::ForeignSource { .. }
-            | Event::Dtmf { .. }
             | Event::StreamReset { .. }
             | Event::UnknownPayloadType { .. }
             | Event::ReoffersRefused { .. }
@@ -158,6 +170,25 @@ impl CallRow {
         self.number = Some(opened.number.clone());
         self.sip_call_id = Some(opened.sip_call_id.clone());
         self.destination.clone_from(&opened.destination);
+    }
+
+    fn add_dialogue(&mut self, dialogue: &Dialogue) {
+        match dialogue {
+            Dialogue::Agent { name } => self.agent = Some(name.clone()),
+            Dialogue::Outcome { name } => self.outcome = Some(name.clone()),
+            Dialogue::TurnCommitted { .. } => self.turns = self.turns.saturating_add(1),
+            Dialogue::BargeIn { .. } => self.barge_ins = self.barge_ins.saturating_add(1),
+            Dialogue::Said { .. }
+            | Dialogue::Heard { .. }
+            | Dialogue::SpeechStarted
+            | Dialogue::SpeechEnded { .. }
+            | Dialogue::Idle { .. }
+            | Dialogue::State { .. }
+            | Dialogue::ToolCalled { .. }
+            | Dialogue::ToolAnswered { .. }
+            | Dialogue::Message { .. }
+            | Dialogue::DrySlots { .. } => {}
+        }
     }
 
     fn end(&mut self, at: CallTime, ended: &Ended) {

@@ -3,6 +3,7 @@
 use super::StoredEvent;
 use super::row::{CallRow, event_type};
 use crate::call::cause::HangupCause;
+use crate::call::dialogue::Dialogue;
 use crate::call::log::{
     CallDirection, CallId, CallTime, Ended, Event, LegQuality, MediaAgreed, Opened, Pacing, Record,
     SipMessage, UnixMicros, Way,
@@ -77,6 +78,61 @@ pub(crate) fn one_of_each(call: CallId) -> Vec<Record> {
     records
 }
 
+/// A call to the demo agent: keys that cut it short, an order that is cancelled, a message, and a caller who hangs up.
+pub(crate) fn agent_call(call: CallId) -> Vec<Record> {
+    let mut events = vec![
+        (0, opened(call)),
+        (2, Event::Answered),
+        (2, Event::RecordingStarted { file: format!("2023-11-14/{call}.wav") }),
+        (40, Event::Dialogue(Dialogue::Agent { name: "Caly".to_owned() })),
+        (40, state("greet")),
+        (40, said(1, "नमस्ते! मैं कैली हूँ, आपकी ऑर्डर सहायक।", "hi-IN")),
+        (3_240, barge_in(1, 3_200, "digit")),
+        (3_250, state("ask_order")),
+        (3_260, said(3, "Please type your order number on the keypad, then press hash.", "en-IN")),
+        (3_340, key('1', 100)),
+        (4_660, Event::Dialogue(Dialogue::Heard { utterance: 3 })),
+    ];
+    for (at_ms, digit) in (5_000..).step_by(200).zip("222123#".chars()) {
+        events.push((at_ms, key(digit, 80)));
+    }
+    let answer = "{\"result\":\"done\",\"amount_paise\":129900}".to_owned();
+    let spoke = Dialogue::SpeechEnded { duration_ms: 1_400 };
+    events.extend([
+        (
+            6_300,
+            Event::Dialogue(Dialogue::ToolCalled {
+                name: "cancel_order".to_owned(),
+                arguments: "{\"order\":\"ABC123\"}".to_owned(),
+            }),
+        ),
+        (
+            6_740,
+            Event::Dialogue(Dialogue::ToolAnswered {
+                name: "cancel_order".to_owned(),
+                answer,
+                took_ms: 440,
+                is_ok: true,
+            }),
+        ),
+        (6_740, said(4, "It is cancelled.", "en-IN")),
+        (7_000, said(5, "Please leave a message behind the tone.", "en-IN")),
+        (8_000, Event::Dialogue(Dialogue::Heard { utterance: 4 })),
+        (9_100, Event::Dialogue(Dialogue::SpeechStarted)),
+        (9_300, barge_in(5, 1_300, "speech")),
+        (10_500, Event::Dialogue(spoke)),
+        (11_000, Event::Dialogue(Dialogue::TurnCommitted { speech_ms: 1_400 })),
+        (11_000, Event::Dialogue(Dialogue::Message { from_ms: 9_100, to_ms: 10_900 })),
+        (11_000, Event::Dialogue(Dialogue::Outcome { name: "message_taken".to_owned() })),
+        (11_010, Event::Dialogue(Dialogue::DrySlots { cause: "mind".to_owned(), count: 5 })),
+        (11_020, said(6, "Thank you, goodbye.", "en-IN")),
+        (21_000, Event::Dialogue(Dialogue::Idle { silence_ms: 10_000 })),
+    ]);
+    let ended = Ended { cause: HangupCause::RemoteBye, status: Some(200), reason: None, talk_ms: 21_018 };
+    events.push((21_020, Event::Ended(ended)));
+    numbered(call, events)
+}
+
 /// The records as they come back from the store.
 pub(crate) fn stored(records: &[Record]) -> Vec<StoredEvent> {
     let store = |record: &Record| StoredEvent {
@@ -109,6 +165,22 @@ pub(crate) fn opened(call: CallId) -> Event {
         sip_call_id: format!("{call}@192.0.2.7"),
         destination: Some("echo".to_owned()),
     })
+}
+
+fn state(name: &str) -> Event {
+    Event::Dialogue(Dialogue::State { name: name.to_owned() })
+}
+
+fn said(utterance: u64, text: &str, language: &str) -> Event {
+    Event::Dialogue(Dialogue::Said { utterance, text: text.to_owned(), language: language.to_owned() })
+}
+
+fn barge_in(utterance: u64, heard_ms: u64, by: &str) -> Event {
+    Event::Dialogue(Dialogue::BargeIn { utterance, heard_ms, by: by.to_owned() })
+}
+
+fn key(digit: char, duration_ms: u32) -> Event {
+    Event::Dtmf { way: Way::Received, digit, duration_ms }
 }
 
 fn sip(way: Way, start_line: &str, cseq: &str, is_retransmission: bool) -> Event {

@@ -202,8 +202,12 @@ mod tests {
     fn a_call_is_shown_with_both_clocks_its_events_and_its_ladder() {
         let call = sample::call(1);
         let records = sample::answered_call(call);
-        let log =
-            CallLog { row: sample::row(&records), events: sample::stored(&records), events_in_spool: 0 };
+        let log = CallLog {
+            row: sample::row(&records),
+            events: sample::stored(&records),
+            turns: Vec::new(),
+            events_in_spool: 0,
+        };
         let zone = TimeZone::fixed(jiff::tz::offset(2));
         let text = lines(&log, &DataDir::new("/srv/caly"), &zone).join("\n");
         for expected in [
