@@ -143,6 +143,9 @@ impl Destination for Agent {
     fn finish(&mut self, now: Instant) {
         // What the mind did in the last moment, a tool's answer perhaps, still belongs to the call's log.
         self.take_commands(now);
+        if let Ears::Open(voice) = &mut self.voice {
+            voice.handle_end();
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::call::dialogue::Dialogue;
+use crate::voice::detection::Detection;
 use crate::voice::exchange::{MindCommand, UtteranceId};
 use crate::voice::turn::Patience;
 use crate::voice::vad::WebRtc;
@@ -44,7 +45,11 @@ impl MindLine for Paper {
 fn agent(room: usize) -> (Agent, Paper) {
     let paper = Paper::default();
     paper.0.lock().unwrap().room = room;
-    let voice = VoiceConfig { detector: Box::new(WebRtc::new()), patience: Patience::default() };
+    let voice = VoiceConfig {
+        detector: Box::new(WebRtc::new()),
+        detection: Detection::default(),
+        patience: Patience::default(),
+    };
     (Agent::new(Box::new(paper.clone()), voice), paper)
 }
 
@@ -140,6 +145,20 @@ fn what_the_mind_did_last_is_in_the_log_of_the_ended_call() {
     paper.0.lock().unwrap().says.push_back(note(3));
     agent.finish(start);
     assert_eq!(agent.poll_event(), Some(Dialogue::Heard { utterance: 3 }));
+}
+
+#[test]
+fn what_voice_could_not_pass_on_is_in_the_log_of_the_ended_call() {
+    let (mut agent, _paper) = agent(0);
+    let start = Instant::now();
+    tick(&mut agent, start);
+    for _ in 0..70 {
+        agent.handle_digit(start, Digit::from_char('1').unwrap());
+    }
+    tick(&mut agent, start);
+    agent.finish(start);
+    let noted: Vec<Dialogue> = std::iter::from_fn(|| agent.poll_event()).collect();
+    assert_eq!(noted, [Dialogue::Dropped { kind: "keys".to_owned(), count: 6 }]);
 }
 
 #[test]

@@ -89,6 +89,18 @@ pub enum Dialogue {
         /// How many.
         count: u64,
     },
+    /// The agent began to say something and for 5 s neither went on nor said that this was all: what was sent is all of it.
+    Unfinished {
+        /// Number of the utterance.
+        utterance: u64,
+    },
+    /// What found no room between the call and the agent's mind, counted when the call is over.
+    Dropped {
+        /// `events` for the mind, `keys` pressed, `notes` for this log, `key_strings` to be sent, or `samples` beyond the credit.
+        kind: String,
+        /// How many.
+        count: u64,
+    },
     /// What the conversation came to, in the agent's own terms.
     Outcome {
         /// For example `order_status` or `message_taken`.
@@ -111,12 +123,15 @@ impl Dialogue {
                 cut(text, MAX_TEXT_BYTES);
             }
             Self::Agent { name } | Self::State { name } | Self::Outcome { name } => cut(name, MAX_NAME_BYTES),
-            Self::BargeIn { by: word, .. } | Self::DrySlots { cause: word, .. } => cut(word, MAX_NAME_BYTES),
+            Self::BargeIn { by: word, .. }
+            | Self::DrySlots { cause: word, .. }
+            | Self::Dropped { kind: word, .. } => cut(word, MAX_NAME_BYTES),
             Self::Heard { .. }
             | Self::SpeechStarted
             | Self::SpeechEnded { .. }
             | Self::TurnCommitted { .. }
             | Self::Idle { .. }
+            | Self::Unfinished { .. }
             | Self::Message { .. } => {}
         }
         self
@@ -140,7 +155,9 @@ impl Dialogue {
             | Self::TurnCommitted { .. }
             | Self::Idle { .. }
             | Self::State { .. }
-            | Self::DrySlots { .. } => false,
+            | Self::DrySlots { .. }
+            | Self::Unfinished { .. }
+            | Self::Dropped { .. } => false,
         }
     }
 }
@@ -195,6 +212,7 @@ mod tests {
             Dialogue::ToolCalled { name: huge(), arguments: huge() },
             Dialogue::ToolAnswered { name: huge(), answer: huge(), took_ms: 1, is_ok: true },
             Dialogue::DrySlots { cause: huge(), count: 1 },
+            Dialogue::Dropped { kind: huge(), count: 1 },
             Dialogue::Outcome { name: huge() },
         ];
         for dialogue in all {

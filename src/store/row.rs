@@ -187,7 +187,9 @@ impl CallRow {
             | Dialogue::ToolCalled { .. }
             | Dialogue::ToolAnswered { .. }
             | Dialogue::Message { .. }
-            | Dialogue::DrySlots { .. } => {}
+            | Dialogue::DrySlots { .. }
+            | Dialogue::Unfinished { .. }
+            | Dialogue::Dropped { .. } => {}
         }
     }
 

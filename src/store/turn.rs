@@ -122,6 +122,8 @@ impl Turns {
             | Dialogue::ToolCalled { .. }
             | Dialogue::ToolAnswered { .. }
             | Dialogue::DrySlots { .. }
+            | Dialogue::Unfinished { .. }
+            | Dialogue::Dropped { .. }
             | Dialogue::Outcome { .. } => {}
         }
     }

@@ -1,5 +1,7 @@
-//! Who interrupts: the agent is turned down at the first sign of speech, and stopped when it lasts. Speech that does not last was
-//! a cough or a door, and the agent goes on as loud as before.
+//! Who interrupts: the agent is turned down at the first sign of speech, pauses when it goes on, and is stopped when it lasts.
+//! Speech that does not last was a cough or a door, and the agent goes on where it was and as loud as before.
+
+use super::detection::{Detection, frames_in};
 
 /// What to do with what the agent is saying.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -8,29 +10,53 @@ pub enum Verdict {
     Nothing,
     /// Turn it down.
     Duck,
-    /// Turn it up again: a false alarm.
+    /// Let it wait: this is probably no false alarm.
+    Pause,
+    /// Go on, as loud as before: a false alarm.
     Restore,
     /// Stop it: the caller has the floor.
     Stop,
 }
 
 /// Decides frame by frame while the agent speaks.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct BargeIn {
+    duck_frames: u32,
+    pause_frames: u32,
+    stop_frames: u32,
+    forgive_frames: u32,
     state: State,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    #[default]
     Quiet,
     /// Frames of speech in a row.
     Rising(u32),
     /// Turned down so many frames ago; so many of them, and of those before, were speech.
-    Ducked { age: u32, speech: u32 },
+    Ducked {
+        age: u32,
+        speech: u32,
+    },
+    /// The same, and it waits.
+    Paused {
+        age: u32,
+        speech: u32,
+    },
 }
 
 impl BargeIn {
+    /// One that has heard nothing.
+    pub fn new(detection: &Detection) -> Self {
+        Self {
+            duck_frames: frames_in(detection.duck_after),
+            pause_frames: frames_in(detection.pause_after),
+            stop_frames: frames_in(detection.stop_after),
+            forgive_frames: frames_in(detection.forgive_after),
+            state: State::Quiet,
+        }
+    }
+
     /// One frame of 20 ms; `is_speech` means the caller's, above the room's level.
     pub fn push(&mut self, is_speech: bool) -> Verdict {
         match (self.state, is_speech) {
@@ -38,19 +64,27 @@ impl BargeIn {
                 self.state = State::Quiet;
                 Verdict::Nothing
             }
-            (State::Quiet, true) => {
-                self.state = State::Rising(1);
+            (State::Quiet, true) => self.rise(1),
+            (State::Rising(frames), true) => self.rise(frames + 1),
+            (State::Ducked { age, speech }, _) => {
+                let (age, speech) = (age + 1, speech + u32::from(is_speech));
+                if let Some(verdict) = self.end(age, speech) {
+                    return verdict;
+                }
+                if speech >= self.pause_frames {
+                    self.state = State::Paused { age, speech };
+                    return Verdict::Pause;
+                }
+                self.state = State::Ducked { age, speech };
                 Verdict::Nothing
             }
-            (State::Rising(frames), true) if frames + 1 < DUCK_FRAMES => {
-                self.state = State::Rising(frames + 1);
-                Verdict::Nothing
+            (State::Paused { age, speech }, _) => {
+                let (age, speech) = (age + 1, speech + u32::from(is_speech));
+                self.end(age, speech).unwrap_or_else(|| {
+                    self.state = State::Paused { age, speech };
+                    Verdict::Nothing
+                })
             }
-            (State::Rising(frames), true) => {
-                self.state = State::Ducked { age: 0, speech: frames + 1 };
-                Verdict::Duck
-            }
-            (State::Ducked { age, speech }, _) => self.judge(age + 1, speech + u32::from(is_speech)),
         }
     }
 
@@ -59,47 +93,69 @@ impl BargeIn {
         self.state = State::Quiet;
     }
 
-    fn judge(&mut self, age: u32, speech: u32) -> Verdict {
-        if speech >= STOP_FRAMES {
-            self.state = State::Quiet;
-            return Verdict::Stop;
+    fn rise(&mut self, frames: u32) -> Verdict {
+        if let Some(verdict) = self.end(0, frames) {
+            return verdict;
         }
-        if age >= PATIENCE_FRAMES {
-            self.state = State::Quiet;
-            return Verdict::Restore;
+        if frames < self.duck_frames {
+            self.state = State::Rising(frames);
+            return Verdict::Nothing;
         }
-        self.state = State::Ducked { age, speech };
-        Verdict::Nothing
+        self.state = State::Ducked { age: 0, speech: frames };
+        Verdict::Duck
+    }
+
+    /// The speech has lasted, or it has not for so long that it was none.
+    fn end(&mut self, age: u32, speech: u32) -> Option<Verdict> {
+        let verdict = if speech >= self.stop_frames {
+            Verdict::Stop
+        } else if age >= self.forgive_frames {
+            Verdict::Restore
+        } else {
+            return None;
+        };
+        self.state = State::Quiet;
+        Some(verdict)
     }
 }
 
-/// 2 of 2: one frame is a click.
-const DUCK_FRAMES: u32 = 2;
-/// 200 ms of speech.
-const STOP_FRAMES: u32 = 10;
-/// 300 ms after the agent was turned down, the speech has lasted or has not.
-const PATIENCE_FRAMES: u32 = 15;
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
-    fn verdicts(frames: &str) -> Vec<(usize, Verdict)> {
-        let mut barge_in = BargeIn::default();
+    fn verdicts(detection: &Detection, frames: &str) -> Vec<(usize, Verdict)> {
+        let mut barge_in = BargeIn::new(detection);
         let judged = frames.chars().map(|frame| barge_in.push(frame == 's'));
         judged.enumerate().filter(|(_, verdict)| *verdict != Verdict::Nothing).collect()
     }
 
     #[test]
-    fn speech_ducks_after_two_frames_and_stops_after_ten() {
-        assert_eq!(verdicts("ssssssssssss"), [(1, Verdict::Duck), (9, Verdict::Stop), (11, Verdict::Duck)]);
-        assert_eq!(verdicts("..ss.ssss..ssss"), [(3, Verdict::Duck), (14, Verdict::Stop)]);
+    fn speech_ducks_after_two_frames_pauses_after_eight_and_stops_after_ten() {
+        let usual = Detection::default();
+        let said = verdicts(&usual, "ssssssssssss");
+        assert_eq!(said, [(1, Verdict::Duck), (7, Verdict::Pause), (9, Verdict::Stop), (11, Verdict::Duck)]);
+        let said = verdicts(&usual, "..ss.ssss..ssss");
+        assert_eq!(said, [(3, Verdict::Duck), (12, Verdict::Pause), (14, Verdict::Stop)]);
     }
 
     #[test]
     fn a_click_does_nothing_and_a_cough_is_forgiven() {
-        assert_eq!(verdicts("s.s.s.s.s.s.s."), []);
+        let usual = Detection::default();
+        assert_eq!(verdicts(&usual, "s.s.s.s.s.s.s."), []);
         let cough = format!("sss{}", ".".repeat(30));
-        assert_eq!(verdicts(&cough), [(1, Verdict::Duck), (16, Verdict::Restore)]);
+        assert_eq!(verdicts(&usual, &cough), [(1, Verdict::Duck), (16, Verdict::Restore)]);
+        let long_cough = format!("sssssssss{}", ".".repeat(30));
+        let said = verdicts(&usual, &long_cough);
+        assert_eq!(said, [(1, Verdict::Duck), (7, Verdict::Pause), (16, Verdict::Restore)]);
+    }
+
+    #[test]
+    fn whoever_stops_before_it_ducks_or_pauses_does_neither() {
+        let at_once = Detection { stop_after: Duration::ZERO, ..Detection::default() };
+        assert_eq!(verdicts(&at_once, ".ss"), [(1, Verdict::Stop), (2, Verdict::Stop)]);
+        let no_pause = Detection { pause_after: Duration::from_secs(9), ..Detection::default() };
+        assert_eq!(verdicts(&no_pause, "ssssssssss"), [(1, Verdict::Duck), (9, Verdict::Stop)]);
     }
 }

@@ -1,6 +1,7 @@
 //! How loud a frame is, and whether it stands out from what was heard before. In babble (a street, an office) a detector hears
 //! speech all the time: only what is louder than the room is the caller.
 
+use arrayvec::ArrayVec;
 use caly_rtp::frame::FRAME_SAMPLES;
 
 /// The level of a frame in dB below full scale (a square wave of full scale has 0); -96 for digital silence.
@@ -13,49 +14,100 @@ pub fn dbfs(frame: &[i16; FRAME_SAMPLES]) -> f32 {
     (10.0 * (mean / FULL_SCALE_POWER).log10()).max(LOWEST)
 }
 
+/// How loud the frames of the last three seconds were.
+#[derive(Clone, Debug)]
+pub struct Levels {
+    /// As steps of half a dB.
+    steps: [u8; WINDOW],
+    /// Frames heard; where the next one goes.
+    heard: usize,
+    /// How many of them have which step.
+    counts: [u8; STEPS],
+}
+
+impl Levels {
+    /// Nothing was heard.
+    pub fn new() -> Self {
+        Self { steps: [0; WINDOW], heard: 0, counts: [0; STEPS] }
+    }
+
+    /// One more frame, in dBFS.
+    pub fn push(&mut self, level: f32) {
+        let place = self.heard % WINDOW;
+        if self.heard >= WINDOW {
+            self.counts[usize::from(self.steps[place])] -= 1;
+        }
+        self.steps[place] = step_of(level);
+        // At most WINDOW frames are counted, which fits.
+        self.counts[usize::from(self.steps[place])] += 1;
+        self.heard += 1;
+    }
+
+    /// Whether three seconds were heard.
+    pub fn is_full(&self) -> bool {
+        self.heard >= WINDOW
+    }
+
+    /// The level in dBFS that so many percent of the frames do not exceed; `None` if nothing was heard.
+    pub fn percentile(&self, percent: usize) -> Option<f32> {
+        let above = self.heard.min(WINDOW) * (100 - percent.min(100)) / 100;
+        let mut seen = 0;
+        for step in (0..STEPS).rev() {
+            seen += usize::from(self.counts[step]);
+            if seen > above {
+                return Some(level_of(step));
+            }
+        }
+        None
+    }
+
+    /// Whether this is how one person talks, and not a room: syllables are far louder than the gaps between them. Of three
+    /// seconds of synthetic speech without a pause, in English and Hindi, quiet and loud, with or without automatic gain, in noise
+    /// 10 dB below it, the 95th percentile was always 14 dB or more above the 10th. Of six or more voices at once, noise, and
+    /// tones, it never was more than 11.5.
+    pub fn is_talk(&self) -> bool {
+        let spread = self.percentile(95).zip(self.percentile(10)).map(|(loud, soft)| loud - soft);
+        spread.is_some_and(|spread| spread >= TALK_SPREAD_DB)
+    }
+}
+
+impl Default for Levels {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// The level that the room keeps below for 95 % of the time, over the last three seconds.
 #[derive(Debug)]
 pub struct RoomLevel {
-    /// Levels as steps, the last of which are not counted yet.
-    recent: [u8; WINDOW + LAG],
-    /// Frames heard; where the next one goes.
-    heard: usize,
-    /// How many of the counted frames have which step.
-    counts: [u8; STEPS],
+    levels: Levels,
+    /// Those that are not counted yet.
+    recent: ArrayVec<f32, LAG>,
 }
 
 impl RoomLevel {
     /// A room of which nothing was heard.
     pub fn new() -> Self {
-        Self { recent: [0; WINDOW + LAG], heard: 0, counts: [0; STEPS] }
+        Self { levels: Levels::new(), recent: ArrayVec::new() }
     }
 
     /// One more frame of the room. While the caller speaks, frames are not the room's: leave them out.
     pub fn push(&mut self, level: f32) {
-        let place = self.heard % self.recent.len();
-        if self.heard >= self.recent.len() {
-            self.counts[usize::from(self.recent[place])] -= 1;
+        if self.recent.is_full() {
+            self.levels.push(self.recent.remove(0));
         }
-        self.recent[place] = step_of(level);
-        if self.heard >= LAG {
-            let counted = (self.heard - LAG) % self.recent.len();
-            self.counts[usize::from(self.recent[counted])] += 1;
-        }
-        self.heard += 1;
+        self.recent.push(level);
+    }
+
+    /// What was heard is the room, and not what it was taken for before.
+    pub fn become_like(&mut self, heard: &Levels) {
+        self.levels.clone_from(heard);
+        self.recent.clear();
     }
 
     /// The level in dBFS; never below the floor under which nobody is understood.
     pub fn percentile_95(&self) -> f32 {
-        let counted: usize = self.counts.iter().map(|&count| usize::from(count)).sum();
-        let above = counted / 20;
-        let mut seen = 0;
-        for step in (0..STEPS).rev() {
-            seen += usize::from(self.counts[step]);
-            if seen > above {
-                return level_of(step).max(FLOOR);
-            }
-        }
-        FLOOR
+        self.levels.percentile(95).map_or(FLOOR, |level| level.max(FLOOR))
     }
 }
 
@@ -82,6 +134,8 @@ const STEPS_PER_DB: f32 = 2.0;
 const STEPS: usize = 193;
 const LOWEST: f32 = -96.0;
 const FLOOR: f32 = -55.0;
+/// Between the talkers and the rooms that were measured, nearer to the rooms: whoever is taken for one is not heard.
+const TALK_SPREAD_DB: f32 = 12.0;
 const FULL_SCALE_POWER: f32 = 32_768.0 * 32_768.0;
 
 #[cfg(test)]

@@ -2,10 +2,13 @@
 //! frames and speaks frames; whom it speaks for is the mind, and the two know each other only through [`exchange`].
 
 pub mod barge_in;
+pub mod detection;
 pub mod exchange;
+mod hearing;
 pub mod level;
 pub mod mixer;
 mod outbox;
 pub mod session;
 pub mod turn;
+mod utterances;
 pub mod vad;

@@ -14,8 +14,15 @@ pub(super) struct Outbox {
     /// Only the last limit counts.
     credit: Option<u64>,
     notes: VecDeque<Dialogue>,
-    /// Events and notes that found no room.
-    dropped: u64,
+    dropped: Dropped,
+}
+
+/// What found no room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Dropped {
+    events: u64,
+    digits: u64,
+    notes: u64,
 }
 
 impl Outbox {
@@ -23,17 +30,17 @@ impl Outbox {
         if self.events.len() < MAX_EVENTS {
             self.events.push_back(event);
         } else {
-            self.dropped += 1;
+            self.dropped.events += 1;
         }
     }
 
     /// A key; of a flood, the first ones.
     pub(super) fn digit(&mut self, digit: Digit) {
-        if self.digits < MAX_DIGITS {
+        if self.digits < MAX_DIGITS && self.events.len() < MAX_EVENTS {
             self.digits += 1;
-            self.event(VoiceEvent::Digit(digit));
+            self.events.push_back(VoiceEvent::Digit(digit));
         } else {
-            self.dropped += 1;
+            self.dropped.digits += 1;
         }
     }
 
@@ -45,7 +52,19 @@ impl Outbox {
         if self.notes.len() < MAX_NOTES {
             self.notes.push_back(note);
         } else {
-            self.dropped += 1;
+            self.dropped.notes += 1;
+        }
+    }
+
+    /// Enters what was dropped, here and elsewhere, in the log: once, when the call is over.
+    pub(super) fn note_dropped(&mut self, elsewhere: [(&str, u64); 2]) {
+        let Dropped { events, digits, notes } = std::mem::take(&mut self.dropped);
+        let here = [("events", events), ("keys", digits), ("notes", notes)];
+        for (kind, count) in here.into_iter().chain(elsewhere) {
+            if count > 0 {
+                // Five at most, for which there is always room.
+                self.notes.push_back(Dialogue::Dropped { kind: kind.to_owned(), count });
+            }
         }
     }
 
@@ -62,13 +81,13 @@ impl Outbox {
     }
 
     #[cfg(test)]
-    pub(super) fn dropped(&self) -> u64 {
-        self.dropped
+    pub(super) fn lens(&self) -> (usize, usize) {
+        (self.events.len(), self.notes.len())
     }
 }
 
 /// Polled every 20 ms; a mind that does not take them for so long is gone.
-const MAX_EVENTS: usize = 256;
+pub(super) const MAX_EVENTS: usize = 256;
 /// Of these, keys: the rest is for what moves the conversation on.
 const MAX_DIGITS: usize = 64;
-const MAX_NOTES: usize = 256;
+pub(super) const MAX_NOTES: usize = 256;

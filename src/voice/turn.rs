@@ -20,8 +20,13 @@ pub enum State {
 pub enum Input {
     /// The caller began to speak.
     SpeechStarted,
-    /// The caller stopped; so much of it was speech.
-    SpeechEnded(Duration),
+    /// The caller stopped speaking.
+    SpeechEnded {
+        /// How long it was.
+        speech: Duration,
+        /// How long ago it ended.
+        silence: Duration,
+    },
     /// The caller pressed a key.
     Digit,
     /// The agent's first sample goes out.
@@ -96,8 +101,8 @@ impl Default for Patience {
 pub struct TurnMachine {
     patience: Patience,
     state: State,
-    is_speaking: bool,
-    /// Speech of the turn so far.
+    speaking: Option<Speaking>,
+    /// Speech of the turn so far, without what goes on.
     speech: Duration,
     /// Deadlines, by [`Timer`].
     deadlines: [Option<Instant>; 4],
@@ -107,13 +112,22 @@ pub struct TurnMachine {
     silent_before: Duration,
 }
 
+/// The caller speaks.
+#[derive(Clone, Copy, Debug)]
+struct Speaking {
+    /// Since when, as far as it belongs to this turn.
+    since: Instant,
+    /// What came before that belonged to a turn that is over.
+    is_cut: bool,
+}
+
 impl TurnMachine {
     /// The caller has the floor.
     pub fn new(patience: Patience, now: Instant) -> Self {
         let mut machine = Self {
             patience,
             state: State::Listening,
-            is_speaking: false,
+            speaking: None,
             speech: Duration::ZERO,
             deadlines: [None; 4],
             silent_since: None,
@@ -132,54 +146,53 @@ impl TurnMachine {
     pub fn handle(&mut self, now: Instant, input: Input) -> Option<Output> {
         self.note_silence(now, input);
         match (self.state, input) {
-            (State::Speaking, Input::SpeechStarted) => {
-                self.is_speaking = true;
-                None
-            }
-            // Words that did not stop the agent are no turn.
-            (State::Speaking, Input::SpeechEnded(_)) => {
-                self.is_speaking = false;
-                None
-            }
-            (State::Listening | State::Thinking | State::Interrupted, Input::SpeechStarted) => {
+            (_, Input::SpeechStarted) => {
+                self.speaking = Some(Speaking { since: now, is_cut: false });
                 self.speech_started(now)
             }
-            (State::Listening | State::Thinking | State::Interrupted, Input::SpeechEnded(speech)) => {
-                self.speech_ended(now, speech)
+            (State::Listening | State::Interrupted, Input::SpeechEnded { speech, silence }) => {
+                self.speech_ended(now, speech, silence)
+            }
+            // Words that did not stop the agent are no turn; those that a turn left over when it was taken are none either.
+            (State::Speaking | State::Thinking, Input::SpeechEnded { .. }) => {
+                self.speaking = None;
+                None
             }
             (State::Speaking, Input::StoppedBySpeech) => {
                 self.state = State::Interrupted;
                 self.begin_turn(now)
             }
-            (State::Speaking, Input::PlaybackEnded | Input::Stopped | Input::Listen) => {
+            (State::Speaking, Input::PlaybackEnded | Input::Stopped)
+            | (State::Thinking, Input::Listen | Input::Stopped) => {
                 self.state = State::Listening;
-                if self.is_speaking { self.begin_turn(now) } else { None }
+                if self.speaking.is_some() { self.begin_turn(now) } else { None }
             }
             (State::Listening | State::Thinking | State::Interrupted, Input::PlaybackStarted) => {
                 self.state = State::Speaking;
-                self.end_turn();
+                self.end_turn(now);
                 None
             }
             (State::Listening | State::Interrupted | State::Thinking, Input::Think) => {
                 self.state = State::Thinking;
-                self.end_turn();
+                self.end_turn(now);
                 None
             }
-            (State::Thinking | State::Interrupted, Input::Listen | Input::Stopped) => {
+            (State::Interrupted, Input::Listen | Input::Stopped) => {
                 self.state = State::Listening;
                 None
             }
             (State::Listening | State::Interrupted, Input::Timer(Timer::EndOfTurn | Timer::LongestTurn)) => {
-                self.commit()
+                self.commit(now)
             }
             (State::Listening | State::Thinking, Input::Timer(Timer::Idle)) => self.idle(now),
             (State::Listening | State::Thinking, Input::Timer(Timer::IdleTooLong)) => {
                 Some(Output::IdleTooLong)
             }
-            // Nothing new: keys are the mind's business, and what was stopped or played says so once.
+            // Nothing new: keys are the mind's business, what was stopped or played says so once, and who gives away the floor
+            // while it speaks does so by coming to an end.
             (_, Input::Digit)
             | (State::Listening, Input::Listen | Input::Stopped)
-            | (State::Speaking, Input::Think | Input::PlaybackStarted | Input::Timer(_))
+            | (State::Speaking, Input::Think | Input::Listen | Input::PlaybackStarted | Input::Timer(_))
             | (
                 State::Listening | State::Thinking | State::Interrupted,
                 Input::PlaybackEnded | Input::StoppedBySpeech,
@@ -198,20 +211,24 @@ impl TurnMachine {
     }
 
     fn speech_started(&mut self, now: Instant) -> Option<Output> {
-        self.is_speaking = true;
-        *self.deadline(Timer::EndOfTurn) = None;
-        if self.state == State::Thinking {
+        match self.state {
+            State::Speaking => return None,
             // The caller was not done after all.
-            self.state = State::Listening;
+            State::Thinking => self.state = State::Listening,
+            State::Listening | State::Interrupted => {}
         }
+        *self.deadline(Timer::EndOfTurn) = None;
         self.arm_longest(now);
         None
     }
 
-    fn speech_ended(&mut self, now: Instant, speech: Duration) -> Option<Output> {
-        self.is_speaking = false;
-        self.speech += speech;
-        *self.deadline(Timer::EndOfTurn) = Some(now + self.patience.end_of_turn);
+    fn speech_ended(&mut self, now: Instant, speech: Duration, silence: Duration) -> Option<Output> {
+        let cut = self.speaking.take().filter(|speaking| speaking.is_cut);
+        let own = cut.map_or(speech, |cut| {
+            now.saturating_duration_since(cut.since).saturating_sub(silence).min(speech)
+        });
+        self.speech += own;
+        *self.deadline(Timer::EndOfTurn) = Some(now + self.patience.end_of_turn.saturating_sub(silence));
         None
     }
 
@@ -226,15 +243,21 @@ impl TurnMachine {
         self.deadline(Timer::LongestTurn).get_or_insert(now + longest);
     }
 
-    fn end_turn(&mut self) -> Duration {
+    /// The turn is over; so much of it was speech. Speech that goes on belongs to the next one from here.
+    fn end_turn(&mut self, now: Instant) -> Duration {
         *self.deadline(Timer::EndOfTurn) = None;
         *self.deadline(Timer::LongestTurn) = None;
-        std::mem::take(&mut self.speech)
+        let mut speech = std::mem::take(&mut self.speech);
+        if let Some(speaking) = &mut self.speaking {
+            speech += now.saturating_duration_since(speaking.since);
+            *speaking = Speaking { since: now, is_cut: true };
+        }
+        speech
     }
 
-    fn commit(&mut self) -> Option<Output> {
-        let still_speaking = self.is_speaking;
-        let speech = self.end_turn();
+    fn commit(&mut self, now: Instant) -> Option<Output> {
+        let still_speaking = self.speaking.is_some();
+        let speech = self.end_turn(now);
         if speech < self.patience.shortest_turn && !still_speaking {
             self.state = State::Listening;
             return None;
@@ -262,9 +285,12 @@ impl TurnMachine {
                 self.silent_before = Duration::ZERO;
             }
             Input::PlaybackStarted => self.break_silence(now),
-            Input::SpeechEnded(_) if self.state != State::Speaking => self.be_silent(now),
-            Input::PlaybackEnded | Input::Stopped | Input::Listen if self.state == State::Speaking => {
-                if !self.is_speaking {
+            // Before the first instant there was nothing to be silent in.
+            Input::SpeechEnded { silence, .. } if self.state != State::Speaking => {
+                self.be_silent(now.checked_sub(silence).unwrap_or(now));
+            }
+            Input::PlaybackEnded | Input::Stopped if self.state == State::Speaking => {
+                if self.speaking.is_none() {
                     self.be_silent(now);
                 }
             }
@@ -274,7 +300,7 @@ impl TurnMachine {
                     self.be_silent(now);
                 }
             }
-            Input::SpeechEnded(_)
+            Input::SpeechEnded { .. }
             | Input::PlaybackEnded
             | Input::Stopped
             | Input::Listen

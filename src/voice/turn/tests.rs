@@ -4,6 +4,7 @@
 use super::*;
 
 const SPOKEN: Duration = Duration::from_millis(500);
+const ENDED: Input = Input::SpeechEnded { speech: SPOKEN, silence: Duration::ZERO };
 
 /// For each state, where each input leads and whether something is said. A pair that is missing fails the test.
 const TABLE: &[(State, Input, State, Option<Said>)] = {
@@ -12,7 +13,7 @@ const TABLE: &[(State, Input, State, Option<Said>)] = {
     use Timer as T;
     &[
         (Listening, I::SpeechStarted, Listening, None),
-        (Listening, I::SpeechEnded(SPOKEN), Listening, None),
+        (Listening, ENDED, Listening, None),
         (Listening, I::Digit, Listening, None),
         (Listening, I::PlaybackStarted, Speaking, None),
         (Listening, I::PlaybackEnded, Listening, None),
@@ -25,7 +26,7 @@ const TABLE: &[(State, Input, State, Option<Said>)] = {
         (Listening, I::Timer(T::Idle), Listening, Some(Said::Idle)),
         (Listening, I::Timer(T::IdleTooLong), Listening, Some(Said::IdleTooLong)),
         (Thinking, I::SpeechStarted, Listening, None),
-        (Thinking, I::SpeechEnded(SPOKEN), Thinking, None),
+        (Thinking, ENDED, Thinking, None),
         (Thinking, I::Digit, Thinking, None),
         (Thinking, I::PlaybackStarted, Speaking, None),
         (Thinking, I::PlaybackEnded, Thinking, None),
@@ -38,20 +39,20 @@ const TABLE: &[(State, Input, State, Option<Said>)] = {
         (Thinking, I::Timer(T::Idle), Thinking, Some(Said::Idle)),
         (Thinking, I::Timer(T::IdleTooLong), Thinking, Some(Said::IdleTooLong)),
         (Speaking, I::SpeechStarted, Speaking, None),
-        (Speaking, I::SpeechEnded(SPOKEN), Speaking, None),
+        (Speaking, ENDED, Speaking, None),
         (Speaking, I::Digit, Speaking, None),
         (Speaking, I::PlaybackStarted, Speaking, None),
         (Speaking, I::PlaybackEnded, Listening, None),
         (Speaking, I::StoppedBySpeech, Interrupted, None),
         (Speaking, I::Stopped, Listening, None),
         (Speaking, I::Think, Speaking, None),
-        (Speaking, I::Listen, Listening, None),
+        (Speaking, I::Listen, Speaking, None),
         (Speaking, I::Timer(T::EndOfTurn), Speaking, None),
         (Speaking, I::Timer(T::LongestTurn), Speaking, None),
         (Speaking, I::Timer(T::Idle), Speaking, None),
         (Speaking, I::Timer(T::IdleTooLong), Speaking, None),
         (Interrupted, I::SpeechStarted, Interrupted, None),
-        (Interrupted, I::SpeechEnded(SPOKEN), Interrupted, None),
+        (Interrupted, ENDED, Interrupted, None),
         (Interrupted, I::Digit, Interrupted, None),
         (Interrupted, I::PlaybackStarted, Speaking, None),
         (Interrupted, I::PlaybackEnded, Interrupted, None),
@@ -69,7 +70,7 @@ const TABLE: &[(State, Input, State, Option<Said>)] = {
 const STATES: [State; 4] = [State::Listening, State::Thinking, State::Speaking, State::Interrupted];
 const INPUTS: [Input; 13] = [
     Input::SpeechStarted,
-    Input::SpeechEnded(SPOKEN),
+    ENDED,
     Input::Digit,
     Input::PlaybackStarted,
     Input::PlaybackEnded,
@@ -82,6 +83,13 @@ const INPUTS: [Input; 13] = [
     Input::Timer(Timer::Idle),
     Input::Timer(Timer::IdleTooLong),
 ];
+
+fn ended(speech_ms: u64, silence_ms: u64) -> Input {
+    Input::SpeechEnded {
+        speech: Duration::from_millis(speech_ms),
+        silence: Duration::from_millis(silence_ms),
+    }
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Said {
@@ -102,15 +110,10 @@ fn said(output: Output) -> Said {
 fn machine_in(state: State, now: Instant) -> TurnMachine {
     let mut machine = TurnMachine::new(Patience::default(), now);
     let way: &[Input] = match state {
-        State::Listening => &[Input::SpeechStarted, Input::SpeechEnded(SPOKEN)],
+        State::Listening => &[Input::SpeechStarted, ENDED],
         State::Thinking => &[Input::Think],
         State::Speaking => &[Input::PlaybackStarted],
-        State::Interrupted => &[
-            Input::PlaybackStarted,
-            Input::SpeechStarted,
-            Input::StoppedBySpeech,
-            Input::SpeechEnded(SPOKEN),
-        ],
+        State::Interrupted => &[Input::PlaybackStarted, Input::SpeechStarted, Input::StoppedBySpeech, ENDED],
     };
     for &input in way {
         assert_eq!(machine.handle(now, input), None);
@@ -153,7 +156,7 @@ fn a_turn_ends_700_ms_after_the_last_word_and_pauses_do_not_end_it() {
     for (from, to) in [(0, 400), (1000, 1500)] {
         machine.handle(at(from), Input::SpeechStarted);
         assert_eq!(run(&mut machine, start, from, to), []);
-        machine.handle(at(to), Input::SpeechEnded(Duration::from_millis(to - from)));
+        machine.handle(at(to), ended(to - from, 0));
         assert_eq!(run(&mut machine, start, to, to + 600), []);
     }
     let said = run(&mut machine, start, 2100, 3000);
@@ -165,12 +168,62 @@ fn a_click_is_no_turn_and_endless_speech_is_cut() {
     let start = Instant::now();
     let mut machine = TurnMachine::new(Patience::default(), start);
     machine.handle(start, Input::SpeechStarted);
-    machine.handle(start, Input::SpeechEnded(Duration::from_millis(60)));
+    machine.handle(start, ended(60, 0));
     assert_eq!(run(&mut machine, start, 0, 2000), []);
     assert_eq!(machine.state(), State::Listening);
     machine.handle(start, Input::SpeechStarted);
     let said = run(&mut machine, start, 0, 40_000);
-    assert_eq!(said, [(30_000, Output::Committed(Duration::ZERO))]);
+    assert_eq!(said, [(30_000, Output::Committed(Duration::from_secs(30)))]);
+}
+
+#[test]
+fn the_silence_before_the_end_was_noticed_counts() {
+    let start = Instant::now();
+    let at = |ms| start + Duration::from_millis(ms);
+    let mut machine = TurnMachine::new(Patience::default(), start);
+    machine.handle(at(0), Input::SpeechStarted);
+    machine.handle(at(1200), ended(1000, 200));
+    let committed = Output::Committed(Duration::from_secs(1));
+    assert_eq!(run(&mut machine, start, 1200, 3000), [(1700, committed)]);
+    machine.handle(at(3000), Input::SpeechStarted);
+    machine.handle(at(4000), Input::Think);
+    // Both are silent since the last word, not since it was known to be the last.
+    machine.handle(at(5200), ended(2000, 200));
+    let idle = Output::Idle(Duration::from_secs(8));
+    assert_eq!(run(&mut machine, start, 5200, 13_300), [(13_000, idle)]);
+}
+
+#[test]
+fn speech_of_a_turn_that_was_cut_is_none_of_the_next() {
+    let start = Instant::now();
+    let at = |ms| start + Duration::from_millis(ms);
+    let mut machine = TurnMachine::new(Patience::default(), start);
+    machine.handle(at(0), Input::SpeechStarted);
+    let cut = Output::Committed(Duration::from_secs(30));
+    assert_eq!(run(&mut machine, start, 0, 31_000), [(30_000, cut)]);
+    machine.handle(at(31_000), ended(31_000, 0));
+    machine.handle(at(33_000), Input::SpeechStarted);
+    machine.handle(at(33_060), ended(60, 0));
+    assert_eq!(run(&mut machine, start, 33_060, 35_000), [], "a click is no turn");
+    // The mind does not answer a turn that was cut: the rest of what is said is a turn.
+    machine.handle(at(40_000), Input::SpeechStarted);
+    assert_eq!(run(&mut machine, start, 40_000, 70_020), [(70_000, cut)]);
+    machine.handle(at(71_000), Input::Listen);
+    machine.handle(at(72_200), ended(32_000, 200));
+    let rest = Output::Committed(Duration::from_secs(2));
+    assert_eq!(run(&mut machine, start, 72_200, 75_000), [(72_700, rest)]);
+}
+
+#[test]
+fn a_caller_whom_nobody_answers_is_cut_again() {
+    let start = Instant::now();
+    let at = |ms| start + Duration::from_millis(ms);
+    let mut machine = TurnMachine::new(Patience::default(), start);
+    machine.handle(at(0), Input::SpeechStarted);
+    assert_eq!(run(&mut machine, start, 0, 31_000).len(), 1);
+    machine.handle(at(31_000), Input::Listen);
+    let again = Output::Committed(Duration::from_secs(31));
+    assert_eq!(run(&mut machine, start, 31_000, 70_000), [(61_000, again)]);
 }
 
 #[test]

@@ -1,0 +1,58 @@
+//! What counts as the caller's speech, and how much of it stops the agent: the numbers that each agent may set.
+
+use std::time::Duration;
+
+use caly_rtp::frame::FRAME;
+
+/// How speech is told from the room, and what it does to what the agent is saying. Audio is judged in frames of 20 ms: times are
+/// rounded up to whole frames, and none is shorter than one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Detection {
+    /// How many dB above the room a frame has to be. More of it ignores more of the caller's surroundings, and more soft callers.
+    pub above_room_db: f32,
+    /// Speech in a row that begins a run of speech.
+    pub begin_after: Duration,
+    /// A pause that ends a run; shorter ones are within words.
+    pub end_after: Duration,
+    /// Speech in a row that turns the agent down by 12 dB.
+    pub duck_after: Duration,
+    /// Speech that makes the agent pause. Never, if it is no less than `stop_after`.
+    pub pause_after: Duration,
+    /// Speech that stops the agent for good.
+    pub stop_after: Duration,
+    /// So long after the agent was turned down it goes on as loud as before, if it was not stopped until then.
+    pub forgive_after: Duration,
+}
+
+impl Default for Detection {
+    fn default() -> Self {
+        Self {
+            // Measured in babble 10 dB below the caller: fewer than one false alarm in four minutes.
+            above_room_db: 4.0,
+            begin_after: Duration::from_millis(40),
+            end_after: Duration::from_millis(200),
+            // One frame alone is a click.
+            duck_after: Duration::from_millis(40),
+            pause_after: Duration::from_millis(160),
+            stop_after: Duration::from_millis(200),
+            forgive_after: Duration::from_millis(300),
+        }
+    }
+}
+
+/// The frames that a time takes.
+pub(super) fn frames_in(time: Duration) -> u32 {
+    u32::try_from(time.as_millis().div_ceil(FRAME.as_millis())).unwrap_or(u32::MAX).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_rounded_up_to_frames() {
+        let frames = [0, 1, 20, 21, 200].map(|ms| frames_in(Duration::from_millis(ms)));
+        assert_eq!(frames, [1, 1, 1, 2, 10]);
+        assert_eq!(frames_in(Duration::MAX), u32::MAX);
+    }
+}

@@ -1,0 +1,180 @@
+//! The ears: frames of the caller become runs of speech. A frame is the caller's speech if the detector hears a voice in it and it
+//! is louder than the room.
+
+use std::time::Duration;
+
+use arrayvec::ArrayVec;
+use caly_rtp::frame::{FRAME, FRAME_SAMPLES, Frame, FrameKind, MAX_FRAME_SAMPLES};
+
+use super::detection::{Detection, frames_in};
+use super::level::{self, Levels, RoomLevel};
+use super::vad::SpeechDetector;
+
+/// What is known of the caller's audio so far.
+#[derive(Debug)]
+pub(super) struct Hearing {
+    detector: Box<dyn SpeechDetector>,
+    above_room_db: f32,
+    room: RoomLevel,
+    /// Levels of the run of speech that goes on.
+    spoken: Levels,
+    run: SpeechRun,
+    /// Samples of a frame that is not whole: peers may send 10 or 30 ms at a time.
+    rest: ArrayVec<i16, FRAME_SAMPLES>,
+}
+
+/// What 20 ms were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Judged {
+    /// The caller's speech.
+    pub(super) is_speech: bool,
+    /// Where a run of speech began or ended.
+    pub(super) edge: Option<Edge>,
+}
+
+/// Where a run of speech begins or ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Edge {
+    /// It began.
+    Begin,
+    /// It ended.
+    End {
+        /// How long it was.
+        speech: Duration,
+        /// How long ago its last frame was.
+        silence: Duration,
+    },
+}
+
+/// As many frames of 20 ms as one frame of the call may complete.
+pub(super) type Heard = ArrayVec<Judged, { MAX_FRAME_SAMPLES.div_ceil(FRAME_SAMPLES) }>;
+
+impl Hearing {
+    /// Ears that have heard nothing.
+    pub(super) fn new(detector: Box<dyn SpeechDetector>, detection: &Detection) -> Self {
+        Self {
+            detector,
+            above_room_db: detection.above_room_db,
+            room: RoomLevel::new(),
+            spoken: Levels::new(),
+            run: SpeechRun::new(detection),
+            rest: ArrayVec::new(),
+        }
+    }
+
+    /// A frame of the caller.
+    pub(super) fn hear(&mut self, frame: &Frame) -> Heard {
+        let mut heard = Heard::new();
+        let mut samples = frame.samples.as_slice();
+        while !samples.is_empty() {
+            let (now, later) = samples.split_at(samples.len().min(self.rest.remaining_capacity()));
+            // Fits: no more than remains, and it is emptied whenever it is full.
+            self.rest.extend(now.iter().copied());
+            samples = later;
+            if let Ok(whole) = <[i16; FRAME_SAMPLES]>::try_from(self.rest.as_slice()) {
+                self.rest.clear();
+                heard.push(self.judge(&whole, frame.kind));
+            }
+        }
+        heard
+    }
+
+    /// 20 ms in which nothing came.
+    pub(super) fn hear_nothing(&mut self) -> Judged {
+        self.note(false)
+    }
+
+    fn judge(&mut self, samples: &[i16; FRAME_SAMPLES], kind: FrameKind) -> Judged {
+        let is_real = match kind {
+            FrameKind::Voice => true,
+            // Made up from what was heard: it goes on as it was, but begins nothing.
+            FrameKind::Concealed => self.run.is_speech,
+            FrameKind::ComfortNoise => false,
+        };
+        let is_speech = is_real && self.label(samples);
+        self.note(is_speech)
+    }
+
+    /// Whether a frame is the caller's speech: a voice, and louder than the room.
+    fn label(&mut self, samples: &[i16; FRAME_SAMPLES]) -> bool {
+        let level = level::dbfs(samples);
+        let has_voice = self.detector.is_speech(samples);
+        let is_speech = has_voice && level > self.room.percentile_95() + self.above_room_db;
+        if self.run.is_speech {
+            self.spoken.push(level);
+            self.doubt();
+        } else if !is_speech {
+            self.room.push(level);
+        }
+        is_speech
+    }
+
+    /// What the caller says is not the room, however long it takes to say. But what goes on for three seconds without a pause may
+    /// be a room that was loud from the beginning or has become so, to a detector that hears voices in it. Two things tell them
+    /// apart: the room does not rise and fall as one talker does, and even its softest moments are above what the room was.
+    /// Without the second, a caller little louder than his surroundings, whose gaps these fill, would be taken for them.
+    fn doubt(&mut self) {
+        if !self.spoken.is_full() || self.spoken.is_talk() {
+            return;
+        }
+        if self.spoken.percentile(10).is_some_and(|softest| softest > self.room.percentile_95()) {
+            self.room.become_like(&self.spoken);
+        }
+    }
+
+    fn note(&mut self, is_speech: bool) -> Judged {
+        let edge = self.run.push(is_speech);
+        if edge == Some(Edge::Begin) {
+            self.spoken = Levels::new();
+        }
+        Judged { is_speech, edge }
+    }
+}
+
+/// The caller's speech, freed of the detector's flicker.
+#[derive(Debug)]
+struct SpeechRun {
+    begin_frames: u32,
+    end_frames: u32,
+    is_speech: bool,
+    /// Frames that say otherwise, in a row.
+    against: u32,
+    /// Frames of this run of speech.
+    frames: u32,
+}
+
+impl SpeechRun {
+    fn new(detection: &Detection) -> Self {
+        Self {
+            begin_frames: frames_in(detection.begin_after),
+            end_frames: frames_in(detection.end_after),
+            is_speech: false,
+            against: 0,
+            frames: 0,
+        }
+    }
+
+    fn push(&mut self, is_speech: bool) -> Option<Edge> {
+        if self.is_speech {
+            self.frames = self.frames.saturating_add(1);
+        }
+        if is_speech == self.is_speech {
+            self.against = 0;
+            return None;
+        }
+        self.against += 1;
+        let wanted = if self.is_speech { self.end_frames } else { self.begin_frames };
+        if self.against < wanted {
+            return None;
+        }
+        let against = std::mem::take(&mut self.against);
+        let spoken = self.frames.saturating_sub(against);
+        self.is_speech = is_speech;
+        self.frames = if is_speech { against } else { 0 };
+        Some(if is_speech {
+            Edge::Begin
+        } else {
+            Edge::End { speech: FRAME * spoken, silence: FRAME * against }
+        })
+    }
+}

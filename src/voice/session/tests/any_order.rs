@@ -1,0 +1,127 @@
+//! Anything at any time.
+
+use super::super::super::outbox::{MAX_EVENTS, MAX_NOTES};
+use super::super::super::turn::State;
+use super::super::super::utterances::MAX_OPEN;
+use super::*;
+use crate::seed::Seeds;
+
+/// Does one thing that a caller, a mind, a clock or a network may do.
+fn anything(bench: &mut Bench, seeds: &mut Seeds, utterance: &mut u64) {
+    let now = bench.now();
+    let mut below = |limit: u64| seeds.next_u64() % limit;
+    match below(32) {
+        0 | 1 => {
+            *utterance += 1;
+            bench.say(*utterance, usize::try_from(below(20_000)).unwrap());
+        }
+        2 => {
+            let count = usize::try_from(below(4)).unwrap();
+            (0..count).for_each(|_| bench.voice.handle_digit(now, Digit::from_char('1').unwrap()));
+        }
+        3 => bench.voice.handle_command(now, MindCommand::Stop),
+        4 => bench.voice.handle_command(now, MindCommand::Think),
+        5 => bench.voice.handle_command(now, MindCommand::Listen),
+        6 => {
+            let (speech, digits) = (below(2) == 0, below(2) == 0);
+            bench.voice.handle_command(now, MindCommand::AllowInterruption { speech, digits });
+        }
+        7 => bench.voice.handle_missed(u32::try_from(below(50)).unwrap()),
+        8..=11 => bench.run(u32::try_from(below(15)).unwrap(), SPEECH),
+        12 => {
+            // Of an utterance that may be over, flushed, or without an end.
+            *utterance += below(2);
+            let utterance = UtteranceId(utterance.saturating_sub(below(3)));
+            let count = below(200).min(bench.limit - bench.sent);
+            bench.send(utterance, &vec![2000; usize::try_from(count).unwrap()]);
+        }
+        13 => {
+            // One that has nothing to say.
+            *utterance += 1;
+            let utterance = UtteranceId(*utterance);
+            bench.voice.handle_command(now, MindCommand::Finish { utterance });
+        }
+        14 => bench.run(below(400).try_into().unwrap(), QUIET),
+        15 => {
+            let frame = vec![SPEECH; usize::try_from(below(320)).unwrap()];
+            bench.tick(&frame);
+        }
+        16 => {
+            bench.tick(&[]);
+        }
+        19 if below(20) == 0 => {
+            // The mind forgets what it was saying.
+            bench.unsaid.clear();
+            *utterance += 1;
+            let count = usize::try_from((bench.limit - bench.sent).min(100)).unwrap();
+            bench.send(UtteranceId(*utterance), &vec![2000; count]);
+            bench.run(300, QUIET);
+        }
+        17 => bench.voice.handle_command(now, MindCommand::SendDigits(Vec::new())),
+        18 if below(50) == 0 => bench.voice.handle_command(now, MindCommand::HangUp),
+        _ => {
+            bench.tick(&[QUIET; FRAME_SAMPLES]);
+        }
+    }
+}
+
+#[test]
+fn no_order_of_events_breaks_it() {
+    for seed in 0..8 {
+        let mut seeds = Seeds::new([5, seed]);
+        let mut bench = Bench::new();
+        let mut utterance = 1;
+        let mut cursor = (0, 0);
+        let mut hang_ups = 0;
+        for step in 0..5_000 {
+            let (before, told) = (bench.ticks, bench.events.len());
+            let was_open = !bench.voice.utterances.is_empty();
+            anything(&mut bench, &mut seeds, &mut utterance);
+            let voice = &bench.voice;
+            let place = format!("seed {seed} step {step}");
+            // Credit.
+            assert!(bench.sent <= bench.limit, "{place}");
+            assert_eq!((voice.mixer.refused_samples(), voice.refused_samples), (0, 0), "{place}");
+            // Bounds.
+            assert!(voice.mixer.queued() <= 3200 && voice.utterances.len() <= MAX_OPEN, "{place}");
+            let (events, notes) = voice.outbox.lens();
+            assert!(events <= MAX_EVENTS && notes <= MAX_NOTES, "{place}");
+            assert!(voice.key_strings.len() <= MAX_KEY_STRINGS, "{place}");
+            // It has the floor if and only if it says something.
+            let state = voice.turn.state();
+            assert!(state != State::Speaking || !voice.utterances.is_empty(), "{place}");
+            assert!(state == State::Speaking || !voice.utterances.is_begun(), "{place}");
+            // What was heard was heard.
+            if let Some(heard) = voice.mixer.cursor() {
+                let heard = (heard.utterance.0, heard.samples_heard);
+                assert!(heard >= cursor, "{place}: {heard:?} after {cursor:?}");
+                cursor = heard;
+            }
+            // Who was stopped in a tick is silent in the same tick, after 5 ms.
+            for (tick, event) in &bench.events[told..] {
+                if let VoiceEvent::Interrupted { by: Interruption::Speech, .. } = event {
+                    let frame = &bench.heard[(*tick as usize - 1) * FRAME_SAMPLES..][..FRAME_SAMPLES];
+                    assert!(frame[40..].iter().all(|&sample| sample == 0), "{place}");
+                }
+            }
+            if was_open && bench.voice.utterances.is_empty() && bench.ticks == before {
+                let frame = bench.tick(&[QUIET; FRAME_SAMPLES]);
+                assert!(frame[40..].iter().all(|&sample| sample == 0), "{place}");
+            }
+            while let Some(wish) = bench.voice.poll_wish(bench.now()) {
+                hang_ups += u32::from(wish == VoiceWish::HangUp);
+            }
+        }
+        assert!(hang_ups <= 1);
+        bench.voice.handle_end();
+        bench.tick(&[]);
+        let lost: Vec<_> =
+            bench.notes.iter().filter(|note| matches!(note, Dialogue::Dropped { .. })).collect();
+        assert_eq!(lost, [] as [&Dialogue; 0], "a mind that listens loses nothing");
+        // All of it was tried: an alarm that was true, one that was false, an utterance without an end.
+        let happened = |wanted: fn(&Dialogue) -> bool| bench.notes.iter().any(wanted);
+        assert!(happened(|note| matches!(note, Dialogue::BargeIn { by, .. } if by == "speech")));
+        assert!(happened(|note| matches!(note, Dialogue::Unfinished { .. })));
+        assert!(happened(|note| matches!(note, Dialogue::TurnCommitted { .. })));
+    }
+}
