@@ -1,11 +1,14 @@
 //! `caly check`: reads a configuration file as `caly serve` would and lists every fault in it.
 
+use std::collections::BTreeSet;
+use std::fmt;
+
 use serde::Serialize;
 
 use super::{CheckArgs, Failure, Format, Output, capacity};
 use crate::app;
 use crate::call::destination::TestDestination;
-use crate::config::{Config, Fault, Faults};
+use crate::config::{AgentConfig, Config, Fault, Faults};
 
 /// What `caly check` found.
 #[derive(Debug, Serialize)]
@@ -18,10 +21,27 @@ struct Report {
     trunks: Option<usize>,
     /// How many routes there are, if it is sound.
     routes: Option<usize>,
-    /// Every fault, in the order of the file.
+    /// The agents, if it is sound.
+    agents: Option<Vec<AgentReport>>,
+    /// Every fault, in the order of the file; those of the agents' files behind it.
     faults: Vec<Fault>,
     /// What the server would start with, but had better not.
     warnings: Vec<String>,
+}
+
+/// An agent that routes can lead to.
+#[derive(Debug, Serialize)]
+struct AgentReport {
+    /// Routes call it `agent:NAME`.
+    name: String,
+    /// What it calls itself.
+    title: String,
+    /// How many states its dialogue has.
+    states: usize,
+    /// In which languages it speaks.
+    languages: Vec<&'static str>,
+    /// The tools that it uses, each once.
+    tools: Vec<String>,
 }
 
 /// Runs the command.
@@ -57,6 +77,7 @@ impl Report {
             is_sound: faults.is_empty(),
             trunks: config.as_ref().map(|config| config.trunks.len()),
             routes: config.as_ref().map(|config| config.routes.len()),
+            agents: config.as_ref().map(|config| config.agents.iter().map(AgentReport::of).collect()),
             faults,
         }
     }
@@ -68,8 +89,31 @@ impl Report {
         }
         let trunks = counted(self.trunks.unwrap_or(0), "trunk");
         let routes = counted(self.routes.unwrap_or(0), "route");
+        let agents = self.agents.iter().flatten().map(|agent| format!("{}: {agent}", self.file));
         let warnings = self.warnings.iter().map(|warning| format!("{}: warning: {warning}", self.file));
-        warnings.chain([format!("{}: no faults; {trunks}, {routes}", self.file)]).collect()
+        agents.chain(warnings).chain([format!("{}: no faults; {trunks}, {routes}", self.file)]).collect()
+    }
+}
+
+impl AgentReport {
+    fn of(agent: &AgentConfig) -> Self {
+        let tools: BTreeSet<_> = agent.script.tools().map(str::to_owned).collect();
+        Self {
+            name: agent.name.clone(),
+            title: agent.script.name().to_owned(),
+            states: agent.script.state_count(),
+            languages: agent.script.voices().map(|(language, _)| language.code()).collect(),
+            tools: tools.into_iter().collect(),
+        }
+    }
+}
+
+impl fmt::Display for AgentReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, title, states, languages, tools } = self;
+        let (states, languages) = (counted(*states, "state"), languages.join(", "));
+        write!(f, "agent:{name} ({title:?}): {states}; speaks {languages}")?;
+        if tools.is_empty() { Ok(()) } else { write!(f, "; uses {}", tools.join(", ")) }
     }
 }
 
@@ -89,6 +133,9 @@ mod tests {
 
     use crate::cli::Style;
 
+    const DEMO: &str = "agent:demo (\"Caly\"): 29 states; speaks hi, en; uses cancel_order, lookup_order, open_ticket, \
+        refund_order, return_order";
+
     fn check(path: &str, format: Format) -> (String, Option<u8>) {
         let mut printed = Vec::new();
         let mut out = Output::new(&mut printed, format, Style::Plain);
@@ -99,10 +146,19 @@ mod tests {
     #[test]
     fn a_sound_file_is_said_to_be_sound() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/config/trunks/twilio.toml");
-        assert_eq!(check(path, Format::Text), (format!("{path}: no faults; 1 trunk, 1 route\n"), None));
+        assert_eq!(
+            check(path, Format::Text),
+            (format!("{path}: {DEMO}\n{path}: no faults; 1 trunk, 1 route\n"), None)
+        );
         let (json, code) = check(path, Format::Json);
         let json: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!((json["is_sound"].as_bool(), json["trunks"].as_u64(), code), (Some(true), Some(1), None));
+        let agent = &json["agents"][0];
+        assert_eq!((agent["name"].as_str(), agent["states"].as_u64()), (Some("demo"), Some(29)));
+        assert_eq!(
+            (agent["languages"][1].as_str(), agent["tools"].as_array().unwrap().len()),
+            (Some("en"), 5)
+        );
     }
 
     #[test]
@@ -110,6 +166,7 @@ mod tests {
         let text = "[rtp]\nports = \"46000-46010\"\n[limits]\ncalls = 6\n";
         let report = Report::of("caly.toml".to_owned(), Config::parse("caly.toml", text, &[]));
         let expected = [
+            &format!("caly.toml: {DEMO}"),
             "caly.toml: warning: [rtp] ports = 46000-46010 carry 5 of [limits] calls = 6, the rest gets 503; widen \
              ports (two for each call) or lower calls",
             "caly.toml: no faults; 0 trunks, 0 routes",

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::{Failure, Format, Output, PromptsArgs};
 use crate::mind::script::Script;
 use crate::prompt::{self, Espeak};
+use crate::tools::BUILT_IN;
 
 /// Runs the command.
 ///
@@ -16,7 +17,7 @@ pub(super) fn run(args: &PromptsArgs, out: &mut Output<'_>) -> Result<(), Failur
         let file = path.display().to_string();
         let text = std::fs::read_to_string(path)
             .map_err(|error| Failure::refused(format!("{file}: {error}")).advise("name an agent's file"))?;
-        let script = Script::parse(&file, &text)
+        let script = Script::parse(&file, &text, BUILT_IN)
             .map_err(|faults| Failure::refused(faults.to_string()).advise("mend the agent's file"))?;
         lines.extend(prompt::lines_of(&script));
     }

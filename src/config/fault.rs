@@ -41,6 +41,12 @@ impl Faults {
         (!faults.is_empty()).then_some(Self(faults))
     }
 
+    /// The faults of several files, one file behind the other; `None` if there is none.
+    pub fn of_files(files: impl IntoIterator<Item = Self>) -> Option<Self> {
+        let faults: Vec<Fault> = files.into_iter().flat_map(|file| file.0).collect();
+        (!faults.is_empty()).then_some(Self(faults))
+    }
+
     /// The faults in the order of the file.
     pub fn iter(&self) -> impl Iterator<Item = &Fault> {
         self.0.iter()

@@ -77,38 +77,46 @@ pub enum PortConflict {
 }
 
 impl Config {
-    /// Reads and checks a file; without one, the defaults. Routes must lead to one of `destinations`.
+    /// Reads and checks a file and the agents beside it; without one, the defaults. Routes must lead to an agent or to
+    /// one of `destinations`.
     ///
     /// # Errors
-    /// Every fault of the file at once.
+    /// Every fault of all files at once.
     pub fn load(path: Option<&Path>, destinations: &[&str]) -> Result<Self, Faults> {
         let Some(path) = path else { return Ok(Self::default()) };
         let name = path.display().to_string();
-        let text = read_file(path).map_err(|message| {
+        let text = read_file(path, MAX_FILE_BYTES).map_err(|message| {
             Faults::from(Fault { file: name.clone(), place: None, key: None, value: None, message })
         })?;
         Self::parse(&name, &text, destinations)
     }
 
-    /// Reads and checks the text of a file called `name`. Routes must lead to one of `destinations`.
+    /// Reads and checks the text of a file whose path is `name`; agents are read from the folder that it names. Routes
+    /// must lead to an agent or to one of `destinations`.
     ///
     /// # Errors
-    /// Every fault of the text at once.
+    /// Every fault of the text and of the agents at once.
     pub fn parse(name: &str, text: &str, destinations: &[&str]) -> Result<Self, Faults> {
         let document = Document::new(name, text);
         let (table, errors) = DeTable::parse_recoverable(text);
         errors.iter().for_each(|error| document.syntax_fault(error));
-        let config = Self::read(Table::root(&document, &table), destinations);
-        match Faults::of(document.into_faults()) {
+        let base = Path::new(name).parent().unwrap_or(Path::new(""));
+        let (config, of_agents) = Self::read(Table::root(&document, &table), base, destinations);
+        let of_file = Faults::of(document.into_faults());
+        match Faults::of_files(of_file.into_iter().chain(of_agents)) {
             None => Ok(config),
             Some(faults) => Err(faults),
         }
     }
 
-    fn read(mut root: Table<'_>, destinations: &[&str]) -> Self {
+    fn read(mut root: Table<'_>, base: &Path, destinations: &[&str]) -> (Self, Vec<Faults>) {
         let (mut sip, mut http, mut rtp) = (root.section("sip"), root.section("http"), root.section("rtp"));
         let (mut engine, mut limits) = (root.section("engine"), root.section("limits"));
         let (mut log, mut data) = (root.section("log"), root.section("data"));
+        let mut agents = root.section("agents");
+        let read_agents = AgentsConfig::read(&mut agents, base);
+        let named = read_agents.destinations.iter().map(String::as_str);
+        let destinations: Vec<&str> = destinations.iter().copied().chain(named).collect();
         let trunks = trunk::read(root.sections("trunk", MAX_TRUNKS));
         let config = Self {
             sip: SipConfig::read(&mut sip),
@@ -118,13 +126,13 @@ impl Config {
             limits: LimitsConfig::read(&mut limits),
             log: LogConfig::read(&mut log),
             data: DataConfig::read(&mut data),
-            agents: AgentsConfig::default(),
-            routes: route::read(root.sections("route", MAX_ROUTES), &trunks, destinations),
+            agents: read_agents.agents,
+            routes: route::read(root.sections("route", MAX_ROUTES), &trunks, &destinations),
             trunks,
         };
         config.check_ports(&sip, &http, &rtp);
-        [sip, http, rtp, engine, limits, log, data, root].into_iter().for_each(Table::finish);
-        config
+        [sip, http, rtp, engine, limits, log, data, agents, root].into_iter().for_each(Table::finish);
+        (config, read_agents.faults)
     }
 
     /// Ports that would serve two purposes. A file that has any is refused; overrides may bring new ones in. Port 0
@@ -149,14 +157,12 @@ impl Config {
     }
 }
 
-fn read_file(path: &Path) -> Result<String, String> {
+fn read_file(path: &Path, max_bytes: u64) -> Result<String, String> {
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(|error| format!("cannot be read: {error}"))?;
-    file.take(MAX_FILE_BYTES + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| format!("cannot be read: {error}"))?;
-    if u64::try_from(bytes.len()).is_ok_and(|length| length > MAX_FILE_BYTES) {
-        return Err(format!("is longer than {MAX_FILE_BYTES} bytes; is it the right file?"));
+    file.take(max_bytes + 1).read_to_end(&mut bytes).map_err(|error| format!("cannot be read: {error}"))?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > max_bytes) {
+        return Err(format!("is longer than {max_bytes} bytes; is it the right file?"));
     }
     String::from_utf8(bytes).map_err(|error| {
         format!("is not UTF-8 from byte {} on; is it the right file?", error.utf8_error().valid_up_to())

@@ -88,5 +88,17 @@ fn known_destination(name: String, destinations: &[&str]) -> Result<String, Stri
     if destinations.contains(&name.as_str()) {
         return Ok(name);
     }
-    Err(format!("is no destination; there are {}", destinations.join(", ")))
+    let distance = |known: &&&str| strsim::damerau_levenshtein(known, &name);
+    let is_near = |known: &&&str| distance(known) <= MAX_TYPOS;
+    let candidates = destinations.iter().filter(|_| name.len() <= MAX_NAME);
+    Err(match candidates.min_by_key(distance).filter(is_near) {
+        Some(near) => format!("is no destination; did you mean `{near}`?"),
+        None => format!("is no destination; there are {}", destinations.join(", ")),
+    })
 }
+
+/// Letters that may be wrong in a destination that is still recognised; the shortest names have four.
+const MAX_TYPOS: usize = 2;
+
+/// No destination's name is longer.
+const MAX_NAME: usize = 80;

@@ -80,4 +80,4 @@ fn trunk_name(name: String) -> Result<String, String> {
 const MAX_NETS: usize = 256;
 
 /// Names stand in log lines and metrics.
-const MAX_NAME_CHARS: usize = 64;
+pub(super) const MAX_NAME_CHARS: usize = 64;

@@ -11,6 +11,9 @@ use serde_json::Value;
 
 pub use toolbox::Toolbox;
 
+/// The names of the tools that are always there.
+pub const BUILT_IN: &[&str] = &shop::TOOL_NAMES;
+
 /// One thing that an agent can do.
 pub trait Tool: Send + Sync + std::fmt::Debug {
     /// The name by which agents call it.

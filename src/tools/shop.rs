@@ -99,7 +99,7 @@ pub fn keypad(id: &str) -> String {
 /// The shop's tools over a book.
 pub fn tools(book: &Arc<dyn OrderBook>) -> Vec<Arc<dyn Tool>> {
     let tool = |deed| Arc::new(ShopTool { book: Arc::clone(book), deed }) as Arc<dyn Tool>;
-    [Deed::LookUp, Deed::Cancel, Deed::Return, Deed::Refund, Deed::OpenTicket].map(tool).to_vec()
+    Deed::ALL.map(tool).to_vec()
 }
 
 #[derive(Debug)]
@@ -117,15 +117,29 @@ enum Deed {
     OpenTicket,
 }
 
+impl Deed {
+    const ALL: [Self; 5] = [Self::LookUp, Self::Cancel, Self::Return, Self::Refund, Self::OpenTicket];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::LookUp => "lookup_order",
+            Self::Cancel => "cancel_order",
+            Self::Return => "return_order",
+            Self::Refund => "refund_order",
+            Self::OpenTicket => "open_ticket",
+        }
+    }
+}
+
+/// The names of the shop's tools.
+pub(super) const TOOL_NAMES: [&str; 5] = {
+    let [look_up, cancel, give_back, refund, open_ticket] = Deed::ALL;
+    [look_up.name(), cancel.name(), give_back.name(), refund.name(), open_ticket.name()]
+};
+
 impl Tool for ShopTool {
     fn name(&self) -> &str {
-        match self.deed {
-            Deed::LookUp => "lookup_order",
-            Deed::Cancel => "cancel_order",
-            Deed::Return => "return_order",
-            Deed::Refund => "refund_order",
-            Deed::OpenTicket => "open_ticket",
-        }
+        self.deed.name()
     }
 
     fn description(&self) -> &str {

@@ -82,7 +82,7 @@ struct RawState {
     timeout_seconds: Option<Spanned<u64>>,
     max_seconds: Option<Spanned<u64>>,
     silence_seconds: Option<Spanned<u64>>,
-    tool: Option<String>,
+    tool: Option<Spanned<String>>,
     #[serde(default)]
     arguments: BTreeMap<String, String>,
     filler: Option<Spanned<String>>,
@@ -131,7 +131,7 @@ impl RawState {
             ("timeout_seconds", number(&self.timeout_seconds), &[Collect], "a `collect`"),
             ("max_seconds", number(&self.max_seconds), &[Record], "a `record`"),
             ("silence_seconds", number(&self.silence_seconds), &[Record], "a `record`"),
-            ("tool", self.tool.as_ref().map(|_| None), &[Tool], "a `tool`"),
+            ("tool", span(&self.tool), &[Tool], "a `tool`"),
             ("filler", span(&self.filler), &[Tool], "a `tool`"),
             ("results", map(&self.results), &[Tool], "a `tool`"),
         ];
@@ -140,8 +140,8 @@ impl RawState {
     }
 }
 
-/// The longest file; the demo has 10 kB.
-const MAX_BYTES: usize = 256 * 1024;
+/// The longest file, in bytes; the demo has 10 kB.
+pub const MAX_SCRIPT_BYTES: usize = 256 * 1024;
 
 /// A dialogue being read, and what was found wrong so far.
 struct Reader<'a> {
@@ -150,16 +150,19 @@ struct Reader<'a> {
     faults: Vec<Fault>,
     states: Vec<String>,
     prompts: Vec<String>,
+    tools: &'a [&'a str],
 }
 
 /// Reads and checks a file.
-pub(super) fn read(file: &str, text: &str) -> Result<Script, Faults> {
-    if text.len() > MAX_BYTES {
-        let message = format!("is longer than {MAX_BYTES} bytes; split the dialogue into several agents");
+pub(super) fn read(file: &str, text: &str, tools: &[&str]) -> Result<Script, Faults> {
+    if text.len() > MAX_SCRIPT_BYTES {
+        let message =
+            format!("is longer than {MAX_SCRIPT_BYTES} bytes; split the dialogue into several agents");
         let file = file.to_owned();
         return Err(Faults::from(Fault { file, place: None, key: None, value: None, message }));
     }
-    let mut reader = Reader { file, text, faults: Vec::new(), states: Vec::new(), prompts: Vec::new() };
+    let mut reader =
+        Reader { file, text, faults: Vec::new(), states: Vec::new(), prompts: Vec::new(), tools };
     let raw: RawScript = toml::from_str(text).map_err(|error| {
         let message = error.message().lines().collect::<Vec<_>>().join(", ");
         let place = error.span().map(|span| reader.place(span.start));
@@ -352,13 +355,31 @@ impl Reader<'_> {
             None => self.missing(at, "results.error", span.clone()),
         };
         ToolUse {
-            name: self.word(at, "tool", &raw.tool, span.clone()),
+            name: self.tool_name(at, raw, span.clone()),
             arguments: raw.arguments.clone().into_iter().collect(),
             into: self.word(at, "into", &raw.into, span),
             filler: raw.filler.as_ref().map(|filler| self.said(&format!("{at} filler"), filler)),
             results,
             error,
         }
+    }
+
+    fn tool_name(&mut self, at: &str, raw: &RawState, span: Range<usize>) -> String {
+        let Some(name) = &raw.tool else {
+            self.missing(at, "tool", span);
+            return String::new();
+        };
+        if !self.tools.contains(&name.get_ref().as_str()) {
+            let distance = |known: &&&str| strsim::damerau_levenshtein(known, name.get_ref());
+            let near = self.tools.iter().min_by_key(distance).filter(|known| distance(known) <= 3);
+            let remedy = match near {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("there are {}", self.tools.join(", ")),
+            };
+            let message = format!("there is no tool `{}`; {remedy}", name.get_ref());
+            self.fault(name.span(), &format!("{at} tool"), message);
+        }
+        name.get_ref().clone()
     }
 
     /// Faults that only a walk through all states shows.

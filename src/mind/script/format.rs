@@ -83,17 +83,22 @@ pub(super) struct ToolUse {
 }
 
 impl Script {
-    /// Reads a dialogue; `file` is how faults name it.
+    /// Reads a dialogue; `file` is how faults name it, `tools` are those that it may use.
     ///
     /// # Errors
     /// Everything that is wrong with it, each on one line. What breaks the syntax or is no known key hides the rest.
-    pub fn parse(file: &str, text: &str) -> Result<Self, Faults> {
-        check::read(file, text)
+    pub fn parse(file: &str, text: &str, tools: &[&str]) -> Result<Self, Faults> {
+        check::read(file, text, tools)
     }
 
     /// The agent's name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// How many states it has.
+    pub fn state_count(&self) -> usize {
+        self.states.len()
     }
 
     /// The languages that it speaks, each with the voice's name.

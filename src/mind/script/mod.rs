@@ -5,6 +5,7 @@ mod check;
 mod format;
 mod machine;
 
+pub use check::MAX_SCRIPT_BYTES;
 pub use format::Script;
 pub use machine::ScriptMind;
 

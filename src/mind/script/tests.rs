@@ -9,7 +9,7 @@ use super::{Script, ScriptMind};
 use crate::call::dialogue::Dialogue;
 use crate::mind::speech::{Clips, Language};
 use crate::mind::{Mind, ToolCallId, Wish};
-use crate::tools::ToolError;
+use crate::tools::{BUILT_IN, ToolError};
 use crate::voice::exchange::{Digit, Interruption, MindCommand, UtteranceId, VoiceEvent};
 
 const DEMO: &str = include_str!("../../../config/agents/demo.toml");
@@ -36,7 +36,7 @@ struct Call {
 impl Call {
     fn begin() -> Self {
         let now = Instant::now();
-        let script = Arc::new(Script::parse("demo.toml", DEMO).unwrap());
+        let script = Arc::new(Script::parse("demo.toml", DEMO, BUILT_IN).unwrap());
         let mind = ScriptMind::new(script, Arc::new(Silent), now);
         let (log, said, playing) = (Vec::new(), Vec::new(), Vec::new());
         let mut call = Self { mind, now, log, said, asked: None, playing, has_hung_up: false };
@@ -306,7 +306,7 @@ fn keys_typed_while_a_tool_works_are_kept_for_what_follows() {
 #[test]
 fn a_call_ends_although_voice_grants_nothing() {
     let now = Instant::now();
-    let script = Arc::new(Script::parse("demo.toml", DEMO).unwrap());
+    let script = Arc::new(Script::parse("demo.toml", DEMO, BUILT_IN).unwrap());
     let mut mind = ScriptMind::new(script, Arc::new(Silent), now);
     mind.handle(now, VoiceEvent::Answered);
     mind.handle(now, VoiceEvent::IdleTooLong);
@@ -341,7 +341,7 @@ fn what_is_typed_is_taken_when_nothing_follows() {
 
 #[test]
 fn text_before_the_first_letter_is_not_given_to_a_synthesizer() {
-    let script = Script::parse("demo.toml", DEMO).unwrap();
+    let script = Script::parse("demo.toml", DEMO, BUILT_IN).unwrap();
     for (_, line) in script.lines() {
         assert!(line.starts_with(char::is_alphanumeric), "{line:?}");
     }
@@ -395,7 +395,7 @@ fn any_events_in_any_order_end_within_bounds() {
 
 fn fault(from: &str, to: &str) -> String {
     assert!(DEMO.contains(from), "{from}");
-    let faults = Script::parse("demo.toml", &DEMO.replacen(from, to, 1)).unwrap_err().to_string();
+    let faults = Script::parse("demo.toml", &DEMO.replacen(from, to, 1), BUILT_IN).unwrap_err().to_string();
     faults.splitn(4, ':').last().unwrap().trim().to_owned()
 }
 
@@ -449,7 +449,7 @@ fn every_fault_says_what_to_do() {
 #[test]
 fn a_file_without_bounds_is_refused() {
     let long = format!("{DEMO}\n{}", "#".repeat(256 * 1024));
-    let fault = Script::parse("demo.toml", &long).unwrap_err().to_string();
+    let fault = Script::parse("demo.toml", &long, BUILT_IN).unwrap_err().to_string();
     assert!(fault.contains("is longer than 262144 bytes; split the dialogue"), "{fault}");
 }
 

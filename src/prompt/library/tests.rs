@@ -27,7 +27,7 @@ impl Drop for Cache {
 
 fn demo_lines() -> Vec<Line> {
     let text = include_str!("../../../config/agents/demo.toml");
-    lines_of(&Script::parse("demo.toml", text).unwrap())
+    lines_of(&Script::parse("demo.toml", text, crate::tools::BUILT_IN).unwrap())
 }
 
 fn line(voice: &str, text: &str) -> Line {
