@@ -9,7 +9,7 @@ use super::heartbeat::{Heartbeat, Weather};
 use super::pacing::{self, Missing, WirePacing};
 use crate::common::load::{Load, LoadPlan, Tally};
 use crate::common::process::{CpuTimes, Footprint};
-use crate::common::rtp_callers::{Callee, RtpCallers};
+use crate::common::rtp_callers::{Callee, Habit, RtpCallers};
 use crate::common::server::{Server, ServerSetup};
 
 /// How long the parts of a measurement take.
@@ -55,6 +55,11 @@ pub(crate) struct RowFigures {
 }
 
 impl Timing {
+    /// The same with a window that is at least as long as a conversation.
+    pub(crate) fn of_conversations(self) -> Self {
+        Self { window: self.window.max(Duration::from_secs(60)), ..self }
+    }
+
     /// 3 s and 15 s; `CALY_BENCH_WINDOW_S` sets another window.
     pub(crate) fn from_environment() -> Self {
         let window = std::env::var("CALY_BENCH_WINDOW_S").ok().and_then(|seconds| seconds.parse().ok());
@@ -90,7 +95,8 @@ pub(crate) fn measure(destination: &str, calls: usize, timing: Timing) -> Level 
     let mut server = ServerSetup::default().config(LOAD_CONFIG).rtp_ports(RTP_PORTS).start();
     std::thread::sleep(IDLE_TIME);
     let idle = Footprint::of(server.pid());
-    let callers = RtpCallers::start(calls, Callee::Answering, timing.hold(calls) + ramp(calls));
+    let habit = if destination == AGENT { Habit::PressKeys } else { Habit::Hum };
+    let callers = RtpCallers::start(calls, Callee::Answering, habit, timing.hold(calls) + ramp(calls));
     let heartbeat = Heartbeat::start();
     let load = Load::start(plan(server.sip(), destination, calls, timing, callers.ports()));
     std::thread::sleep(ramp(calls) + timing.settle);
@@ -167,6 +173,9 @@ fn row_figures(rows: &[Value]) -> RowFigures {
         answered: rows.iter().filter(|row| row["status"] == 200).count(),
     }
 }
+
+/// The demo agent. Its callers listen and press keys.
+pub(crate) const AGENT: &str = "demo";
 
 /// One shard, so that machines with more cores measure the same.
 const LOAD_CONFIG: &str =

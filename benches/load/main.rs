@@ -1,8 +1,9 @@
 //! What a call costs: the server under real load, beside a reference that ran in the same minutes.
 //!
 //! For `echo`, `tone` and `record` at 100, 200 and 400 calls: CPU and memory per call, and how precisely packets leave, as seen on
-//! the wire. The same callers then talk to sipp's `-rtp_echo`, which reflects packets as they are. Last, 200 calls stay
-//! up for a minute and 1,000 short ones follow, and the server has to be what it was before. Takes about nine minutes.
+//! the wire. The same callers then talk to sipp's `-rtp_echo`, which reflects packets as they are. Then 100 callers talk with the
+//! demo agent for a minute. Last, 200 calls stay up for a minute and 1,000 short ones follow, and the server has to be what it
+//! was before. Takes about ten minutes.
 //!
 //! Words as arguments choose parts: `cargo bench --bench load -- echo reference 400`.
 //!
@@ -42,6 +43,9 @@ fn main() {
             }
         }
     }
+    if is_wanted(level::AGENT) {
+        report.add_level(level::measure(level::AGENT, AGENT_CALLS, timing.of_conversations()));
+    }
     if is_wanted("soak") {
         report.add_soak(soak::run(SOAK));
     }
@@ -52,6 +56,9 @@ fn main() {
 const LEVELS: [usize; 3] = [100, 200, 400];
 /// `record` is the tone, and both sides written to a WAV file.
 const DESTINATIONS: [&str; 3] = ["echo", "tone", "record"];
+
+/// Conversations with the demo agent at once.
+const AGENT_CALLS: usize = 100;
 
 const SOAK: SoakPlan = SoakPlan {
     steady_calls: 200,

@@ -8,7 +8,7 @@ use super::pacing::{self, Missing};
 use crate::common::load::{Load, Reflector, Tally};
 use crate::common::ports::PortBlock;
 use crate::common::process::CpuTimes;
-use crate::common::rtp_callers::{Callee, RtpCallers};
+use crate::common::rtp_callers::{Callee, Habit, RtpCallers};
 
 /// What was seen.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ pub(crate) fn measure(calls: usize, timing: Timing) -> Reference {
     let reflector = Reflector::start(ports.peer(2));
     std::thread::sleep(START_TIME);
     let callee = Callee::At(reflector.rtp());
-    let callers = RtpCallers::start(calls, callee, timing.hold(calls) + ramp(calls));
+    let callers = RtpCallers::start(calls, callee, Habit::Hum, timing.hold(calls) + ramp(calls));
     let load = Load::start(plan(reflector.sip(), "echo", calls, timing, callers.ports()));
     std::thread::sleep(ramp(calls) + timing.settle);
     let (from, before) = (unix_now(), CpuTimes::of(reflector.pid()));

@@ -29,6 +29,15 @@ pub(crate) enum Callee {
     At(SocketAddr),
 }
 
+/// What the callers do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Habit {
+    /// They hum.
+    Hum,
+    /// They listen, and press `*` every five seconds.
+    PressKeys,
+}
+
 /// All that was sent and heard.
 #[derive(Debug, Default)]
 pub(crate) struct Conversation {
@@ -51,8 +60,8 @@ pub(crate) struct Heard {
 impl RtpCallers {
     /// Binds a port for each of `count` callers and begins. `patience` is how long they will be needed at most; it
     /// only reserves memory.
-    pub(crate) fn start(count: usize, callee: Callee, patience: Duration) -> Self {
-        let callers: Vec<Caller> = (0..count).map(|number| Caller::new(number, callee)).collect();
+    pub(crate) fn start(count: usize, callee: Callee, habit: Habit, patience: Duration) -> Self {
+        let callers: Vec<Caller> = (0..count).map(|number| Caller::new(number, callee, habit)).collect();
         let ports = callers.iter().map(|caller| caller.socket.local().port()).collect();
         let stop = Arc::new(AtomicBool::new(false));
         let is_over = Arc::clone(&stop);
@@ -88,13 +97,16 @@ struct Caller {
     number: u32,
     socket: DatagramSocket,
     callee: Option<SocketAddr>,
+    habit: Habit,
     packet: [u8; PACKET_BYTES],
     sequence: u16,
     timestamp: u32,
+    /// Packets since the call began.
+    ticks: u32,
 }
 
 impl Caller {
-    fn new(number: usize, callee: Callee) -> Self {
+    fn new(number: usize, callee: Callee, habit: Habit) -> Self {
         let number = u32::try_from(number).expect("fewer callers than that");
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let socket = DatagramSocket::bind(any, Purpose::Media).expect("a free UDP port");
@@ -106,10 +118,14 @@ impl Caller {
         packet[0] = 0x80;
         packet[8..12].copy_from_slice(&(0x5eed_0000 + number).to_be_bytes());
         for (index, byte) in packet[12..].iter_mut().enumerate() {
-            // No two frames alike, and neither silent nor loud: codes of some hundred to some thousand.
-            *byte = 0xa0 + ((index * 7 + number as usize) % 24) as u8;
+            *byte = match habit {
+                // No two frames alike, and neither silent nor loud: codes of some hundred to some thousand.
+                Habit::Hum => 0xa0 + ((index * 7 + number as usize) % 24) as u8,
+                // The noise of a line, some units.
+                Habit::PressKeys => 0xfc + ((index * 7 + number as usize) % 4) as u8,
+            };
         }
-        Self { number, socket, callee, packet, sequence: 0, timestamp: 0 }
+        Self { number, socket, callee, habit, packet, sequence: 0, timestamp: 0, ticks: 0 }
     }
 
     fn hear(&mut self, heard: &mut Vec<Heard>) {
@@ -135,12 +151,38 @@ impl Caller {
 
     fn speak(&mut self) -> u64 {
         let Some(callee) = self.callee else { return 0 };
-        self.packet[2..4].copy_from_slice(&self.sequence.to_be_bytes());
-        self.packet[4..8].copy_from_slice(&self.timestamp.to_be_bytes());
+        let sent = match self.key() {
+            Some(event) => self.socket.send(&event, callee),
+            None => {
+                self.packet[2..4].copy_from_slice(&self.sequence.to_be_bytes());
+                self.packet[4..8].copy_from_slice(&self.timestamp.to_be_bytes());
+                self.socket.send(&self.packet, callee)
+            }
+        };
         self.sequence = self.sequence.wrapping_add(1);
         self.timestamp = self.timestamp.wrapping_add(160);
+        self.ticks += 1;
         // After the call nobody listens any more.
-        u64::from(self.socket.send(&self.packet, callee).is_ok())
+        u64::from(sent.is_ok())
+    }
+
+    /// The packet of a key (RFC 4733), if one is pressed in this tick: 100 ms of it, and its end three times.
+    fn key(&self) -> Option<[u8; EVENT_BYTES]> {
+        let tick = self.ticks % TICKS_BETWEEN_KEYS;
+        if self.habit != Habit::PressKeys || self.ticks < TICKS_BETWEEN_KEYS || tick >= KEY_TICKS + 3 {
+            return None;
+        }
+        let begun = self.timestamp.wrapping_sub(160 * tick);
+        let (end, held) = (tick >= KEY_TICKS, 160 * (tick + 1).min(KEY_TICKS) as u16);
+        let mut event = [0; EVENT_BYTES];
+        event[..12].copy_from_slice(&self.packet[..12]);
+        event[1] = DTMF_PAYLOAD_TYPE | if tick == 0 { 0x80 } else { 0 };
+        event[2..4].copy_from_slice(&self.sequence.to_be_bytes());
+        event[4..8].copy_from_slice(&begun.to_be_bytes());
+        event[12] = STAR;
+        event[13] = if end { 0x8a } else { 0x0a };
+        event[14..16].copy_from_slice(&held.to_be_bytes());
+        Some(event)
     }
 }
 
@@ -168,3 +210,12 @@ const FRAME: Duration = Duration::from_millis(20);
 const STEP: Duration = Duration::from_millis(1);
 /// A header and 20 ms of G.711.
 const PACKET_BYTES: usize = 12 + 160;
+/// A header and one event.
+const EVENT_BYTES: usize = 12 + 4;
+/// As the scenarios offer it.
+const DTMF_PAYLOAD_TYPE: u8 = 101;
+/// Event 10 is `*` (RFC 4733 3.2).
+const STAR: u8 = 10;
+const KEY_TICKS: u32 = 5;
+/// 5 s.
+const TICKS_BETWEEN_KEYS: u32 = 250;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::load::{Load, LoadPlan, Tally};
 use super::process::{Footprint, bound_udp_ports};
-use super::rtp_callers::{Callee, RtpCallers};
+use super::rtp_callers::{Callee, Habit, RtpCallers};
 use super::server::{Server, ServerSetup};
 use super::wait;
 
@@ -118,7 +118,7 @@ impl Round<'_> {
     fn steady(&mut self, time: Duration) -> (Tally, Footprint) {
         let calls = self.plan.steady_calls;
         let ramp = Duration::from_secs_f64(calls as f64 / STEADY_CALLS_PER_SECOND as f64);
-        let callers = RtpCallers::start(calls, Callee::Answering, time + ramp * 2);
+        let callers = RtpCallers::start(calls, Callee::Answering, Habit::Hum, time + ramp * 2);
         let load = Load::start(LoadPlan {
             server: self.server.sip(),
             user: "echo",
@@ -138,7 +138,7 @@ impl Round<'_> {
 
     /// Calls that end as soon as they are answered.
     fn short(&mut self, calls: usize) -> Tally {
-        let callers = RtpCallers::start(SHORT_PORTS, Callee::Answering, Duration::ZERO);
+        let callers = RtpCallers::start(SHORT_PORTS, Callee::Answering, Habit::Hum, Duration::ZERO);
         let load = Load::start(LoadPlan {
             server: self.server.sip(),
             user: "echo",
