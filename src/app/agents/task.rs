@@ -120,3 +120,6 @@ const MAX_COMMANDS: usize = 64;
 const MAX_TOOLS_AT_ONCE: usize = 8;
 /// No mind waits longer.
 const TOOL_TIME: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests;
