@@ -197,3 +197,45 @@ fn lost(row: &CallRow, at: CallTime) -> Ended {
 
 /// Events of one transaction.
 const BATCH_RECORDS: usize = 2_048;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::scratch::Folder;
+    use crate::store::{SpoolWriter, Turn, event_ring, sample};
+
+    /// What a server that was killed leaves in its spool.
+    fn leave(store: &Store, records: &[Record]) {
+        let (mut sender, receiver) = event_ring();
+        let spool = SpoolWriter::start(&store.data.spool(), vec![receiver], 1024 * 1024).unwrap();
+        records.iter().for_each(|record| sender.append(record.clone()));
+        spool.shutdown().unwrap();
+    }
+
+    async fn kept(store: &mut Store) -> (CallRow, Vec<Turn>) {
+        let row = sqlx::query_as("SELECT * FROM calls").fetch_one(&mut store.connection).await.unwrap();
+        let turns = sqlx::query_as("SELECT * FROM turns ORDER BY seq").fetch_all(&mut store.connection).await;
+        (row, turns.unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_conversation_is_kept_once_when_its_server_is_killed() {
+        let dir = Folder::new("recover-dialogue");
+        let mut store = Store::open(dir.path()).await.unwrap();
+        let records = sample::agent_call(sample::call(1));
+        // Killed while the agent said goodbye, with a part of the spool in the database already.
+        let (known, killed) = (&records[..9], &records[..records.len() - 2]);
+        apply(&mut store.connection, known).await.unwrap();
+        leave(&store, killed);
+        assert_eq!(store.recover().await.unwrap().closed_calls, 1);
+        let once = kept(&mut store).await;
+        assert_eq!(once.0.cause.as_deref(), Some("server_lost"));
+        assert_eq!((once.0.agent.as_deref(), once.0.digits), (Some("Caly"), 8));
+        let last = once.1.last().unwrap();
+        assert_eq!((last.text.as_deref(), last.heard_ms), (Some("Thank you, goodbye."), Some(0)));
+        assert_eq!(last.interrupted_by.as_deref(), Some("end"));
+        leave(&store, killed);
+        assert_eq!(store.recover().await.unwrap().replayed_events, 0);
+        assert_eq!(kept(&mut store).await, once);
+    }
+}
