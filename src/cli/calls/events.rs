@@ -1,6 +1,8 @@
 //! A call's events as lines, each with its time since the call began.
 
-use super::{printable, seconds};
+use super::columns::printable;
+use super::seconds;
+use crate::call::dialogue::Dialogue;
 use crate::call::log::{Ended, Event, MediaAgreed, Opened, SipMessage, Way};
 use crate::store::StoredEvent;
 
@@ -69,13 +71,44 @@ fn describe(event: &Event) -> String {
             let length = seconds(i64::try_from(*duration_ms).unwrap_or(i64::MAX));
             format!("{file}: {error}; {length} kept")
         }
-        Event::Dialogue(dialogue) => format!("{dialogue:?}"),
+        Event::Dialogue(dialogue) => describe_dialogue(dialogue),
         Event::Gap { missing } => format!("{missing} events were dropped here"),
         Event::Quality { leg, pacing } => format!(
             "{} received, {} sent, {} lost; {} ticks, {} missed",
             leg.received, leg.sent, leg.lost, pacing.ticks, pacing.missed
         ),
         Event::Ended(ended) => describe_end(ended),
+    }
+}
+
+fn describe_dialogue(dialogue: &Dialogue) -> String {
+    let time = |ms: &u64| seconds(i64::try_from(*ms).unwrap_or(i64::MAX));
+    match dialogue {
+        Dialogue::Agent { name } => format!("agent {name} takes the call"),
+        Dialogue::Said { utterance, text, language } => format!("says {utterance} ({language}): {text}"),
+        Dialogue::Heard { utterance } => format!("{utterance} was heard to its end"),
+        Dialogue::BargeIn { utterance, heard_ms, by } => {
+            format!("{utterance} was cut by a caller's {by}, {} of it were heard", time(heard_ms))
+        }
+        Dialogue::SpeechStarted => "the caller speaks".to_owned(),
+        Dialogue::SpeechEnded { duration_ms } => format!("the caller spoke for {}", time(duration_ms)),
+        Dialogue::TurnCommitted { speech_ms } => {
+            format!("the caller's turn is over, {} of speech", time(speech_ms))
+        }
+        Dialogue::Idle { silence_ms } => format!("nobody said anything for {}", time(silence_ms)),
+        Dialogue::State { name } => format!("state {name}"),
+        Dialogue::ToolCalled { name, arguments } => format!("tool {name} is asked {arguments}"),
+        Dialogue::ToolAnswered { name, answer, took_ms, is_ok } => {
+            let verb = if *is_ok { "answered" } else { "failed" };
+            format!("tool {name} {verb} after {}: {answer}", time(took_ms))
+        }
+        Dialogue::Message { from_ms, to_ms } => {
+            format!("a message from {} to {} of the recording", time(from_ms), time(to_ms))
+        }
+        Dialogue::DrySlots { cause, count } => {
+            format!("{count} slots of 20 ms had nothing to send, the {cause} was late")
+        }
+        Dialogue::Outcome { name } => format!("outcome {name}"),
     }
 }
 
@@ -129,6 +162,54 @@ mod tests {
             "{lines:?}"
         );
         assert_eq!(missing(&events), 2);
+    }
+
+    #[test]
+    fn every_event_of_a_dialogue_has_words_of_its_own() {
+        let name = || "cancel_order".to_owned();
+        let answered = |is_ok| {
+            let answer = "{\"result\":\"done\"}".to_owned();
+            Dialogue::ToolAnswered { name: name(), answer, took_ms: 440, is_ok }
+        };
+        let told = [
+            (Dialogue::Agent { name: "Caly".to_owned() }, "agent Caly takes the call"),
+            (
+                Dialogue::Said {
+                    utterance: 3, text: "नमस्ते!".to_owned(), language: "hi-IN".to_owned()
+                },
+                "says 3 (hi-IN): नमस्ते!",
+            ),
+            (Dialogue::Heard { utterance: 3 }, "3 was heard to its end"),
+            (
+                Dialogue::BargeIn { utterance: 3, heard_ms: 505, by: "digit".to_owned() },
+                "3 was cut by a caller's digit, 0.505 s of it were heard",
+            ),
+            (Dialogue::SpeechStarted, "the caller speaks"),
+            (Dialogue::SpeechEnded { duration_ms: 1_400 }, "the caller spoke for 1.400 s"),
+            (Dialogue::TurnCommitted { speech_ms: 1_400 }, "the caller's turn is over, 1.400 s of speech"),
+            (Dialogue::Idle { silence_ms: 10_000 }, "nobody said anything for 10.000 s"),
+            (Dialogue::State { name: "menu".to_owned() }, "state menu"),
+            (
+                Dialogue::ToolCalled { name: name(), arguments: "{\"order\":\"ABC123\"}".to_owned() },
+                "tool cancel_order is asked {\"order\":\"ABC123\"}",
+            ),
+            (answered(true), "tool cancel_order answered after 0.440 s: {\"result\":\"done\"}"),
+            (answered(false), "tool cancel_order failed after 0.440 s: {\"result\":\"done\"}"),
+            (
+                Dialogue::Message { from_ms: 9_100, to_ms: 10_900 },
+                "a message from 9.100 s to 10.900 s of the recording",
+            ),
+            (
+                Dialogue::DrySlots { cause: "mind".to_owned(), count: 5 },
+                "5 slots of 20 ms had nothing to send, the mind was late",
+            ),
+            (Dialogue::Outcome { name: "message_taken".to_owned() }, "outcome message_taken"),
+        ];
+        for (dialogue, words) in told {
+            let events =
+                sample::stored(&sample::numbered(sample::call(1), vec![(1_234, Event::Dialogue(dialogue))]));
+            assert_eq!(lines(&events), [format!("   +1.234000  dialogue            {words}")]);
+        }
     }
 
     #[test]

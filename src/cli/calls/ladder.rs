@@ -1,6 +1,6 @@
 //! A call's SIP messages as a ladder: us on the left, the peer on the right.
 
-use super::clipped;
+use super::columns::{clipped, columns};
 use super::events::at;
 use crate::call::log::{Event, SipMessage, Way};
 use crate::store::StoredEvent;
@@ -26,7 +26,7 @@ fn message(event: &StoredEvent) -> Option<(u64, SipMessage)> {
 
 fn rung(time: u64, message: &SipMessage, first: &SipMessage) -> String {
     let text = clipped(without_version(&message.start_line), WIDTH - ARROW);
-    let dashes = "-".repeat(WIDTH - 4 - text.chars().count());
+    let dashes = "-".repeat(WIDTH - 4 - columns(&text));
     let arrow = match message.way {
         Way::Received => format!("|<- {text} {dashes}|"),
         Way::Sent => format!("|-- {text} {dashes}>|").replacen("->|", ">|", 1),

@@ -2,7 +2,8 @@
 
 use jiff::tz::TimeZone;
 
-use super::{clipped, failure, open, row_json, seconds, timestamp};
+use super::columns::fixed;
+use super::{failure, open, row_json, seconds, timestamp};
 use crate::call::log::UnixMicros;
 use crate::cli::{CallsLsArgs, Failure, Format, Output};
 use crate::store::{CallFilter, CallList, CallRow};
@@ -29,8 +30,8 @@ fn lines(list: &CallList, zone: &TimeZone) -> Vec<String> {
         lines.push("no calls".to_owned());
     } else {
         lines.push(format!(
-            "{:19}  {:28}  {:16}  {:14}  {:>11}  {:>6}  {:>4}  {:3}  ID",
-            "STARTED", "FROM", "NUMBER", "STATE", "TALKED", "LOSS %", "MOS", "REC"
+            "{:19}  {:28}  {:16}  {:14}  {:10}  {:14}  {:>11}  {:>6}  {:>4}  {:3}  ID",
+            "STARTED", "FROM", "NUMBER", "STATE", "AGENT", "OUTCOME", "TALKED", "LOSS %", "MOS", "REC"
         ));
         lines.extend(list.calls.iter().map(|row| line(row, zone)));
         lines.push(format!("times in {}", zone_name(zone)));
@@ -46,13 +47,16 @@ fn lines(list: &CallList, zone: &TimeZone) -> Vec<String> {
 
 fn line(row: &CallRow, zone: &TimeZone) -> String {
     let started = timestamp(row.started_at).to_zoned(zone.clone());
+    let text = |value: &Option<String>, width| fixed(value.as_deref().unwrap_or("-"), width);
     let figure = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.1}"));
     format!(
-        "{:19}  {:28}  {:16}  {:14}  {:>11}  {:>6}  {:>4}  {:3}  {}",
+        "{:19}  {}  {}  {:14}  {}  {}  {:>11}  {:>6}  {:>4}  {:3}  {}",
         started.strftime("%Y-%m-%d %H:%M:%S").to_string(),
-        clipped(row.from_uri.as_deref().unwrap_or("-"), 28),
-        clipped(row.number.as_deref().unwrap_or("-"), 16),
+        text(&row.from_uri, 28),
+        text(&row.number, 16),
         row.cause.as_deref().unwrap_or(&row.state),
+        text(&row.agent, 10),
+        text(&row.outcome, 14),
         row.talk_ms.map_or_else(|| "-".to_owned(), seconds),
         figure(row.quality.loss_percent),
         figure(row.quality.mos),
@@ -80,6 +84,7 @@ fn zone_name(zone: &TimeZone) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::calls::columns::columns;
 
     fn row() -> CallRow {
         CallRow {
@@ -100,10 +105,26 @@ mod tests {
         let lines = lines(&CallList { calls: vec![row()], events_in_spool: 3 }, &zone);
         assert_eq!(
             lines[1],
-            "2023-11-15 03:43:21  sip:a-very-long-name-of-a-c…  echo              remote_bye          5.000 s       \
-             -     -  -    018bcfe5-6be8-7101-8101-010101010101"
+            "2023-11-15 03:43:21  sip:a-very-long-name-of-a-c…  echo              remote_bye      \
+             -           -                   5.000 s       -     -  -    018bcfe5-6be8-7101-8101-010101010101"
         );
         assert!(lines[2].contains("UTC") && lines[3].contains("3 events"), "{lines:?}");
+    }
+
+    #[test]
+    fn the_agent_and_the_outcome_keep_their_columns_in_any_script() {
+        let agents = ["Caly", "कैली सहायक", "客服小姐客服"];
+        let ids: Vec<usize> = agents
+            .iter()
+            .map(|agent| {
+                let outcome = Some("order_status".to_owned());
+                let told =
+                    line(&CallRow { agent: Some((*agent).to_owned()), outcome, ..row() }, &TimeZone::UTC);
+                assert!(told.contains(&agent[..3]) && told.contains("  order_status  "), "{told}");
+                columns(told.split(&row().id).next().unwrap_or_default())
+            })
+            .collect();
+        assert!(ids.windows(2).all(|pair| pair[0] == pair[1]), "{ids:?}");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `caly calls`: what calls left behind, read from a data directory while its server runs or when none does.
 
+mod columns;
+mod dialogue;
 mod events;
 mod ladder;
 mod list;
@@ -58,23 +60,6 @@ fn timestamp(micros: i64) -> Timestamp {
     Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-/// Text from a peer, without characters that a terminal would obey.
-fn printable(text: &str) -> String {
-    let safe = |character: char| if character.is_control() { '\u{fffd}' } else { character };
-    text.chars().map(safe).collect()
-}
-
-/// Text in at most `width` characters.
-fn clipped(text: &str, width: usize) -> String {
-    let text = printable(text);
-    if text.chars().count() <= width {
-        return text;
-    }
-    let mut short: String = text.chars().take(width.saturating_sub(1)).collect();
-    short.push('…');
-    short
-}
-
 /// Milliseconds as seconds.
 fn seconds(ms: i64) -> String {
     format!("{}.{:03} s", ms / 1000, ms.rem_euclid(1000))
@@ -83,13 +68,6 @@ fn seconds(ms: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_peer_cannot_command_the_terminal() {
-        assert_eq!(printable("a\x1b[2Jb\r\n"), "a\u{fffd}[2Jb\u{fffd}\u{fffd}");
-        assert_eq!(clipped("sip:alice@example.org", 8), "sip:ali…");
-        assert_eq!(clipped("sip:a", 8), "sip:a");
-    }
 
     #[test]
     fn times_are_utc_to_the_microsecond() {

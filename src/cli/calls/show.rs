@@ -5,7 +5,8 @@ use std::path::Path;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use super::{events, failure, ladder, open, printable, row_json, seconds, timestamp, utc};
+use super::columns::printable;
+use super::{dialogue, events, failure, ladder, open, row_json, seconds, timestamp, utc};
 use crate::cli::{CallsShowArgs, Failure, Format, Output};
 use crate::store::{CallLog, CallRow, DataDir, Lookup, MIN_ID_PART, QualityColumns};
 
@@ -33,7 +34,9 @@ pub(super) async fn run(args: &CallsShowArgs, zone: &TimeZone, out: &mut Output<
     };
     match out.format() {
         Format::Json => out.json(&whole_json(&log, &data)?),
-        Format::Text => lines(&log, &data, zone).iter().try_for_each(|line| out.line(line)),
+        Format::Text => {
+            lines(&log, &data, zone, terminal_columns()).iter().try_for_each(|line| out.line(line))
+        }
     }
 }
 
@@ -42,6 +45,7 @@ fn whole_json(log: &CallLog, data: &DataDir) -> Result<Value, Failure> {
     let mut value = row_json(&log.row)?;
     let path = log.row.recording_file.as_ref().map(|file| data.recordings().join(file));
     value["recording_path"] = json!(path);
+    value["dialogue"] = dialogue::json(&dialogue::entries(log));
     value["events"] = json!(log.events);
     value["missing_events"] = json!(events::missing(&log.events));
     value["events_in_spool"] = json!(log.events_in_spool);
@@ -58,11 +62,17 @@ fn several(part: &str, ids: &[String]) -> Failure {
     .advise("write more of the id; ends differ more than beginnings")
 }
 
-fn lines(log: &CallLog, data: &DataDir, zone: &TimeZone) -> Vec<String> {
+/// How wide the terminal is; `None` if standard output is none, so that who searches the text finds whole sentences.
+fn terminal_columns() -> Option<usize> {
+    console::Term::stdout().size_checked().map(|(_, columns)| usize::from(columns))
+}
+
+fn lines(log: &CallLog, data: &DataDir, zone: &TimeZone, width: Option<usize>) -> Vec<String> {
     let row = &log.row;
     let mut lines = vec![format!("call {}", row.id)];
     lines.extend(parties(row));
     lines.extend(times(row, zone));
+    lines.extend(conversation(row));
     lines.extend(recording(row, &data.recordings()));
     lines.extend(quality(&row.quality));
     if log.events_in_spool > 0 {
@@ -70,6 +80,12 @@ fn lines(log: &CallLog, data: &DataDir, zone: &TimeZone) -> Vec<String> {
             "spool",
             &format!("{} events have not reached the database yet", log.events_in_spool),
         ));
+    }
+    let dialogue = dialogue::entries(log);
+    if !dialogue.is_empty() {
+        lines.push(String::new());
+        lines.push("dialogue (minutes and seconds since the call began)".to_owned());
+        lines.extend(dialogue::lines(&dialogue, width));
     }
     lines.push(String::new());
     lines.push("events (seconds since the call began)".to_owned());
@@ -119,6 +135,18 @@ fn times(row: &CallRow, zone: &TimeZone) -> Vec<String> {
     };
     lines.push(field("ended", &end));
     lines
+}
+
+fn conversation(row: &CallRow) -> Option<String> {
+    let agent = printable(row.agent.as_ref()?);
+    let outcome = row.outcome.as_deref().map_or_else(|| "no outcome".to_owned(), printable);
+    Some(field(
+        "agent",
+        &format!(
+            "{agent}: {outcome}; {} turns by speech, {} keys, {} interruptions",
+            row.turns, row.digits, row.barge_ins
+        ),
+    ))
 }
 
 fn recording(row: &CallRow, dir: &Path) -> Option<String> {
@@ -209,7 +237,7 @@ mod tests {
             events_in_spool: 0,
         };
         let zone = TimeZone::fixed(jiff::tz::offset(2));
-        let text = lines(&log, &DataDir::new("/srv/caly"), &zone).join("\n");
+        let text = lines(&log, &DataDir::new("/srv/caly"), &zone, None).join("\n");
         for expected in [
             "started   2023-11-15 00:13:21.000 +02:00 here, 2023-11-14T22:13:21.000000Z",
             "answered  +0.040000 with PCMU",
