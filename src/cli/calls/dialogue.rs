@@ -31,6 +31,13 @@ enum What {
         cause: String,
         count: u64,
     },
+    Unfinished {
+        utterance: u64,
+    },
+    Dropped {
+        of: String,
+        count: u64,
+    },
     Outcome {
         name: String,
     },
@@ -141,6 +148,8 @@ fn beside_turns(dialogue: Dialogue) -> Option<What> {
             Some(What::Tool(Tool { name, arguments: String::new(), answer, took_ms, is_ok }))
         }
         Dialogue::DrySlots { cause, count } => Some(What::DrySlots { cause, count }),
+        Dialogue::Unfinished { utterance } => Some(What::Unfinished { utterance }),
+        Dialogue::Dropped { kind, count } => Some(What::Dropped { of: kind, count }),
         Dialogue::Outcome { name } => Some(What::Outcome { name }),
         Dialogue::Said { .. }
         | Dialogue::Heard { .. }
@@ -168,7 +177,7 @@ fn head(entry: &Entry) -> String {
         What::Turn { turn, .. } => turn.role.as_str(),
         What::Idle { .. } => "caller",
         What::Tool(_) => "tool",
-        What::DrySlots { .. } | What::Gap { .. } => "server",
+        What::DrySlots { .. } | What::Unfinished { .. } | What::Dropped { .. } | What::Gap { .. } => "server",
         What::Outcome { .. } => "outcome",
         What::Ended { .. } => "call",
     };
@@ -183,6 +192,12 @@ fn text(what: &What) -> String {
         What::Tool(tool) => tool_text(tool),
         What::DrySlots { cause, count } => {
             format!("{} ms of silence within a sentence: the {} was late", count * 20, printable(cause))
+        }
+        What::Unfinished { utterance } => {
+            format!("utterance {utterance} breaks off: the mind sent no more of it for 5 s")
+        }
+        What::Dropped { of, count } => {
+            format!("{count} {} were dropped, the mind did not take them in time", printable(of))
         }
         What::Outcome { name } => printable(name),
         What::Gap { missing } => format!("{missing} events were dropped here"),

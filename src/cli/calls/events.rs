@@ -108,6 +108,12 @@ fn describe_dialogue(dialogue: &Dialogue) -> String {
         Dialogue::DrySlots { cause, count } => {
             format!("{count} slots of 20 ms had nothing to send, the {cause} was late")
         }
+        Dialogue::Unfinished { utterance } => {
+            format!("{utterance} breaks off, the mind sent no more of it for 5 s")
+        }
+        Dialogue::Dropped { kind, count } => {
+            format!("{count} {kind} found no room between the call and the mind")
+        }
         Dialogue::Outcome { name } => format!("outcome {name}"),
     }
 }
@@ -202,6 +208,11 @@ mod tests {
             (
                 Dialogue::DrySlots { cause: "mind".to_owned(), count: 5 },
                 "5 slots of 20 ms had nothing to send, the mind was late",
+            ),
+            (Dialogue::Unfinished { utterance: 3 }, "3 breaks off, the mind sent no more of it for 5 s"),
+            (
+                Dialogue::Dropped { kind: "keys".to_owned(), count: 6 },
+                "6 keys found no room between the call and the mind",
             ),
             (Dialogue::Outcome { name: "message_taken".to_owned() }, "outcome message_taken"),
         ];
