@@ -187,15 +187,21 @@ impl Turns {
         }
     }
 
-    /// The call is over: whatever was being said was cut by that.
+    /// The call is over: what was being said was cut by that.
     fn end(&mut self, at_us: i64) {
-        self.close_before(i64::MAX);
         let first = self.first_open();
-        if let Some(utterance) =
-            self.turns[first..].iter().rfind(|turn| turn.is_open()).map(|turn| turn.utterance)
-        {
-            let began_us = self.began_to_sound(utterance.unwrap_or(0));
-            if let Some(said) = self.open_utterance(utterance.unwrap_or(0)) {
+        let open: Vec<usize> =
+            (first..self.turns.len()).filter(|&index| self.turns[index].is_open()).collect();
+        let Some(&last) = open.last() else { return };
+        let was_just_announced = self.turns[last].at_us > at_us.saturating_sub(ANNOUNCED_AHEAD_US);
+        // Then the one before it still sounded.
+        let before = open.iter().rev().nth(1).filter(|_| was_just_announced);
+        let sounding = before.copied().unwrap_or(last);
+        self.close_before(self.turns[sounding].utterance.unwrap_or(0));
+        for index in [sounding, last] {
+            let began_us = self.began_to_sound(self.turns[index].utterance.unwrap_or(0));
+            let said = &mut self.turns[index];
+            if said.is_open() {
                 said.heard_ms = Some(at_us.saturating_sub(began_us).max(0) / 1_000);
                 said.interrupted_by = Some(END.to_owned());
             }
@@ -257,6 +263,9 @@ impl Turn {
 /// Turns that later events still change. At most a few utterances are announced ahead, and what a caller does meanwhile
 /// is joined.
 pub(super) const OPEN_TURNS: usize = 16;
+
+/// Utterances are announced while up to 400 ms of the one before wait to be heard; this leaves room for late ticks.
+const ANNOUNCED_AHEAD_US: i64 = 600_000;
 
 const AGENT: &str = "agent";
 const CALLER: &str = "caller";
@@ -322,6 +331,12 @@ mod tests {
             turns(vec![(0, said(1)), (400, said(2)), (2_000, heard(2)), (3_000, said(3)), (3_500, ended())]);
         let expected = [(Some(400), Some("agent")), (Some(1_600), None), (Some(500), Some("end"))];
         assert_eq!(heard_of(&turns), expected);
+    }
+
+    #[test]
+    fn an_utterance_announced_at_the_very_end_was_not_heard() {
+        let turns = turns(vec![(0, said(1)), (1_900, said(2)), (2_000, ended())]);
+        assert_eq!(heard_of(&turns), [(Some(2_000), Some("end")), (Some(0), Some("end"))]);
     }
 
     #[test]
