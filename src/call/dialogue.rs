@@ -138,8 +138,7 @@ impl Dialogue {
     }
 
     /// True for what must not be dropped as long as there is any room: who the agent was, what it did outside of the call
-    /// (an order was cancelled, or was asked to be), what the conversation came to, where
-    /// messages are.
+    /// (an order was cancelled, or was asked to be), what the conversation came to, where messages are.
     pub fn is_milestone(&self) -> bool {
         match self {
             Self::Agent { .. }

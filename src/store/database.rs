@@ -216,3 +216,42 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// One block of most file systems.
 const PROBE_BYTES: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{CallRow, Lookup, StoreReader, apply, sample, scratch::Folder};
+
+    #[tokio::test]
+    async fn a_database_of_the_first_schema_keeps_its_calls_and_takes_new_ones() {
+        let dir = Folder::new("database-upgrade");
+        let mut store = Store::open(dir.path()).await.unwrap();
+        let old = sample::answered_call(sample::call(1));
+        apply::apply(&mut store.connection, &old).await.unwrap();
+        for statement in [
+            "DROP TABLE turns",
+            "DROP INDEX calls_by_agent",
+            "ALTER TABLE calls DROP COLUMN agent",
+            "ALTER TABLE calls DROP COLUMN outcome",
+            "ALTER TABLE calls DROP COLUMN turns",
+            "ALTER TABLE calls DROP COLUMN barge_ins",
+            "ALTER TABLE calls DROP COLUMN digits",
+            "DELETE FROM _sqlx_migrations WHERE version = 2",
+        ] {
+            sqlx::query(statement).execute(&mut store.connection).await.unwrap();
+        }
+        store.close().await.unwrap();
+        let refused = StoreReader::open(dir.path()).await;
+        assert!(matches!(refused, Err(StoreError::Older { found: 1, known: 2, .. })));
+        let mut store = Store::open(dir.path()).await.unwrap();
+        apply::apply(&mut store.connection, &sample::agent_call(sample::call(2))).await.unwrap();
+        let rows: Vec<CallRow> =
+            sqlx::query_as("SELECT * FROM calls ORDER BY id").fetch_all(&mut store.connection).await.unwrap();
+        assert_eq!(rows[0], sample::row(&old));
+        assert_eq!((rows[1].agent.as_deref(), rows[1].digits), (Some("Caly"), 8));
+        store.close().await.unwrap();
+        let mut reader = StoreReader::open(dir.path()).await.unwrap();
+        let found = reader.find(&sample::call(1).to_string()).await.unwrap();
+        assert!(matches!(found, Lookup::Found(log) if log.turns.is_empty()));
+    }
+}

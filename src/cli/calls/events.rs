@@ -88,7 +88,7 @@ fn describe_dialogue(dialogue: &Dialogue) -> String {
         Dialogue::Said { utterance, text, language } => format!("says {utterance} ({language}): {text}"),
         Dialogue::Heard { utterance } => format!("{utterance} was heard to its end"),
         Dialogue::BargeIn { utterance, heard_ms, by } => {
-            format!("{utterance} was cut by a caller's {by}, {} of it were heard", time(heard_ms))
+            format!("{utterance} was cut by a caller's {by} after {}", time(heard_ms))
         }
         Dialogue::SpeechStarted => "the caller speaks".to_owned(),
         Dialogue::SpeechEnded { duration_ms } => format!("the caller spoke for {}", time(duration_ms)),
@@ -188,7 +188,7 @@ mod tests {
             (Dialogue::Heard { utterance: 3 }, "3 was heard to its end"),
             (
                 Dialogue::BargeIn { utterance: 3, heard_ms: 505, by: "digit".to_owned() },
-                "3 was cut by a caller's digit, 0.505 s of it were heard",
+                "3 was cut by a caller's digit after 0.505 s",
             ),
             (Dialogue::SpeechStarted, "the caller speaks"),
             (Dialogue::SpeechEnded { duration_ms: 1_400 }, "the caller spoke for 1.400 s"),
