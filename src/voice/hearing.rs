@@ -99,7 +99,7 @@ impl Hearing {
     fn label(&mut self, samples: &[i16; FRAME_SAMPLES]) -> bool {
         let level = level::dbfs(samples);
         let has_voice = self.detector.is_speech(samples);
-        let is_speech = has_voice && level > self.room.percentile_95() + self.above_room_db;
+        let is_speech = has_voice && level > self.room.dbfs() + self.above_room_db;
         if self.run.is_speech {
             self.spoken.push(level);
             self.doubt();
@@ -117,7 +117,7 @@ impl Hearing {
         if !self.spoken.is_full() || self.spoken.is_talk() {
             return;
         }
-        if self.spoken.percentile(10).is_some_and(|softest| softest > self.room.percentile_95()) {
+        if self.spoken.percentile(10).is_some_and(|softest| softest > self.room.dbfs()) {
             self.room.become_like(&self.spoken);
         }
     }
@@ -178,3 +178,6 @@ impl SpeechRun {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
