@@ -291,8 +291,10 @@ impl ScriptMind {
     }
 
     fn spoken_to(&mut self, now: Instant) {
+        let began_here = std::mem::take(&mut self.has_spoken_here);
         match self.phase {
-            Phase::Waiting { .. } if !std::mem::take(&mut self.has_spoken_here) => {}
+            // What was said before the prompt is no answer to it, unless the caller has talked it down.
+            Phase::Waiting { .. } if !began_here && self.awaited.is_some() => {}
             Phase::Waiting { .. } => self.failed(now, self.script.no_speech),
             Phase::Opening
             | Phase::Saying

@@ -76,6 +76,14 @@ impl Call {
         }
     }
 
+    /// The caller talks over what is being said.
+    fn cut(&mut self) {
+        let utterance = self.playing[0];
+        self.playing.clear();
+        let heard = Duration::from_millis(200);
+        self.event(VoiceEvent::Interrupted { utterance, heard, by: Interruption::Speech });
+    }
+
     fn press(&mut self, keys: &str) {
         for key in keys.chars() {
             self.event(VoiceEvent::Digit(Digit::from_char(key).unwrap()));
@@ -254,12 +262,24 @@ fn keys_typed_during_a_prompt_count_and_a_flood_is_bounded() {
 fn speech_over_a_prompt_is_no_wrong_answer_to_the_state_behind_it() {
     let mut call = Call::begin();
     call.event(VoiceEvent::SpeechStarted);
-    call.play();
+    call.cut();
+    call.ends_with("greet menu");
     let said = call.said.len();
     call.event(VoiceEvent::TurnCommitted { speech: Duration::from_secs(1) });
-    assert_eq!(call.said.len(), said);
+    assert_eq!(call.said.len(), said, "the menu is being said");
+    call.play();
     call.event(VoiceEvent::SpeechStarted);
     call.event(VoiceEvent::TurnCommitted { speech: Duration::from_secs(1) });
+    assert!(call.said.iter().any(|said| said.contains("कीपैड इस्तेमाल")), "{:?}", call.said);
+}
+
+#[test]
+fn who_talks_down_one_prompt_after_the_other_is_told_to_use_the_keypad() {
+    let mut call = Call::begin();
+    call.event(VoiceEvent::SpeechStarted);
+    call.cut();
+    call.cut();
+    call.event(VoiceEvent::TurnCommitted { speech: Duration::from_secs(5) });
     assert!(call.said.iter().any(|said| said.contains("कीपैड इस्तेमाल")), "{:?}", call.said);
 }
 
