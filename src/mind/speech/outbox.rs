@@ -48,7 +48,7 @@ pub struct OutboxCounters {
 }
 
 /// The utterances of a call that are not yet sent whole. After every change, drain [`Outbox::poll`].
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Outbox {
     waiting: VecDeque<Waiting>,
     /// Sent, and perhaps not yet heard; its text tells what was.
@@ -59,7 +59,7 @@ pub struct Outbox {
     counters: OutboxCounters,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Waiting {
     id: UtteranceId,
     utterance: Utterance,

@@ -197,6 +197,73 @@ mod tests {
     }
 
     #[test]
+    fn numbers_and_money_are_counted_as_in_india() {
+        for (number, hindi, english) in [
+            (0, "शून्य", "zero"),
+            (1, "एक", "one"),
+            (10, "दस", "ten"),
+            (11, "ग्यारह", "eleven"),
+            (19, "उन्नीस", "nineteen"),
+            (21, "इक्कीस", "twenty-one"),
+            (99, "निन्यानवे", "ninety-nine"),
+            (100, "एक सौ", "one hundred"),
+            (101, "एक सौ एक", "one hundred one"),
+            (999, "नौ सौ निन्यानवे", "nine hundred ninety-nine"),
+            (1_000, "एक हज़ार", "one thousand"),
+            (1_299, "एक हज़ार दो सौ निन्यानवे", "one thousand two hundred ninety-nine"),
+            (99_999, "निन्यानवे हज़ार नौ सौ निन्यानवे", "ninety-nine thousand nine hundred ninety-nine"),
+            (100_000, "एक लाख", "one lakh"),
+            (10_000_000, "एक करोड़", "one crore"),
+        ] {
+            for (language, expected, one, many, and, paise) in [
+                (Language::Hi, hindi, "रुपया", "रुपये", "और", "निन्यानवे पैसे"),
+                (Language::En, english, "rupee", "rupees", "and", "ninety-nine paise"),
+            ] {
+                let rupees = if number == 1 { one } else { many };
+                assert_eq!(said(language, Form::Number, &number.to_string()), expected);
+                let amount = said(language, Form::Amount, &format!("{}", number * 100));
+                assert_eq!(amount, format!("{expected} {rupees}"));
+                let with_paise = said(language, Form::Amount, &format!("{}", number * 100 + 99));
+                match number {
+                    0 => assert_eq!(with_paise, paise),
+                    _ => assert_eq!(with_paise, format!("{expected} {rupees} {and} {paise}")),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_order_id_is_spelled_letter_by_letter() {
+        for (id, hindi, english) in [
+            ("ABC123", "A B C एक दो तीन", "A B C one two three"),
+            ("zq-090", "Z Q शून्य नौ शून्य", "Z Q zero nine zero"),
+            ("T42", "T चार दो", "T four two"),
+        ] {
+            for (language, expected) in [(Language::Hi, hindi), (Language::En, english)] {
+                assert_eq!(said(language, Form::Spell, id), expected);
+                assert!(speak(language, Form::Spell, id).unwrap().pause > Duration::ZERO);
+            }
+        }
+    }
+
+    #[test]
+    fn every_day_of_a_year_has_its_words() {
+        let ends = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+        for language in Language::ALL {
+            for (month, last) in (1..).zip(ends) {
+                for day in 1..=31 {
+                    let words = speak(language, Form::Date, &format!("2026-{month:02}-{day:02}"));
+                    assert_eq!(
+                        words.map(|spoken| spoken.words.len()),
+                        (day <= last).then_some(2),
+                        "{day} {month}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_log_shows_values_as_they_are_written() {
         let text = |form, value| speak(Language::En, form, value).unwrap().text;
         assert_eq!(text(Form::Amount, "12345650"), "₹1,23,456.50");
