@@ -1,5 +1,6 @@
 //! Runs a dialogue: one state at a time, one match on what the state does.
 
+mod keys;
 mod message;
 mod tool_use;
 mod wording;
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::format::{GlobalKey, Kind, Script, State};
+use super::format::{Kind, Script, State};
 use crate::call::dialogue::Dialogue;
 use crate::mind::speech::{Clips, Language, Outbox};
 use crate::mind::{Mind, ToolCallId, Wish};
@@ -18,7 +19,7 @@ use crate::tools::ToolError;
 use crate::voice::exchange::{MindCommand, UtteranceId, VoiceEvent};
 
 /// The mind of an agent that follows a script. It never asks a clock, and behaves the same way for the same events.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ScriptMind {
     script: Arc<Script>,
     clips: Arc<dyn Clips>,
@@ -35,12 +36,16 @@ pub struct ScriptMind {
     steps: u32,
     /// Last utterance of the state; what is said of earlier ones comes too late to matter.
     awaited: Option<UtteranceId>,
+    /// Last utterance that was stopped here: that voice cut it too says nothing of what followed.
+    stopped: Option<UtteranceId>,
     /// Whether the caller began to speak in this state: speech over a prompt before it is no answer to it.
     has_spoken_here: bool,
+    is_speaking: bool,
     /// When the call is ended although its last words are not sent.
     hangs_up_by: Option<Instant>,
     unspoken: u64,
     ignored_keys: u64,
+    has_hung_up: bool,
 }
 
 /// What the state is at.
@@ -78,14 +83,17 @@ impl ScriptMind {
             next_tool: 1,
             steps: 0,
             awaited: None,
+            stopped: None,
             has_spoken_here: false,
+            is_speaking: false,
             hangs_up_by: None,
             unspoken: 0,
             ignored_keys: 0,
+            has_hung_up: false,
         }
     }
 
-    /// Pieces of sentences that could not be spoken: a clip that is missing, a value that is none.
+    /// What could not be spoken: sentences of which a clip is missing, and values that are none.
     pub fn unspoken(&self) -> u64 {
         self.unspoken
     }
@@ -173,103 +181,6 @@ impl ScriptMind {
         }
     }
 
-    fn key(&mut self, now: Instant, key: char) {
-        match self.phase {
-            Phase::Opening | Phase::Over => self.ignored_keys += 1,
-            Phase::Recording { .. } if key == '#' => self.end_recording(now),
-            Phase::Recording { .. } => self.ignored_keys += 1,
-            Phase::Saying | Phase::Calling { .. } if self.typed.len() < MAX_TYPED => self.typed.push(key),
-            Phase::Saying | Phase::Calling { .. } => self.ignored_keys += 1,
-            Phase::Waiting { .. } => self.waited_key(now, key),
-        }
-    }
-
-    /// Uses keys that were typed ahead, as long as there are any and the state takes them.
-    fn use_typed(&mut self, now: Instant) {
-        let typed = std::mem::take(&mut self.typed);
-        let here = self.at;
-        for key in typed.chars() {
-            match self.phase {
-                Phase::Waiting { .. } if self.at == here || self.collects() => self.waited_key(now, key),
-                Phase::Waiting { .. }
-                | Phase::Opening
-                | Phase::Saying
-                | Phase::Calling { .. }
-                | Phase::Recording { .. }
-                | Phase::Over => self.ignored_keys += 1,
-            }
-        }
-    }
-
-    fn collects(&self) -> bool {
-        matches!(self.script.states.get(self.at).map(|state| &state.kind), Some(Kind::Collect { .. }))
-    }
-
-    fn waited_key(&mut self, now: Instant, key: char) {
-        let script = Arc::clone(&self.script);
-        let Some(state) = script.states.get(self.at) else { return };
-        match &state.kind {
-            Kind::Menu { keys } => {
-                if let Some((_, to)) = keys.iter().find(|(known, _)| *known == key) {
-                    return self.move_on(now, *to);
-                }
-            }
-            Kind::Collect { max, timeout, .. } => {
-                if key.is_ascii_digit() {
-                    self.typed.push(key);
-                    self.phase = Phase::Waiting { until: Some(now + *timeout) };
-                    if self.typed.len() >= *max {
-                        self.collected(now);
-                    }
-                    return;
-                }
-                if key == '#' {
-                    return self.collected(now);
-                }
-                // Only an entry that has begun can be cleared; before, the key is what it is everywhere.
-                if key == '*' && !self.typed.is_empty() {
-                    self.typed.clear();
-                    self.phase = Phase::Waiting { until: None };
-                    return;
-                }
-            }
-            Kind::Choose { from, into, next, .. } => {
-                let index = key.to_digit(10).and_then(|digit| usize::try_from(digit).ok()?.checked_sub(1));
-                let matches = self.value(from).and_then(Value::as_array);
-                if let Some(one) = matches.zip(index).and_then(|(all, index)| all.get(index)).cloned() {
-                    self.values.insert(into.clone(), one);
-                    return self.move_on(now, *next);
-                }
-            }
-            Kind::Say { .. } | Kind::Tool(_) | Kind::Record { .. } | Kind::HangUp => {}
-        }
-        match script.keys.iter().find(|(known, _)| *known == key).map(|(_, what)| *what) {
-            Some(GlobalKey::GoTo(to)) => self.move_on(now, to),
-            Some(GlobalKey::Repeat) => {
-                self.steps += 1;
-                if self.steps > MAX_STEPS {
-                    return self.part(now);
-                }
-                self.hush();
-                self.typed.clear();
-                self.begin(now, state);
-            }
-            None => self.failed(now, state.no_match),
-        }
-    }
-
-    fn collected(&mut self, now: Instant) {
-        let script = Arc::clone(&self.script);
-        let Some(state) = script.states.get(self.at) else { return };
-        let Kind::Collect { into, min, next, .. } = &state.kind else { return };
-        let typed = std::mem::take(&mut self.typed);
-        if typed.len() < *min {
-            return self.failed(now, state.no_match);
-        }
-        self.values.insert(into.clone(), Value::from(typed));
-        self.move_on(now, *next);
-    }
-
     /// The caller has chosen: what is still being said is of no use.
     fn move_on(&mut self, now: Instant, to: usize) {
         self.hush();
@@ -327,9 +238,10 @@ impl ScriptMind {
         match script.states.get(self.at).map(|state| &state.kind) {
             Some(Kind::Say { next }) => self.enter(now, *next),
             Some(Kind::Record { longest, silence, .. }) => {
-                let quiet_at = Some(now + *silence);
-                self.phase =
-                    Phase::Recording { from: now, ends: now + *longest, quiet_at, has_spoken: false };
+                // Who talks over the prompt has begun the message.
+                let quiet_at = (!self.is_speaking).then(|| now + *silence);
+                let (ends, has_spoken) = (now + *longest, self.is_speaking);
+                self.phase = Phase::Recording { from: now, ends, quiet_at, has_spoken };
                 self.command(MindCommand::Listen);
             }
             Some(
@@ -352,9 +264,9 @@ impl ScriptMind {
     }
 
     fn hush(&mut self) {
-        if self.awaited.is_some() {
+        if let Some(awaited) = self.awaited.take() {
             self.outbox.flush();
-            self.awaited = None;
+            self.stopped = Some(awaited);
             self.command(MindCommand::Stop);
         }
     }
@@ -379,13 +291,19 @@ impl Mind for ScriptMind {
             VoiceEvent::Answered => {}
             VoiceEvent::SpeechStarted => {
                 self.has_spoken_here = true;
+                self.is_speaking = true;
                 self.heard_speech(now, true);
             }
-            VoiceEvent::SpeechEnded { .. } => self.heard_speech(now, false),
+            VoiceEvent::SpeechEnded { .. } => {
+                self.is_speaking = false;
+                self.heard_speech(now, false);
+            }
             VoiceEvent::TurnCommitted { .. } => self.spoken_to(now),
             VoiceEvent::Digit(digit) => self.key(now, digit.as_char()),
             VoiceEvent::Interrupted { utterance, .. } => {
-                if self.awaited.is_some_and(|awaited| utterance <= awaited) {
+                // Voice and mind may stop the same words at the same time; what the mind has said since then stands.
+                let is_current = self.stopped.is_none_or(|stopped| utterance > stopped);
+                if is_current && self.awaited.is_some_and(|awaited| utterance <= awaited) {
                     self.outbox.flush();
                     self.awaited = None;
                     if self.phase == Phase::Saying {
@@ -457,8 +375,8 @@ impl Mind for ScriptMind {
             return Some(Wish::Voice(command));
         }
         // Behind the last words, so that they are heard; asked for once.
-        (self.phase == Phase::Over && is_sent && self.steps != HUNG_UP).then(|| {
-            self.steps = HUNG_UP;
+        (self.phase == Phase::Over && is_sent && !self.has_hung_up).then(|| {
+            self.has_hung_up = true;
             Wish::Voice(MindCommand::HangUp)
         })
     }
@@ -470,13 +388,12 @@ fn millis(duration: Duration) -> u64 {
 
 /// A caller who walks in circles is sent off after as many states.
 const MAX_STEPS: u32 = 300;
-/// Marks a call whose end was asked for.
-const HUNG_UP: u32 = u32::MAX;
 /// Longer than the longest goodbye: what is not sent by then never will be.
 const LAST_WORDS: Duration = Duration::from_secs(30);
-/// Keys typed during a prompt; longer than any number that is asked for.
-const MAX_TYPED: usize = 32;
 /// A tool that is slower has failed.
 const TOOL_TIME: Duration = Duration::from_secs(5);
 /// As many as there are keys.
 const MAX_CHOICES: u64 = 9;
+
+#[cfg(test)]
+mod explore;

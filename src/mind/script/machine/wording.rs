@@ -6,7 +6,15 @@ use serde_json::Value;
 
 use super::super::format::Piece;
 use super::ScriptMind;
-use crate::mind::speech::{Part, Utterance, speak};
+use crate::mind::speech::{Language, Part, Utterance, speak};
+
+/// Why a piece of a sentence is not spoken.
+enum Unspoken {
+    /// Its value is none, or not of its form: the sentence goes without it.
+    NoValue,
+    /// Its audio is missing: the sentence is skipped.
+    NoClip,
+}
 
 impl ScriptMind {
     pub(super) fn say(&mut self, prompts: &[usize]) {
@@ -24,40 +32,51 @@ impl ScriptMind {
         let script = Arc::clone(&self.script);
         let mut parts = Vec::new();
         for prompt in prompts.iter().filter_map(|prompt| script.prompts.get(*prompt)) {
+            let begin = parts.len();
             for piece in prompt.get(&self.language).into_iter().flatten() {
-                if self.piece(piece, &mut parts).is_none() {
-                    self.unspoken += 1;
+                match self.piece(piece, &mut parts) {
+                    Ok(()) => {}
+                    Err(Unspoken::NoValue) => self.unspoken += 1,
+                    // Half a sentence may say the opposite of the whole.
+                    Err(Unspoken::NoClip) => {
+                        self.unspoken += 1;
+                        parts.truncate(begin);
+                        break;
+                    }
                 }
             }
         }
         parts
     }
 
-    pub(super) fn piece(&self, piece: &Piece, parts: &mut Vec<Part>) -> Option<()> {
+    fn piece(&self, piece: &Piece, parts: &mut Vec<Part>) -> Result<(), Unspoken> {
+        let clip = |language: Language, text: &str| self.clips.clip(language, text).ok_or(Unspoken::NoClip);
         match piece {
-            Piece::Fixed { language, text } => {
-                parts.push(Part::clip(text, self.clips.clip(*language, text)?));
-            }
+            Piece::Fixed { language, text } => parts.push(Part::clip(text, clip(*language, text)?)),
             Piece::Word { path, lexicon } => {
-                let word = self.text(path)?;
-                let text = self.script.lexicons.get(lexicon)?.get(&word)?.get(&self.language)?;
-                parts.push(Part::clip(text, self.clips.clip(self.language, text)?));
+                let text = self.word(path, lexicon).ok_or(Unspoken::NoValue)?;
+                parts.push(Part::clip(text, clip(self.language, text)?));
             }
             Piece::Value { path, form } => {
-                let spoken = speak(self.language, *form, &self.text(path)?)?;
-                let clip = |word: &&str| self.clips.clip(self.language, word);
-                let clips = spoken.words.iter().map(clip).collect::<Option<Vec<_>>>()?;
-                for (index, clip) in clips.into_iter().enumerate() {
+                let value = self.text(path).ok_or(Unspoken::NoValue)?;
+                let spoken = speak(self.language, *form, &value).ok_or(Unspoken::NoValue)?;
+                for (index, word) in spoken.words.iter().enumerate() {
                     let text = if index == 0 { spoken.text.as_str() } else { "" };
-                    parts.push(Part::clip(text, clip));
+                    parts.push(Part::clip(text, clip(self.language, word)?));
                     parts.push(Part::silence(spoken.pause));
                 }
             }
         }
-        Some(())
+        Ok(())
     }
 
-    pub(super) fn text(&self, path: &str) -> Option<String> {
+    /// How the lexicon says the word that the value is.
+    fn word(&self, path: &str, lexicon: &str) -> Option<&str> {
+        let words = self.script.lexicons.get(lexicon)?.get(&self.text(path)?)?;
+        words.get(&self.language).map(String::as_str)
+    }
+
+    fn text(&self, path: &str) -> Option<String> {
         match self.value(path)? {
             Value::String(text) => Some(text.clone()),
             Value::Number(number) => Some(number.to_string()),
