@@ -1,144 +1,20 @@
-//! Reads a dialogue's file and finds what is wrong with it: names that nothing has, states that nobody reaches, texts that are
-//! missing, loops without an end.
+//! Reads a dialogue's file and finds what is wrong with it: unknown keys and names, texts that are missing, states that nobody
+//! reaches, loops without an end, values that are not there.
 
-use std::collections::BTreeMap;
+mod raw;
+mod text;
+mod values;
+mod walk;
+
 use std::ops::Range;
 use std::time::Duration;
 
-use serde::Deserialize;
 use toml::Spanned;
 
-use super::format::{GlobalKey, Kind, Piece, Script, State, ToolUse};
+use super::format::{GlobalKey, Kind, Script, State, ToolUse};
 use crate::config::{Fault, Faults, Place};
-use crate::mind::speech::{Form, Language};
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawScript {
-    agent: RawAgent,
-    #[serde(default)]
-    keys: BTreeMap<String, Spanned<String>>,
-    #[serde(default)]
-    lexicon: BTreeMap<String, BTreeMap<String, Spanned<Texts>>>,
-    prompt: BTreeMap<String, Spanned<Texts>>,
-    state: BTreeMap<String, Spanned<RawState>>,
-}
-
-type Texts = BTreeMap<Language, String>;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawAgent {
-    name: String,
-    language: Language,
-    voice: BTreeMap<Language, String>,
-    start: Spanned<String>,
-    give_up: Spanned<String>,
-    no_input: Spanned<String>,
-    no_match: Spanned<String>,
-    no_speech: Spanned<String>,
-    goodbye: Spanned<String>,
-    tries: Option<Spanned<u8>>,
-    idle_seconds: Option<Spanned<u64>>,
-    goodbye_seconds: Option<Spanned<u64>>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum RawKind {
-    Say,
-    Menu,
-    Collect,
-    Tool,
-    Choose,
-    Confirm,
-    Record,
-    HangUp,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Taker {
-    Keys,
-    Speech,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawState {
-    kind: RawKind,
-    #[serde(default)]
-    say: Vec<Spanned<String>>,
-    next: Option<Spanned<String>>,
-    #[serde(default)]
-    keys: BTreeMap<String, Spanned<String>>,
-    yes: Option<Spanned<String>>,
-    no: Option<Spanned<String>>,
-    into: Option<String>,
-    from: Option<String>,
-    each: Option<Spanned<String>>,
-    min_digits: Option<Spanned<u64>>,
-    max_digits: Option<Spanned<u64>>,
-    timeout_seconds: Option<Spanned<u64>>,
-    max_seconds: Option<Spanned<u64>>,
-    silence_seconds: Option<Spanned<u64>>,
-    tool: Option<Spanned<String>>,
-    #[serde(default)]
-    arguments: BTreeMap<String, String>,
-    filler: Option<Spanned<String>>,
-    #[serde(default)]
-    results: BTreeMap<String, Spanned<String>>,
-    language: Option<Language>,
-    outcome: Option<String>,
-    no_input: Option<Spanned<String>>,
-    no_match: Option<Spanned<String>>,
-    tries: Option<Spanned<u8>>,
-    give_up: Option<Spanned<String>>,
-    interruptible: Option<Vec<Taker>>,
-}
-
-/// A key; where it stands, if it is there and that is known; the kinds that use it, for us and in words.
-type KeyUse = (&'static str, Option<Option<Range<usize>>>, &'static [RawKind], &'static str);
-
-impl RawState {
-    /// Keys that are there and that the kind does not use: each with its place and the kinds that do.
-    fn strange_keys(&self) -> Vec<(&'static str, Option<Range<usize>>, &'static str)> {
-        use RawKind::{Choose, Collect, Confirm, Menu, Record, Say, Tool};
-        let span = |value: &Option<Spanned<String>>| value.as_ref().map(|value| Some(value.span()));
-        let number = |value: &Option<Spanned<u64>>| value.as_ref().map(|value| Some(value.span()));
-        let map =
-            |map: &BTreeMap<String, Spanned<String>>| map.values().next().map(|value| Some(value.span()));
-        let rows: [KeyUse; 15] = [
-            (
-                "next",
-                span(&self.next),
-                &[Say, Collect, Choose, Record],
-                "a `say`, `collect`, `choose` or `record`",
-            ),
-            ("keys", map(&self.keys), &[Menu], "a `menu`"),
-            ("yes", span(&self.yes), &[Confirm], "a `confirm`"),
-            ("no", span(&self.no), &[Confirm], "a `confirm`"),
-            (
-                "into",
-                self.into.as_ref().map(|_| None),
-                &[Collect, Choose, Tool],
-                "a `collect`, `choose` or `tool`",
-            ),
-            ("from", self.from.as_ref().map(|_| None), &[Choose], "a `choose`"),
-            ("each", span(&self.each), &[Choose], "a `choose`"),
-            ("min_digits", number(&self.min_digits), &[Collect], "a `collect`"),
-            ("max_digits", number(&self.max_digits), &[Collect], "a `collect`"),
-            ("timeout_seconds", number(&self.timeout_seconds), &[Collect], "a `collect`"),
-            ("max_seconds", number(&self.max_seconds), &[Record], "a `record`"),
-            ("silence_seconds", number(&self.silence_seconds), &[Record], "a `record`"),
-            ("tool", span(&self.tool), &[Tool], "a `tool`"),
-            ("filler", span(&self.filler), &[Tool], "a `tool`"),
-            ("results", map(&self.results), &[Tool], "a `tool`"),
-        ];
-        let strange = rows.into_iter().filter(|(_, _, kinds, _)| !kinds.contains(&self.kind));
-        strange.filter_map(|(key, place, _, users)| Some((key, place?, users))).collect()
-    }
-}
+use crate::mind::speech::Language;
+use raw::{RawAgent, RawKind, RawScript, RawState, Taker};
 
 /// The longest file, in bytes; the demo has 10 kB.
 pub const MAX_SCRIPT_BYTES: usize = 256 * 1024;
@@ -164,7 +40,7 @@ pub(super) fn read(file: &str, text: &str, tools: &[&str]) -> Result<Script, Fau
     let mut reader =
         Reader { file, text, faults: Vec::new(), states: Vec::new(), prompts: Vec::new(), tools };
     let raw: RawScript = toml::from_str(text).map_err(|error| {
-        let message = error.message().lines().collect::<Vec<_>>().join(", ");
+        let message = advised(error.message());
         let place = error.span().map(|span| reader.place(span.start));
         Faults::from(Fault { file: file.to_owned(), place, key: None, value: None, message })
     })?;
@@ -179,7 +55,8 @@ pub(super) fn read(file: &str, text: &str, tools: &[&str]) -> Result<Script, Fau
 
 impl Reader<'_> {
     fn script(&mut self, raw: RawScript) -> Script {
-        let languages: Vec<_> = raw.agent.voice.keys().copied().collect();
+        self.check_sizes(&raw);
+        let languages: Vec<Language> = raw.agent.voice.keys().copied().collect();
         let agent = &raw.agent;
         if !languages.contains(&agent.language) {
             let message = format!("needs a voice for `{}`, in which it begins", agent.language);
@@ -207,55 +84,9 @@ impl Reader<'_> {
         };
         if self.faults.is_empty() {
             self.walk(&script, &raw);
+            self.values(&script, &raw);
         }
         script
-    }
-
-    fn lexicons(
-        &mut self,
-        raw: &RawScript,
-        languages: &[Language],
-    ) -> BTreeMap<String, BTreeMap<String, Texts>> {
-        let mut lexicons = BTreeMap::new();
-        for (name, words) in &raw.lexicon {
-            for (word, texts) in words {
-                self.languages(&format!("[lexicon.{name}] {word}"), texts, languages);
-            }
-            let words = words.iter().map(|(word, texts)| (word.clone(), texts.get_ref().clone()));
-            lexicons.insert(name.clone(), words.collect());
-        }
-        lexicons
-    }
-
-    fn languages(&mut self, key: &str, texts: &Spanned<Texts>, languages: &[Language]) {
-        for language in languages {
-            if texts.get_ref().get(language).is_none_or(|text| text.trim().is_empty()) {
-                self.fault(
-                    texts.span(),
-                    key,
-                    format!("needs a text for `{language}`, for which the agent has a voice"),
-                );
-            }
-        }
-    }
-
-    fn prompt(
-        &mut self,
-        name: &str,
-        texts: &Spanned<Texts>,
-        languages: &[Language],
-        lexicons: &BTreeMap<String, BTreeMap<String, Texts>>,
-    ) -> BTreeMap<Language, Vec<Piece>> {
-        let key = format!("[prompt.{name}]");
-        self.languages(&key, texts, languages);
-        let mut prompt = BTreeMap::new();
-        for (language, text) in texts.get_ref() {
-            match pieces((*language, text), languages, lexicons) {
-                Ok(pieces) => drop(prompt.insert(*language, pieces)),
-                Err(message) => self.fault(texts.span(), &format!("{key} {language}"), message),
-            }
-        }
-        prompt
     }
 
     fn global_key(&mut self, key: &str, to: &Spanned<String>) -> Option<(char, GlobalKey)> {
@@ -272,7 +103,7 @@ impl Reader<'_> {
         let (raw, at) = (spanned.get_ref(), format!("[state.{name}]"));
         for (key, at_key, users) in raw.strange_keys() {
             let message = format!("is of no use in this kind of state; remove it, or make the state {users}");
-            self.fault(at_key.unwrap_or(spanned.span()), &format!("{at} {key}"), message);
+            self.fault(at_key, &format!("{at} {key}"), message);
         }
         let takers = raw.interruptible.clone().unwrap_or_else(|| vec![Taker::Keys, Taker::Speech]);
         let tries = raw.tries.as_ref().or(agent.tries.as_ref());
@@ -354,9 +185,10 @@ impl Reader<'_> {
             Some((_, to)) => *to,
             None => self.missing(at, "results.error", span.clone()),
         };
+        let arguments = raw.arguments.iter().map(|(name, path)| (name.clone(), path.get_ref().clone()));
         ToolUse {
             name: self.tool_name(at, raw, span.clone()),
-            arguments: raw.arguments.clone().into_iter().collect(),
+            arguments: arguments.collect(),
             into: self.word(at, "into", &raw.into, span),
             filler: raw.filler.as_ref().map(|filler| self.said(&format!("{at} filler"), filler)),
             results,
@@ -370,9 +202,7 @@ impl Reader<'_> {
             return String::new();
         };
         if !self.tools.contains(&name.get_ref().as_str()) {
-            let distance = |known: &&&str| strsim::damerau_levenshtein(known, name.get_ref());
-            let near = self.tools.iter().min_by_key(distance).filter(|known| distance(known) <= 3);
-            let remedy = match near {
+            let remedy = match near(self.tools.iter().copied(), name.get_ref()) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("there are {}", self.tools.join(", ")),
             };
@@ -382,29 +212,39 @@ impl Reader<'_> {
         name.get_ref().clone()
     }
 
-    /// Faults that only a walk through all states shows.
-    fn walk(&mut self, script: &Script, raw: &RawScript) {
-        let mut reached = vec![false; script.states.len()];
-        let mut open = vec![script.start];
-        open.extend(script.keys.iter().filter_map(|(_, key)| match key {
-            GlobalKey::GoTo(to) => Some(*to),
-            GlobalKey::Repeat => None,
-        }));
-        while let Some(at) = open.pop() {
-            if let Some(state) = script.states.get(at).filter(|_| !std::mem::replace(&mut reached[at], true))
-            {
-                open.extend(state.kind.automatic().into_iter().chain(state.kind.by_caller()));
-                open.push(state.give_up);
+    /// A file may have 256 kB, and each of its lists a length that its walks and its audio can bear.
+    fn check_sizes(&mut self, raw: &RawScript) {
+        let words = raw.lexicon.values().map(|words| words.len()).sum();
+        for (count, most, what) in [
+            (raw.state.len(), MAX_STATES, "states"),
+            (raw.prompt.len(), MAX_PROMPTS, "prompts"),
+            (words, MAX_LEXICON_WORDS, "words in its lexicons"),
+        ] {
+            if count > most {
+                let message = format!(
+                    "the agent has {count} {what}; at most {most} are allowed: split it into several"
+                );
+                self.fault(0..0, "[agent]", message);
             }
         }
-        for (index, (name, state)) in raw.state.iter().enumerate() {
-            let key = format!("[state.{name}]");
-            if !reached.get(index).copied().unwrap_or_default() {
-                self.fault(state.span(), &key, "is never reached: lead to it or remove it".to_owned());
-            } else if loops(script, index) {
-                let message = "leads back to itself although the caller does nothing right: let `give_up` or `next` end in a `hang_up`";
-                self.fault(state.span(), &key, message.to_owned());
+        for (name, state) in &raw.state {
+            if state.get_ref().say.len() > MAX_SAID {
+                let message =
+                    format!("has {} prompts; at most {MAX_SAID} are allowed", state.get_ref().say.len());
+                self.fault(state.span(), &format!("[state.{name}] say"), message);
             }
+            self.check_name(state.span(), "state", name);
+        }
+        for (name, texts) in &raw.prompt {
+            self.check_name(texts.span(), "prompt", name);
+        }
+    }
+
+    fn check_name(&mut self, span: Range<usize>, what: &str, name: &str) {
+        if name.is_empty() || name.len() > MAX_NAME_BYTES {
+            let shown: String = name.chars().take(MAX_NAME_BYTES).collect();
+            let message = format!("the name must have 1 to {MAX_NAME_BYTES} bytes");
+            self.fault(span, &format!("[{what}.{shown}]"), message);
         }
     }
 
@@ -422,9 +262,7 @@ impl Reader<'_> {
         if let Some(index) = known.iter().position(|known| known == name.get_ref()) {
             return index;
         }
-        let distance = |known: &&String| strsim::damerau_levenshtein(known, name.get_ref());
-        let near = known.iter().min_by_key(distance).filter(|known| distance(known) <= 3);
-        let remedy = match near {
+        let remedy = match near(known.iter().map(String::as_str), name.get_ref()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("add [{what}.{}]", name.get_ref()),
         };
@@ -441,11 +279,14 @@ impl Reader<'_> {
         found
     }
 
-    fn word(&mut self, at: &str, key: &str, value: &Option<String>, span: Range<usize>) -> String {
-        if value.is_none() {
-            self.missing(at, key, span);
+    fn word(&mut self, at: &str, key: &str, value: &Option<Spanned<String>>, span: Range<usize>) -> String {
+        match value {
+            Some(value) => value.get_ref().clone(),
+            None => {
+                self.missing(at, key, span);
+                String::new()
+            }
         }
-        value.clone().unwrap_or_default()
     }
 
     fn number(&mut self, at: &str, key: &str, value: Option<&Spanned<u64>>, default: usize) -> usize {
@@ -487,84 +328,41 @@ impl Reader<'_> {
     }
 }
 
-/// Whether a state can come back to itself by giving up and by what needs no key.
-fn loops(script: &Script, from: usize) -> bool {
-    let mut seen = vec![false; script.states.len()];
-    let mut open = vec![from];
-    let mut is_first = true;
-    while let Some(at) = open.pop() {
-        if at == from && !is_first {
-            return true;
-        }
-        let Some(state) =
-            script.states.get(at).filter(|_| is_first || !std::mem::replace(&mut seen[at], true))
-        else {
-            continue;
-        };
-        is_first = false;
-        open.extend(state.kind.automatic());
-        if matches!(
-            state.kind,
-            Kind::Menu { .. } | Kind::Collect { .. } | Kind::Choose { .. } | Kind::Record { .. }
-        ) {
-            open.push(state.give_up);
-        }
-    }
-    false
-}
-
-/// Splits a prompt's text at its placeholders.
-fn pieces(
-    (language, text): (Language, &str),
-    voiced: &[Language],
-    lexicons: &BTreeMap<String, BTreeMap<String, Texts>>,
-) -> Result<Vec<Piece>, String> {
-    let mut pieces = Vec::new();
-    let mut rest = text;
-    while let Some((before, behind)) = rest.split_once('{') {
-        fixed(before, language, &mut pieces);
-        let (inside, after) = behind.split_once('}').ok_or("has a { without }")?;
-        if let Some((foreign, text)) = foreign(inside) {
-            if !voiced.contains(&foreign) {
-                return Err(format!("is partly in `{foreign}`, for which the agent has no voice"));
-            }
-            fixed(text, foreign, &mut pieces);
-            rest = after;
-            continue;
-        }
-        let (path, form) = inside.split_once(':').ok_or_else(|| {
-            format!("{{{inside}}} does not say how to speak it; write {{{inside}:spell}}, number, date, amount or lexicon.NAME")
-        })?;
-        let path = path.trim().to_owned();
-        let piece = match form.trim().strip_prefix("lexicon.") {
-            Some(name) if lexicons.contains_key(name) => Piece::Word { path, lexicon: name.to_owned() },
-            Some(name) => return Err(format!("there is no lexicon `{name}`; add [lexicon.{name}]")),
-            None => {
-                let known = Form::ALL.into_iter().find(|(name, _)| *name == form.trim());
-                let (_, form) = known.ok_or_else(|| {
-                    format!("{form:?} is no way to speak; write spell, number, date, amount or lexicon.NAME")
-                })?;
-                Piece::Value { path, form }
-            }
-        };
-        pieces.push(piece);
-        rest = after;
-    }
-    fixed(rest, language, &mut pieces);
-    Ok(pieces)
-}
-
-/// A sentence in another language than the rest: `en:For English, press eight.`
-fn foreign(inside: &str) -> Option<(Language, &str)> {
-    let (code, text) = inside.split_once(':')?;
-    Some((Language::from_code(code.trim())?, text))
-}
-
-/// A piece that has something to pronounce. What stands before its first letter belongs to the value before it, and a
-/// synthesizer may read it aloud.
-fn fixed(text: &str, language: Language, pieces: &mut Vec<Piece>) {
-    let text = text.trim_start_matches(|c: char| !c.is_alphanumeric()).trim_end();
-    if !text.is_empty() {
-        pieces.push(Piece::Fixed { language, text: text.to_owned() });
+/// What the deserializer says, as the rest of the configuration says it.
+fn advised(message: &str) -> String {
+    let line = message.lines().collect::<Vec<_>>().join(", ");
+    let (what, rest) = match (line.strip_prefix("unknown field `"), line.strip_prefix("unknown variant `")) {
+        (Some(rest), _) => ("unknown key", rest),
+        (None, Some(rest)) => ("unknown word", rest),
+        (None, None) => return line,
+    };
+    let Some((name, expected)) = rest.split_once('`') else { return line };
+    let known: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
+    let shown: String = name.chars().take(MAX_NAME_BYTES).collect();
+    match near(known.iter().copied(), name) {
+        Some(near) => format!("{what} `{shown}`; did you mean `{near}`?"),
+        None => format!("{what} `{shown}`; known here: {}", known.join(", ")),
     }
 }
+
+/// The one that was probably meant.
+fn near<'k>(known: impl Iterator<Item = &'k str>, name: &str) -> Option<&'k str> {
+    let distance = |known: &&str| strsim::damerau_levenshtein(known, name);
+    let candidates = known.filter(|known| known.len().max(name.len()) <= MAX_NAME_BYTES);
+    candidates.min_by_key(distance).filter(|known| distance(known) <= MAX_TYPOS.min(known.len() / 2))
+}
+
+/// A person cannot find the way through more.
+const MAX_STATES: usize = 500;
+/// Each has a clip or several in memory for each language.
+const MAX_PROMPTS: usize = 1_000;
+/// Likewise.
+const MAX_LEXICON_WORDS: usize = 2_000;
+/// A minute of speech, which is as much as is said in one piece.
+const MAX_TEXT_CHARS: usize = 1_000;
+/// Prompts that a state says in a row.
+const MAX_SAID: usize = 8;
+/// Names stand in the call's log.
+const MAX_NAME_BYTES: usize = 64;
+/// Letters that may be wrong in a name that is still recognised.
+const MAX_TYPOS: usize = 3;

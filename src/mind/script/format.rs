@@ -157,6 +157,14 @@ impl Kind {
         }
     }
 
+    /// Whether the caller has something to do in it, and may fail to.
+    pub(super) fn is_tried(&self) -> bool {
+        match self {
+            Self::Menu { .. } | Self::Collect { .. } | Self::Choose { .. } | Self::Record { .. } => true,
+            Self::Say { .. } | Self::Tool(_) | Self::HangUp => false,
+        }
+    }
+
     /// Where the caller can lead it.
     pub(super) fn by_caller(&self) -> Vec<usize> {
         match self {

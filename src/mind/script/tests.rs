@@ -12,6 +12,8 @@ use crate::mind::{Mind, ToolCallId, Wish};
 use crate::tools::{BUILT_IN, ToolError};
 use crate::voice::exchange::{Digit, Interruption, MindCommand, UtteranceId, VoiceEvent};
 
+mod faults;
+
 const DEMO: &str = include_str!("../../../config/agents/demo.toml");
 
 #[derive(Debug)]
@@ -21,6 +23,10 @@ impl Clips for Silent {
     fn clip(&self, _: Language, text: &str) -> Option<Arc<[i16]>> {
         Some(vec![0; text.chars().count() * 80].into())
     }
+}
+
+fn demo() -> Arc<Script> {
+    Arc::new(Script::parse("demo.toml", DEMO, BUILT_IN).unwrap())
 }
 
 struct Call {
@@ -36,8 +42,7 @@ struct Call {
 impl Call {
     fn begin() -> Self {
         let now = Instant::now();
-        let script = Arc::new(Script::parse("demo.toml", DEMO, BUILT_IN).unwrap());
-        let mind = ScriptMind::new(script, Arc::new(Silent), now);
+        let mind = ScriptMind::new(demo(), Arc::new(Silent), now);
         let (log, said, playing) = (Vec::new(), Vec::new(), Vec::new());
         let mut call = Self { mind, now, log, said, asked: None, playing, has_hung_up: false };
         call.event(VoiceEvent::Credit { samples: u64::MAX });
@@ -326,8 +331,7 @@ fn keys_typed_while_a_tool_works_are_kept_for_what_follows() {
 #[test]
 fn a_call_ends_although_voice_grants_nothing() {
     let now = Instant::now();
-    let script = Arc::new(Script::parse("demo.toml", DEMO, BUILT_IN).unwrap());
-    let mut mind = ScriptMind::new(script, Arc::new(Silent), now);
+    let mut mind = ScriptMind::new(demo(), Arc::new(Silent), now);
     mind.handle(now, VoiceEvent::Answered);
     mind.handle(now, VoiceEvent::IdleTooLong);
     while let Some(wish) = mind.poll() {
@@ -413,66 +417,6 @@ fn any_events_in_any_order_end_within_bounds() {
     assert!(calls_ended > 100, "{calls_ended}");
 }
 
-fn fault(from: &str, to: &str) -> String {
-    assert!(DEMO.contains(from), "{from}");
-    let faults = Script::parse("demo.toml", &DEMO.replacen(from, to, 1), BUILT_IN).unwrap_err().to_string();
-    faults.splitn(4, ':').last().unwrap().trim().to_owned()
-}
-
-#[test]
-fn every_fault_says_what_to_do() {
-    for (from, to, expected) in [
-        (
-            r#"next = "menu" }"#,
-            r#"next = "mneu" }"#,
-            "[state.greet] next: there is no state `mneu`; did you mean `menu`?",
-        ),
-        (
-            r#"say = ["greeting"]"#,
-            r#"say = ["welcome_to_you"]"#,
-            "[state.greet] say: there is no prompt `welcome_to_you`; add [prompt.welcome_to_you]",
-        ),
-        (
-            "{choice.id:spell}, इसके",
-            "{choice.id:shout}, इसके",
-            "[prompt.one_of_several] hi: \"shout\" is no way to speak; write spell, number, date, amount or lexicon.NAME",
-        ),
-        (
-            r#"shoes = { hi = "जूते", en = "shoes" }"#,
-            r#"shoes = { hi = "जूते" }"#,
-            "[lexicon.item] shoes: needs a text for `en`, for which the agent has a voice",
-        ),
-        (
-            r#""0" = "message""#,
-            r#""x" = "message""#,
-            "[state.menu]: \"x\" is no key; write one of 0-9, * and #",
-        ),
-        ("min_digits = 3", "min_digits = 13", "[state.ask_order]: needs 1 <= min_digits <= max_digits <= 32"),
-        (
-            r#"give_up = "message" }"#,
-            r#"give_up = "ask_order" }"#,
-            "[state.ask_order]: leads back to itself although the caller does nothing right",
-        ),
-        (
-            r#"greet = { kind = "say","#,
-            r#"greet = { kind = "say", min_digits = 3,"#,
-            "[state.greet] min_digits: is of no use in this kind of state; remove it, or make the state a `collect`",
-        ),
-        (r#", error = "tool_failed" }"#, " }", "[state.look_up]: needs the key `results.error`"),
-        ("tries = 3", "trys = 3", "unknown field `trys`"),
-    ] {
-        let found = fault(from, to);
-        assert!(found.contains(expected), "{found}\n{expected}");
-    }
-}
-
-#[test]
-fn a_file_without_bounds_is_refused() {
-    let long = format!("{DEMO}\n{}", "#".repeat(256 * 1024));
-    let fault = Script::parse("demo.toml", &long, BUILT_IN).unwrap_err().to_string();
-    assert!(fault.contains("is longer than 262144 bytes; split the dialogue"), "{fault}");
-}
-
 #[test]
 fn silence_is_no_message() {
     let mut call = Call::begin();
@@ -485,4 +429,88 @@ fn silence_is_no_message() {
     call.wait();
     call.ends_with("message sorry =gave_up goodbye");
     assert!(call.has_hung_up);
+}
+
+#[test]
+fn what_voice_cut_before_it_heard_of_a_stop_does_not_cut_what_was_said_since() {
+    let mut call = Call::begin();
+    let greeting = call.playing.remove(0);
+    call.event(VoiceEvent::Played { utterance: greeting });
+    // A key is pressed while the menu is read; voice has cut the menu for another reason at the same moment.
+    let menu = call.playing[0];
+    call.event(VoiceEvent::Digit(Digit::from_char('0').unwrap()));
+    let (heard, by) = (Duration::from_secs(1), Interruption::Speech);
+    call.event(VoiceEvent::Interrupted { utterance: menu, heard, by });
+    // The recording begins behind the prompt, not with it.
+    assert_eq!(call.mind.poll_timeout(), None);
+    call.play();
+    assert!(call.mind.poll_timeout().is_some());
+}
+
+#[test]
+fn who_talks_over_the_prompt_and_goes_on_leaves_a_message() {
+    let mut call = Call::begin();
+    call.play();
+    call.event(VoiceEvent::Digit(Digit::from_char('0').unwrap()));
+    call.event(VoiceEvent::SpeechStarted);
+    let (utterance, by) = (call.playing[0], Interruption::Speech);
+    call.playing.clear();
+    call.event(VoiceEvent::Interrupted { utterance, heard: Duration::from_secs(1), by });
+    // Ten seconds without a pause are no silence.
+    assert_eq!(call.mind.poll_timeout(), Some(call.now + Duration::from_secs(60)));
+    call.now += Duration::from_secs(10);
+    call.event(VoiceEvent::SpeechEnded { duration: Duration::from_secs(11) });
+    call.wait();
+    call.ends_with("message message_taken =message_taken goodbye");
+}
+
+/// Has every clip but the one.
+#[derive(Debug)]
+struct Without(&'static str);
+
+impl Clips for Without {
+    fn clip(&self, language: Language, text: &str) -> Option<Arc<[i16]>> {
+        if text == self.0 { None } else { Silent.clip(language, text) }
+    }
+}
+
+#[test]
+fn a_sentence_without_its_audio_is_skipped_and_counted_and_the_call_goes_on() {
+    for (missing, unspoken) in [("रकम", 1), ("निन्यानवे", 1), ("Z", 0)] {
+        let mut call = Call::begin();
+        call.mind = ScriptMind::new(demo(), Arc::new(Without(missing)), call.now);
+        call.event(VoiceEvent::Credit { samples: u64::MAX });
+        call.event(VoiceEvent::Answered);
+        call.play();
+        call.press("1222123#");
+        call.answer(Ok(json!({"result": "found", "orders": [order("ABC123")]})));
+        assert_eq!(call.mind.unspoken(), unspoken, "{missing}");
+        let is_heard = call.said.iter().any(|said| said.contains("ABC123"));
+        assert_eq!(is_heard, unspoken == 0, "{missing}: {:?}", call.said);
+        call.press("5");
+        call.ends_with("status =order_status actions goodbye");
+        assert!(call.has_hung_up);
+    }
+}
+
+#[test]
+fn an_agent_without_any_audio_still_ends_its_calls() {
+    #[derive(Debug)]
+    struct Mute;
+    impl Clips for Mute {
+        fn clip(&self, _: Language, _: &str) -> Option<Arc<[i16]>> {
+            None
+        }
+    }
+    let mut call = Call::begin();
+    call.mind = ScriptMind::new(demo(), Arc::new(Mute), call.now);
+    call.event(VoiceEvent::Credit { samples: u64::MAX });
+    call.event(VoiceEvent::Answered);
+    call.play();
+    for _ in 0..3 {
+        call.event(VoiceEvent::Idle { silence: Duration::from_secs(10) });
+        call.play();
+    }
+    call.ends_with("menu sorry =gave_up goodbye");
+    assert!(call.has_hung_up && call.mind.unspoken() > 5);
 }
