@@ -226,7 +226,7 @@ fn whatever_the_text_it_is_read_or_refused_with_places() {
         ",",
     ];
     let (mut sound, mut faulty) = (0, 0);
-    for _ in 0..600 {
+    for _ in 0..200 {
         let mut changed: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
         for _ in 0..=random(2) {
             let at = random(changed.len());
@@ -255,5 +255,5 @@ fn whatever_the_text_it_is_read_or_refused_with_places() {
             }
         }
     }
-    assert!(sound > 50 && faulty > 200, "{sound} {faulty}");
+    assert!(sound > 10 && faulty > 60, "{sound} {faulty}");
 }
