@@ -193,6 +193,24 @@ fn events_under_a_source_of_their_own_are_heard_and_leave_the_audio_alone() {
     }
 }
 
+/// A peer without audio that begins every string of keys with another source, and with the same timestamps.
+#[test]
+fn equal_timestamps_of_two_sources_are_two_digits() {
+    let mut session = session();
+    let mut heard = String::new();
+    for (number, (source, key)) in [(7, "1"), (8, "2"), (9, "2")].into_iter().enumerate() {
+        let mut talker = Talker::new(source);
+        for packet in 1..=8_u64 {
+            let duration = u16::try_from(packet.min(6) * 160).unwrap();
+            let payload = EventPayload { digit: keys(key)[0], is_end: packet >= 6, volume: 10, duration };
+            let now = tick(number as u64 * 20 + packet);
+            session.handle_rtp(now, peer(), &talker.other(101, 24_400, &payload.to_bytes()));
+        }
+        heard.push_str(&digits(&mut session));
+    }
+    assert_eq!(heard, "122");
+}
+
 #[test]
 fn digits_are_refused_when_the_peer_takes_none() {
     let mut session = session();

@@ -21,6 +21,8 @@ pub(super) struct Inbound {
     jitter: JitterBuffer,
     decoder: FrameDecoder,
     dtmf: DtmfReceiver,
+    /// Whose event was heard last.
+    dtmf_source: Option<Ssrc>,
     pub(super) reception: Reception,
     newest: Option<Newest>,
     last_received: Option<Instant>,
@@ -67,6 +69,7 @@ impl Inbound {
             jitter: JitterBuffer::new(config.jitter, config.release),
             decoder: FrameDecoder::new(config.media.codec),
             dtmf: DtmfReceiver::new(clock_rate),
+            dtmf_source: None,
             reception: Reception::new(clock_rate),
             newest: None,
             last_received: None,
@@ -240,6 +243,11 @@ impl Inbound {
     }
 
     fn handle_telephone_event(&mut self, arrival: Instant, packet: &Packet<'_>, events: &mut EventQueue) {
+        // Timestamps of two sources have nothing to do with each other: equal ones are two keys. Who sends no audio restarts
+        // nothing by a new source.
+        if self.dtmf_source.replace(packet.ssrc).is_some_and(|before| before != packet.ssrc) {
+            events.extend(self.dtmf.handle_source_change().map(digit_event));
+        }
         match self.dtmf.handle_packet(arrival, packet.timestamp, packet.payload) {
             Ok(heard) => events.extend(heard.into_iter().map(digit_event)),
             Err(_) => self.counters.telephone_event += 1,
