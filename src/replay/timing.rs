@@ -125,7 +125,11 @@ impl Timing {
         timing
     }
 
+    /// Later ACKs belong to re-INVITEs.
     fn take_acknowledged(&mut self, at_ms: u64, heard: &[Span]) {
+        if self.acknowledged_ms.is_some() {
+            return;
+        }
         self.acknowledged_ms = Some(at_ms);
         self.first_audio_ms = heard.first().map(|span| millis(span.from));
         self.first_audio_after_ack_ms = self.first_audio_ms.map(|heard_ms| heard_ms.saturating_sub(at_ms));
@@ -168,7 +172,9 @@ impl BargeIn {
     fn of(by: &str, (before, at_ms, behind): (&[Record], u64, &[Record]), heard: &[Span]) -> Self {
         let at = Duration::from_millis(at_ms);
         let spoke = || last_speech(before).map(|at| millis(at.saturating_sub(DETECTION)));
-        let onset_ms = if by == "speech" { spoke().unwrap_or(at_ms) } else { at_ms };
+        // Who speaks on into the next sentence interrupts it where it begins.
+        let began = before.iter().rev().find_map(said_at).map_or(0, millis);
+        let onset_ms = if by == "speech" { spoke().unwrap_or(at_ms).max(began) } else { at_ms };
         let next = said_from(behind, at).map(|(said_at, _)| said_at);
         let around = heard.iter().find(|span| span.from <= at && span.until > at);
         let silent = around.map_or(at, |span| span.until.min(next.unwrap_or(span.until)));
@@ -189,13 +195,19 @@ fn last_speech(before: &[Record]) -> Option<Duration> {
     before.iter().rev().find(is_speech).map(|record| record.at.as_duration())
 }
 
-/// The first thing that the agent said then or later.
+/// The first thing that the agent said then or later. What makes no sound has no words.
 fn said_from(records: &[Record], from: Duration) -> Option<(Duration, &str)> {
     records.iter().find_map(|record| {
-        let at = record.at.as_duration();
+        let at = said_at(record)?;
         let Event::Dialogue(Dialogue::Said { text, .. }) = &record.event else { return None };
         (at >= from).then_some((at, text.as_str()))
     })
+}
+
+/// When the agent began to say something, if that is what the record tells.
+fn said_at(record: &Record) -> Option<Duration> {
+    let Event::Dialogue(Dialogue::Said { text, .. }) = &record.event else { return None };
+    (!text.is_empty()).then(|| record.at.as_duration())
 }
 
 pub(super) fn millis(duration: Duration) -> u64 {
@@ -234,6 +246,7 @@ mod tests {
         let log = records(vec![
             (3, Event::Answered),
             (8, Event::Acknowledged),
+            (15, Event::Acknowledged),
             (20, said("hello")),
             (600, key('1')),
             (900, key('2')),
@@ -276,13 +289,15 @@ mod tests {
         let log = records(vec![
             (540, speech),
             (700, barge_in("speech")),
+            (720, said("and")),
+            (900, barge_in("speech")),
             (1500, barge_in("digit")),
             (1510, said("next")),
             (2500, barge_in("digit")),
         ]);
-        let timing = Timing::of(&log, &[span(0, 720), span(1000, 2000)]);
+        let timing = Timing::of(&log, &[span(0, 920), span(1000, 2000)]);
         let took: Vec<_> =
             timing.barge_ins.iter().map(|it| (it.onset_ms, it.silent_ms, it.took_ms)).collect();
-        assert_eq!(took, [(500, 720, 220), (1500, 1510, 10), (2500, 2500, 0)]);
+        assert_eq!(took, [(500, 720, 220), (720, 920, 200), (1500, 1510, 10), (2500, 2500, 0)]);
     }
 }

@@ -105,6 +105,10 @@ pub enum ReadError {
 /// # Errors
 /// When the file cannot be opened, is no capture, or is too large. A file that is cut in the middle is read up to there.
 pub fn read(path: &Path) -> Result<Reading, ReadError> {
+    read_up_to(path, MAX_PACKETS, MAX_BYTES)
+}
+
+fn read_up_to(path: &Path, max_packets: u64, max_bytes: u64) -> Result<Reading, ReadError> {
     let mut file = file::Frames::open(path)?;
     let mut reading = Reading::default();
     let (mut frames, mut streams) = (FrameReader::default(), Streams::default());
@@ -137,11 +141,11 @@ pub fn read(path: &Path) -> Result<Reading, ReadError> {
             Frame::Foreign => counters.foreign += 1,
             Frame::Cut => counters.cut += 1,
         }
-        if bytes > MAX_BYTES {
-            return Err(too_large(MAX_BYTES, "bytes"));
+        if bytes > max_bytes {
+            return Err(too_large(max_bytes, "bytes"));
         }
-        if packets.len() as u64 > MAX_PACKETS {
-            return Err(too_large(MAX_PACKETS, "packets"));
+        if packets.len() as u64 > max_packets {
+            return Err(too_large(max_packets, "packets"));
         }
     }
     reading.counters.fragments_lost = frames.fragments_lost();

@@ -146,6 +146,16 @@ fn a_file_that_is_cut_is_read_up_to_there_and_says_so() {
 }
 
 #[test]
+fn a_file_with_more_than_fits_into_memory_is_refused_with_a_remedy() {
+    let file = temporary("huge", &pcap(DataLink::RAW, &[(1, udp(b"one")), (2, udp(b"two"))]));
+    for (packets, bytes, wanted) in [(1, 100, "more than 1 packets"), (100, 5, "more than 5 bytes")] {
+        let said = read_up_to(&file.0, packets, bytes).unwrap_err().to_string();
+        assert!(said.contains(wanted) && said.contains("editcap -c"), "{said}");
+    }
+    assert_eq!(read_up_to(&file.0, 2, 6).unwrap().packets.len(), 2);
+}
+
+#[test]
 fn the_times_of_a_pcapng_are_in_its_interfaces_units() {
     for (resolution, units, micros) in
         [(None, 1_500_000, 1_500_000), (Some(9), 1_500_000, 1_500), (Some(3), 1_500, 1_500_000)]
