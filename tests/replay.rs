@@ -215,13 +215,43 @@ fn what_cannot_be_run_is_told_with_a_remedy() {
     let header = [0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0];
     let empty = scratch.join("empty.pcap");
     fs::write(&empty, header).unwrap();
+    // The same with an ARP request, and with a frame of which the capture kept nothing but the beginning of its IP header.
+    let arp = [&[2; 12][..], &[8, 6], &[0; 28]].concat();
+    let cut = [&[2; 12][..], &[8, 0, 0x45, 0]].concat();
+    let frame = |bytes: &[u8], length: u8| {
+        let kept = u8::try_from(bytes.len()).unwrap();
+        [&[0; 8][..], &[kept, 0, 0, 0, length, 0, 0, 0], bytes].concat()
+    };
+    let foreign = scratch.join("foreign.pcap");
+    fs::write(&foreign, [&header[..], &frame(&arp, 42), &frame(&cut, 200)].concat()).unwrap();
+    let nothing = scratch.write("nothing.pcap", "");
+    let packed = scratch.join("packed.pcap.gz");
+    fs::write(&packed, [0x1f, 0x8b, 8, 0]).unwrap();
+    let short = scratch.join("short.pcap");
+    fs::write(&short, &header[..20]).unwrap();
     let (fresh, full) = (scratch.join("fresh"), scratch.join("full"));
     fs::create_dir(&full).unwrap();
     fs::write(full.join("old"), "").unwrap();
     for (file, out, more, code, wanted) in [
         (&text, &fresh, &[][..], 2, "neither a pcap nor a pcapng"),
         (&scratch.join("none.pcap"), &fresh, &[], 2, "No such file"),
-        (&empty, &fresh, &[], 1, "no INVITE in the capture"),
+        (&nothing, &fresh, &[], 2, "is empty"),
+        (&packed, &fresh, &[], 2, "unpack it with gunzip"),
+        (&short, &fresh, &[], 2, "is cut in its header"),
+        (&full, &fresh, &[], 2, "is a directory"),
+        (
+            &foreign,
+            &scratch.join("foreign"),
+            &[],
+            1,
+            "2 frames, 1 of them neither UDP nor TCP, 1 only in part",
+        ),
+        (&empty, &fresh, &["--rtp"], 1, "no RTP with PCMU or PCMA"),
+        (&empty, &scratch.join("rtp"), &["--rtp=192.0.2.1:4000"], 1, "to 192.0.2.1:4000 in the capture"),
+        (&empty, &fresh, &["--rtp=here"], 2, "invalid value"),
+        (&empty, &fresh, &["--dtmf-pt", "101"], 2, "--rtp"),
+        (&empty, &scratch.join("local"), &["--local", "192.0.2.1:5060"], 1, "no INVITE to 192.0.2.1:5060"),
+        (&empty, &scratch.join("empty"), &[], 1, "no INVITE in the capture"),
         (&empty, &full, &[], 2, "not empty"),
         (&empty, &fresh, &["--agent", "nobody"], 2, "echo, tone, record"),
     ] {

@@ -1,6 +1,6 @@
 //! sipp as a peer: runs a scenario of `tests/sipp` against the server and fails loudly when sipp does.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -34,6 +34,15 @@ pub(crate) struct Sipp {
     ignores_unexpected: bool,
     local: IpAddr,
     server: Option<IpAddr>,
+    played: Option<PlayedRtp>,
+}
+
+/// The RTP that a scenario plays as `caller.pcap`.
+struct PlayedRtp {
+    pcap: Vec<u8>,
+    codec: (u8, String),
+    dtmf: u8,
+    length: Duration,
 }
 
 impl Sipp {
@@ -49,6 +58,7 @@ impl Sipp {
             ignores_unexpected: false,
             local: Ipv4Addr::LOCALHOST.into(),
             server: None,
+            played: None,
         }
     }
 
@@ -69,6 +79,13 @@ impl Sipp {
     pub(crate) fn at(mut self, address: IpAddr) -> Self {
         self.local = address;
         self.server = Some(address);
+        self
+    }
+
+    /// Plays the RTP of a capture, in this codec (payload type and name) and with keys of payload type `dtmf`, and hangs up
+    /// after `length`.
+    pub(crate) fn playing(mut self, pcap: Vec<u8>, codec: (u8, &str), dtmf: u8, length: Duration) -> Self {
+        self.played = Some(PlayedRtp { pcap, codec: (codec.0, codec.1.to_owned()), dtmf, length });
         self
     }
 
@@ -122,6 +139,11 @@ impl Sipp {
         sipp.args(["-timeout", &format!("{RUN_LIMIT_S}s"), "-timeout_error", "-nostdin"]);
         sipp.args(["-trace_err", "-error_file"]).arg(scratch.join("errors.log"));
         sipp.args(["-trace_msg", "-message_file"]).arg(scratch.join("messages.log"));
+        if let Some(PlayedRtp { pcap, codec: (codec, name), dtmf, length }) = &self.played {
+            fs::write(scratch.join("caller.pcap"), pcap).expect("a file in the scratch directory");
+            sipp.args(["-key", "codec", &codec.to_string(), "-key", "name", name]);
+            sipp.args(["-key", "dtmf", &dtmf.to_string(), "-d", &length.as_millis().to_string()]);
+        }
         if self.echoes {
             sipp.arg("-rtp_echo");
         }
