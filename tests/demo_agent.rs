@@ -1,4 +1,5 @@
 //! The agent that is there without any key: what callers hear is what is shipped, and their keys do what they are told.
+#![allow(clippy::expect_used, reason = "here a failure is the test's failure")]
 
 mod common;
 

@@ -122,7 +122,16 @@ impl ScriptMind {
             self.note(Dialogue::Outcome { name: outcome.clone() });
         }
         self.language = state.language.unwrap_or(self.language);
-        let (speech, digits) = (state.yields_to_speech, state.yields_to_keys);
+        let (speech, digits) = match state.kind {
+            // Last words are heard, whatever the caller does.
+            Kind::HangUp => (false, false),
+            Kind::Say { .. }
+            | Kind::Menu { .. }
+            | Kind::Collect { .. }
+            | Kind::Tool(_)
+            | Kind::Choose { .. }
+            | Kind::Record { .. } => (state.yields_to_speech, state.yields_to_keys),
+        };
         self.command(MindCommand::AllowInterruption { speech, digits });
         self.begin(now, state);
     }
@@ -254,6 +263,7 @@ impl ScriptMind {
     /// Says goodbye and ends the call, wherever it was.
     fn part(&mut self, now: Instant) {
         self.hush();
+        self.command(MindCommand::AllowInterruption { speech: false, digits: false });
         self.say(&[self.script.goodbye]);
         self.finish(now);
     }

@@ -36,6 +36,8 @@ struct Call {
     said: Vec<String>,
     asked: Option<(ToolCallId, String)>,
     playing: Vec<UtteranceId>,
+    /// What the agent yields to: speech, keys.
+    yields: (bool, bool),
     has_hung_up: bool,
 }
 
@@ -44,7 +46,8 @@ impl Call {
         let now = Instant::now();
         let mind = ScriptMind::new(demo(), Arc::new(Silent), now);
         let (log, said, playing) = (Vec::new(), Vec::new(), Vec::new());
-        let mut call = Self { mind, now, log, said, asked: None, playing, has_hung_up: false };
+        let mut call =
+            Self { mind, now, log, said, asked: None, playing, yields: (true, true), has_hung_up: false };
         call.event(VoiceEvent::Credit { samples: u64::MAX });
         call.event(VoiceEvent::Answered);
         call
@@ -62,6 +65,9 @@ impl Call {
                 Wish::Tool(call) => self.asked = Some((call.id, format!("{} {}", call.name, call.arguments))),
                 Wish::Voice(MindCommand::Finish { utterance }) => self.playing.push(utterance),
                 Wish::Voice(MindCommand::Stop) => self.playing.clear(),
+                Wish::Voice(MindCommand::AllowInterruption { speech, digits }) => {
+                    self.yields = (speech, digits);
+                }
                 Wish::Voice(MindCommand::HangUp) => self.has_hung_up = true,
                 Wish::Voice(MindCommand::Note(Dialogue::State { name })) => self.log.push(name),
                 Wish::Voice(MindCommand::Note(Dialogue::Outcome { name })) => {
@@ -276,6 +282,19 @@ fn speech_over_a_prompt_is_no_wrong_answer_to_the_state_behind_it() {
     call.event(VoiceEvent::SpeechStarted);
     call.event(VoiceEvent::TurnCommitted { speech: Duration::from_secs(1) });
     assert!(call.said.iter().any(|said| said.contains("कीपैड इस्तेमाल")), "{:?}", call.said);
+}
+
+#[test]
+fn last_words_cannot_be_interrupted() {
+    let mut call = Call::begin();
+    call.play();
+    assert_eq!(call.yields, (true, true));
+    call.press("555");
+    call.ends_with("sorry =gave_up goodbye");
+    assert_eq!(call.yields, (false, false));
+    let mut call = Call::begin();
+    call.event(VoiceEvent::IdleTooLong);
+    assert_eq!(call.yields, (false, false));
 }
 
 #[test]

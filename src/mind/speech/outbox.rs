@@ -180,11 +180,12 @@ impl Outbox {
         }
         if !first.is_announced {
             first.is_announced = true;
-            return Some(MindCommand::Note(Dialogue::Said {
-                utterance: first.id.0,
-                text: first.utterance.text(),
-                language: first.utterance.language.tag().to_owned(),
-            }));
+            let text = first.utterance.text();
+            // A moment of silence is nothing that anybody said.
+            if !text.is_empty() {
+                let language = first.utterance.language.tag().to_owned();
+                return Some(MindCommand::Note(Dialogue::Said { utterance: first.id.0, text, language }));
+            }
         }
         let samples = first.take(credit.min(CHUNK_SAMPLES));
         self.sent_samples += samples.len() as u64;
@@ -301,7 +302,7 @@ mod tests {
         outbox.say(utterance(&[("a", 1_700)])).unwrap();
         outbox.say(utterance(&[])).unwrap();
         let (samples, kinds) = drain(&mut outbox);
-        assert_eq!(kinds, ["said", "speak", "speak", "speak", "finish", "said", "speak", "finish"]);
+        assert_eq!(kinds, ["said", "speak", "speak", "speak", "finish", "speak", "finish"]);
         assert_eq!(samples.len(), 1_700 + LEAST_SAMPLES);
     }
 
