@@ -60,11 +60,15 @@ fn an_utterance_without_a_sample_ends_nothing_but_itself() {
 }
 
 #[test]
-fn samples_that_are_none_open_nothing() {
+fn samples_that_are_none_open_and_end_nothing() {
     let mut bench = Bench::new();
-    bench.send(UtteranceId(1), &[]);
+    bench.send(UtteranceId(1), &[5000; 160]);
+    bench.send(UtteranceId(2), &[]);
+    bench.send(UtteranceId(1), &[5000; 160]);
+    bench.command(MindCommand::Finish { utterance: UtteranceId(1) });
     bench.command(MindCommand::HangUp);
     bench.run(3, QUIET);
+    assert_eq!(bench.heard.iter().filter(|&&sample| sample == 5000).count(), 320);
     assert_eq!(bench.voice.poll_wish(bench.now()), Some(VoiceWish::HangUp));
     assert_eq!(bench.noted(|note| matches!(note, Dialogue::DrySlots { .. })), [] as [&Dialogue; 0]);
 }
