@@ -202,7 +202,9 @@ impl Walk {
         let values: Vec<_> = mind.values.keys().map(String::as_str).collect();
         let (phase, tries, typed) = (discriminant(&mind.phase), mind.failed_tries, mind.typed.len());
         let (at, language, values) = (mind.at, mind.language, values.join(" "));
-        format!("{at} {phase:?} {tries} {typed} {language} {values} {}", mind.has_spoken_here)
+        let has_message = matches!(mind.phase, Phase::Recording { has_spoken: true, .. });
+        let flags = (mind.has_spoken_here, has_message, mind.awaited.is_some());
+        format!("{at} {phase:?} {tries} {typed} {language} {values} {flags:?}")
     }
 
     /// One input again and again: the call ends within bounds, and politely.
