@@ -28,7 +28,7 @@ main() {
     make_sounds
     start_server
     local all=(pcmu_speech pcma_speech dtmf_101 dtmf_96 twilio exotel late_offer hold barge_in_speech barge_in_key
-        impaired early_bye cancel ipv6 unknown_order)
+        impaired early_bye cancel ipv6 unknown_order agent_hangs_up)
     local name
     for name in "${@:-${all[@]}}"; do
         echo "== $name"
@@ -74,6 +74,7 @@ record() {
     local file=$1 options=(-P)
     shift
     case $file in *.pcapng) options=() ;; esac
+    : >dumpcap.log
     dumpcap -q -i lo "${options[@]}" -f "port 5060 or $rtp_filter" -w "$file" 2>dumpcap.log &
     local dumpcap=$!
     wait_for dumpcap grep -q "^File:" dumpcap.log
@@ -88,7 +89,7 @@ keep() {
     local name=$1
     shift
     record "$name" "$@"
-    cp "$name" "$here/$name"
+    install -m 644 "$name" "$here/$name"
 }
 
 # play SCENARIO NUMBER MILLISECONDS [OPTION...]: sipp's side of one call.
@@ -206,6 +207,10 @@ make_ipv6() {
 
 make_unknown_order() {
     keep unknown_order.pcapng caly call sip:demo@$server --dtmf '1999#' --duration 12
+}
+
+make_agent_hangs_up() {
+    keep agent_hangs_up.pcap caly call sip:demo@$server --dtmf 0 --wav after_6_s.wav --duration 24
 }
 
 main "$@"
