@@ -10,7 +10,7 @@ use caly_rtp::dtmf::Digit;
 use caly_rtp::frame::FRAME_SAMPLES;
 use caly_rtp::jitter::{JitterConfig, Release};
 use caly_rtp::latch::LatchPolicy;
-use caly_rtp::session::{Direction, Outgoing, Session, SessionConfig};
+use caly_rtp::session::{Outgoing, Session, SessionConfig};
 use ipnet::IpNet;
 
 use super::admission::ReofferRate;
@@ -22,6 +22,7 @@ use super::log::{CallTime, Event, LegQuality, MediaAgreed};
 use super::negotiate::{Agreement, MediaError, Negotiation};
 use super::observe;
 use super::recording::{CallerTimeline, MediaTap, tap_paced};
+use super::starvation;
 use crate::seed::Seeds;
 
 /// One call.
@@ -432,21 +433,12 @@ impl Call {
         }
     }
 
-    /// Nothing of the peer for the timeout: RTP where it should send; on hold, where it may be silent, RTCP is life too.
     fn is_starved(&self, now: Instant) -> bool {
         // Without an ACK it is the ACK that is missing, which signaling notices.
-        let (Some(session), Some(acknowledged_at)) = (&self.session, self.acknowledged_at) else {
+        let Some((session, acknowledged_at)) = self.session.as_ref().zip(self.acknowledged_at) else {
             return false;
         };
-        let (timeout, heard) = match session.direction() {
-            Direction::SendRecv => (self.policy.rtp_timeout, session.last_received()),
-            Direction::SendOnly | Direction::RecvOnly | Direction::Inactive => {
-                (self.policy.hold_timeout, session.last_received().max(session.last_rtcp()))
-            }
-        };
-        let since = acknowledged_at.max(session.negotiated_at());
-        let last = heard.map_or(since, |heard| heard.max(since));
-        !timeout.is_zero() && now.saturating_duration_since(last) >= timeout
+        starvation::is_starved(&self.policy, session, acknowledged_at, now)
     }
 
     /// We end the call: signaling must still tell the peer.

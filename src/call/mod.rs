@@ -13,6 +13,7 @@ mod negotiate;
 mod observe;
 mod recording;
 pub mod route;
+mod starvation;
 
 pub use call::Call;
 pub use caly_rtp::codec::Codec;
