@@ -5,7 +5,8 @@
 # `scripts/setup.sh build test fixtures` installs. Two minutes for all.
 #
 # What is kept of the RTP is what the server received: a replay needs no more, and the files stay small.
-# The expectations beside the captures (NAME.toml) are written by hand; tests/pcap_fixtures.rs holds both together.
+# The expectations beside the captures (NAME.toml) are what the test printed and a reader found right; a capture made again
+# needs that reading again. tests/pcap_fixtures.rs holds both together.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)

@@ -4,7 +4,6 @@ mod task;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
 
 use jiff::civil::Date;
 use tokio::runtime::{Handle, Runtime};
@@ -104,7 +103,7 @@ impl ReadyAgent {
         let is_recorded = self.script.records();
         let build = move |_: &_| {
             let clips = Arc::new(self.clips.clone());
-            let mind = ScriptMind::new(Arc::clone(&self.script), clips, Instant::now());
+            let mind = ScriptMind::new(Arc::clone(&self.script), clips);
             Box::new(Agent::new(line_to(mind), self.voice())) as Box<_>
         };
         destinations.register(&name, is_recorded, build);

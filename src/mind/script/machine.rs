@@ -16,7 +16,7 @@ use crate::call::dialogue::Dialogue;
 use crate::mind::speech::{Clips, Language, Outbox};
 use crate::mind::{Mind, ToolCallId, Wish};
 use crate::tools::ToolError;
-use crate::voice::exchange::{MindCommand, UtteranceId, VoiceEvent};
+use crate::voice::exchange::{Interruption, MindCommand, UtteranceId, VoiceEvent};
 
 /// The mind of an agent that follows a script. It never asks a clock, and behaves the same way for the same events.
 #[derive(Clone, Debug)]
@@ -25,11 +25,14 @@ pub struct ScriptMind {
     clips: Arc<dyn Clips>,
     outbox: Outbox,
     wishes: VecDeque<Wish>,
-    began: Instant,
+    /// When the call was answered.
+    began: Option<Instant>,
     language: Language,
     at: usize,
     phase: Phase,
     failed_tries: u8,
+    /// When a key was pressed last that the state does not know.
+    wrong_key_at: Option<Instant>,
     values: BTreeMap<String, Value>,
     typed: String,
     next_tool: u64,
@@ -55,6 +58,8 @@ enum Phase {
     Opening,
     /// It says what must be heard before it goes on.
     Saying,
+    /// The caller has cut that by speaking, and is heard out before it goes on.
+    HearingOut,
     /// It waits for keys, perhaps while it still speaks; until then, if keys were pressed that may be all.
     Waiting { until: Option<Instant> },
     /// A tool is at work.
@@ -67,7 +72,7 @@ enum Phase {
 
 impl ScriptMind {
     /// The mind of a call that begins now. It says nothing before the call is answered.
-    pub fn new(script: Arc<Script>, clips: Arc<dyn Clips>, now: Instant) -> Self {
+    pub fn new(script: Arc<Script>, clips: Arc<dyn Clips>) -> Self {
         Self {
             language: script.language,
             at: script.start,
@@ -75,9 +80,10 @@ impl ScriptMind {
             clips,
             outbox: Outbox::default(),
             wishes: VecDeque::new(),
-            began: now,
+            began: None,
             phase: Phase::Opening,
             failed_tries: 0,
+            wrong_key_at: None,
             values: BTreeMap::new(),
             typed: String::new(),
             next_tool: 1,
@@ -114,7 +120,7 @@ impl ScriptMind {
         self.failed_tries = 0;
         self.has_spoken_here = false;
         // What was typed during a plain prompt or while a tool was at work is meant for what follows.
-        if !matches!(self.phase, Phase::Saying | Phase::Calling { .. }) {
+        if !matches!(self.phase, Phase::Saying | Phase::HearingOut | Phase::Calling { .. }) {
             self.typed.clear();
         }
         self.note(Dialogue::State { name: state.name.clone() });
@@ -201,13 +207,44 @@ impl ScriptMind {
         let script = Arc::clone(&self.script);
         let Some(state) = script.states.get(self.at) else { return };
         self.failed_tries += 1;
-        self.typed.clear();
-        self.hush();
         if self.failed_tries >= state.tries {
+            self.typed.clear();
+            self.hush();
             return self.enter(now, state.give_up);
         }
+        self.ask_again(now, why);
+    }
+
+    /// Says why, and what the state says.
+    fn ask_again(&mut self, now: Instant, why: usize) {
+        let script = Arc::clone(&self.script);
+        let Some(state) = script.states.get(self.at) else { return };
+        self.typed.clear();
+        self.hush();
         self.say(&[why]);
         self.begin(now, state);
+    }
+
+    fn interrupted(&mut self, now: Instant, utterance: UtteranceId, by: Interruption) {
+        // Voice and mind may stop the same words at the same time; what the mind has said since then stands.
+        let is_current = self.stopped.is_none_or(|stopped| utterance > stopped);
+        if !is_current || self.awaited.is_none_or(|awaited| utterance > awaited) {
+            return;
+        }
+        self.outbox.flush();
+        self.awaited = None;
+        if self.phase != Phase::Saying {
+            return;
+        }
+        let is_message = matches!(self.kind(), Some(Kind::Record { .. }));
+        match by {
+            Interruption::Speech if !is_message => self.phase = Phase::HearingOut,
+            Interruption::Speech | Interruption::Digit => self.said(now),
+        }
+    }
+
+    fn kind(&self) -> Option<&Kind> {
+        self.script.states.get(self.at).map(|state| &state.kind)
     }
 
     fn spoken_to(&mut self, now: Instant) {
@@ -216,6 +253,7 @@ impl ScriptMind {
             // What was said before the prompt is no answer to it, unless the caller has talked it down.
             Phase::Waiting { .. } if !began_here && self.awaited.is_some() => {}
             Phase::Waiting { .. } => self.failed(now, self.script.no_speech),
+            Phase::HearingOut => self.said(now),
             Phase::Opening
             | Phase::Saying
             | Phase::Calling { .. }
@@ -228,9 +266,10 @@ impl ScriptMind {
         let why = self.script.states.get(self.at).map(|state| state.no_input);
         match (self.phase, why) {
             (Phase::Waiting { .. }, Some(why)) => self.failed(now, why),
-            (Phase::Saying, _) if self.outbox.is_empty() => self.said(now),
+            (Phase::Saying | Phase::HearingOut, _) if self.outbox.is_empty() => self.said(now),
             (
                 Phase::Opening
+                | Phase::HearingOut
                 | Phase::Saying
                 | Phase::Waiting { .. }
                 | Phase::Calling { .. }
@@ -294,7 +333,7 @@ impl Mind for ScriptMind {
     fn handle(&mut self, now: Instant, event: VoiceEvent) {
         match event {
             VoiceEvent::Answered if self.phase == Phase::Opening => {
-                self.began = now;
+                self.began = Some(now);
                 self.note(Dialogue::Agent { name: self.script.name.clone() });
                 self.enter(now, self.script.start);
             }
@@ -310,17 +349,7 @@ impl Mind for ScriptMind {
             }
             VoiceEvent::TurnCommitted { .. } => self.spoken_to(now),
             VoiceEvent::Digit(digit) => self.key(now, digit.as_char()),
-            VoiceEvent::Interrupted { utterance, .. } => {
-                // Voice and mind may stop the same words at the same time; what the mind has said since then stands.
-                let is_current = self.stopped.is_none_or(|stopped| utterance > stopped);
-                if is_current && self.awaited.is_some_and(|awaited| utterance <= awaited) {
-                    self.outbox.flush();
-                    self.awaited = None;
-                    if self.phase == Phase::Saying {
-                        self.said(now);
-                    }
-                }
-            }
+            VoiceEvent::Interrupted { utterance, by, .. } => self.interrupted(now, utterance, by),
             VoiceEvent::Played { utterance } => {
                 if self.awaited == Some(utterance) {
                     self.awaited = None;
@@ -360,7 +389,7 @@ impl Mind for ScriptMind {
                 self.outbox.flush();
                 self.hush();
             }
-            Phase::Opening | Phase::Saying => {}
+            Phase::Opening | Phase::Saying | Phase::HearingOut => {}
         }
     }
 
@@ -372,7 +401,7 @@ impl Mind for ScriptMind {
                 Some(quiet_at.map_or(ends, |quiet_at| quiet_at.min(ends)))
             }
             Phase::Over => self.hangs_up_by.filter(|_| !self.outbox.is_empty()),
-            Phase::Opening | Phase::Saying => None,
+            Phase::Opening | Phase::Saying | Phase::HearingOut => None,
         }
     }
 

@@ -12,6 +12,7 @@ use crate::mind::{Mind, ToolCallId, Wish};
 use crate::tools::{BUILT_IN, ToolError};
 use crate::voice::exchange::{Digit, Interruption, MindCommand, UtteranceId, VoiceEvent};
 
+mod callers;
 mod faults;
 
 const DEMO: &str = include_str!("../../../config/agents/demo.toml");
@@ -44,7 +45,7 @@ struct Call {
 impl Call {
     fn begin() -> Self {
         let now = Instant::now();
-        let mind = ScriptMind::new(demo(), Arc::new(Silent), now);
+        let mind = ScriptMind::new(demo(), Arc::new(Silent));
         let (log, said, playing) = (Vec::new(), Vec::new(), Vec::new());
         let mut call =
             Self { mind, now, log, said, asked: None, playing, yields: (true, true), has_hung_up: false };
@@ -238,119 +239,9 @@ fn an_answer_that_comes_too_late_changes_nothing() {
 }
 
 #[test]
-fn who_does_nothing_right_is_sent_off_politely() {
-    let idle = VoiceEvent::Idle { silence: Duration::from_secs(10) };
-    let speech = VoiceEvent::TurnCommitted { speech: Duration::from_secs(1) };
-    let wrong = VoiceEvent::Digit(Digit::from_char('5').unwrap());
-    for event in [idle, speech, wrong] {
-        let mut call = Call::begin();
-        call.play();
-        for _ in 0..3 {
-            assert!(!call.has_hung_up);
-            call.event(VoiceEvent::SpeechStarted);
-            call.event(event.clone());
-            call.play();
-        }
-        call.ends_with("menu sorry =gave_up goodbye");
-        assert!(call.has_hung_up);
-    }
-    let mut call = Call::begin();
-    call.event(VoiceEvent::IdleTooLong);
-    assert!(call.has_hung_up);
-}
-
-#[test]
-fn keys_typed_during_a_prompt_count_and_a_flood_is_bounded() {
-    let mut call = Call::begin();
-    call.press("1222123#");
-    call.ends_with("menu ask_order look_up");
-    let mut call = Call::begin();
-    call.press(&"7".repeat(1_000));
-    assert!(call.mind.ignored_keys() >= 1_000 - 32);
-}
-
-#[test]
-fn speech_over_a_prompt_is_no_wrong_answer_to_the_state_behind_it() {
-    let mut call = Call::begin();
-    call.event(VoiceEvent::SpeechStarted);
-    call.cut();
-    call.ends_with("greet menu");
-    let said = call.said.len();
-    call.event(VoiceEvent::TurnCommitted { speech: Duration::from_secs(1) });
-    assert_eq!(call.said.len(), said, "the menu is being said");
-    call.play();
-    call.event(VoiceEvent::SpeechStarted);
-    call.event(VoiceEvent::TurnCommitted { speech: Duration::from_secs(1) });
-    assert!(call.said.iter().any(|said| said.contains("कीपैड इस्तेमाल")), "{:?}", call.said);
-}
-
-#[test]
-fn last_words_cannot_be_interrupted() {
-    let mut call = Call::begin();
-    call.play();
-    assert_eq!(call.yields, (true, true));
-    call.press("555");
-    call.ends_with("sorry =gave_up goodbye");
-    assert_eq!(call.yields, (false, false));
-    let mut call = Call::begin();
-    call.event(VoiceEvent::IdleTooLong);
-    assert_eq!(call.yields, (false, false));
-}
-
-#[test]
-fn who_talks_down_one_prompt_after_the_other_is_told_to_use_the_keypad() {
-    let mut call = Call::begin();
-    call.event(VoiceEvent::SpeechStarted);
-    call.cut();
-    call.cut();
-    call.event(VoiceEvent::TurnCommitted { speech: Duration::from_secs(5) });
-    assert!(call.said.iter().any(|said| said.contains("कीपैड इस्तेमाल")), "{:?}", call.said);
-}
-
-#[test]
-fn a_star_clears_an_entry_and_is_a_global_key_before_it() {
-    let mut call = Call::begin();
-    call.play();
-    call.press("1999*222123#");
-    assert_eq!(call.asked.clone().unwrap().1, r#"lookup_order {"keypad":"222123"}"#);
-    let mut call = Call::begin();
-    call.play();
-    call.press("1*");
-    call.ends_with("ask_order menu");
-}
-
-#[test]
-fn nine_is_a_digit_within_a_collect_and_repeats_elsewhere() {
-    let mut call = Call::begin();
-    call.play();
-    let first = call.said.last().unwrap().clone();
-    call.press("9");
-    assert_eq!(call.said.last(), Some(&first));
-    call.ends_with("greet menu");
-    call.press("1999#");
-    assert_eq!(call.asked.clone().unwrap().1, r#"lookup_order {"keypad":"999"}"#);
-}
-
-#[test]
-fn keys_typed_while_a_tool_works_are_kept_for_what_follows() {
-    let mut call = Call::begin();
-    call.play();
-    call.press("1222123#");
-    call.press("5");
-    call.answer(Ok(json!({"result": "found", "orders": [order("ABC123")]})));
-    call.ends_with("status =order_status actions goodbye");
-    assert_eq!(call.mind.ignored_keys(), 0);
-    let mut call = Call::begin();
-    call.play();
-    call.press("1222123#");
-    call.press(&"0".repeat(1_000));
-    assert_eq!(call.mind.ignored_keys(), 1_000 - 32);
-}
-
-#[test]
 fn a_call_ends_although_voice_grants_nothing() {
     let now = Instant::now();
-    let mut mind = ScriptMind::new(demo(), Arc::new(Silent), now);
+    let mut mind = ScriptMind::new(demo(), Arc::new(Silent));
     mind.handle(now, VoiceEvent::Answered);
     mind.handle(now, VoiceEvent::IdleTooLong);
     while let Some(wish) = mind.poll() {
@@ -497,7 +388,7 @@ impl Clips for Without {
 fn a_sentence_without_its_audio_is_skipped_and_counted_and_the_call_goes_on() {
     for (missing, unspoken) in [("रकम", 1), ("निन्यानवे", 1), ("Z", 0)] {
         let mut call = Call::begin();
-        call.mind = ScriptMind::new(demo(), Arc::new(Without(missing)), call.now);
+        call.mind = ScriptMind::new(demo(), Arc::new(Without(missing)));
         call.event(VoiceEvent::Credit { samples: u64::MAX });
         call.event(VoiceEvent::Answered);
         call.play();
@@ -522,7 +413,7 @@ fn an_agent_without_any_audio_still_ends_its_calls() {
         }
     }
     let mut call = Call::begin();
-    call.mind = ScriptMind::new(demo(), Arc::new(Mute), call.now);
+    call.mind = ScriptMind::new(demo(), Arc::new(Mute));
     call.event(VoiceEvent::Credit { samples: u64::MAX });
     call.event(VoiceEvent::Answered);
     call.play();

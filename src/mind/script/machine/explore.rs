@@ -52,7 +52,7 @@ struct Walk {
 
 impl Walk {
     fn begin(script: &Arc<Script>, epoch: Instant) -> Self {
-        let mind = ScriptMind::new(Arc::clone(script), Arc::new(OneSample), epoch);
+        let mind = ScriptMind::new(Arc::clone(script), Arc::new(OneSample));
         let (playing, states) = (Vec::new(), Vec::new());
         let mut walk = Self {
             mind,

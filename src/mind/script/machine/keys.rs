@@ -1,11 +1,11 @@
 //! What the caller's keys do: choices, entries, keys typed ahead, and those that work everywhere.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::super::format::{GlobalKey, Kind};
+use super::super::format::{GlobalKey, Kind, State};
 use super::{MAX_STEPS, Phase, ScriptMind};
 
 impl ScriptMind {
@@ -16,6 +16,11 @@ impl ScriptMind {
             Phase::Recording { .. } => self.ignored_keys += 1,
             Phase::Saying | Phase::Calling { .. } if self.typed.len() < MAX_TYPED => self.typed.push(key),
             Phase::Saying | Phase::Calling { .. } => self.ignored_keys += 1,
+            Phase::HearingOut => {
+                // Whoever presses a key does not want to be heard out.
+                self.typed.push(key);
+                self.said(now);
+            }
             Phase::Waiting { .. } => self.waited_key(now, key),
         }
     }
@@ -30,6 +35,7 @@ impl ScriptMind {
                 Phase::Waiting { .. }
                 | Phase::Opening
                 | Phase::Saying
+                | Phase::HearingOut
                 | Phase::Calling { .. }
                 | Phase::Recording { .. }
                 | Phase::Over => self.ignored_keys += 1,
@@ -38,7 +44,7 @@ impl ScriptMind {
     }
 
     fn collects(&self) -> bool {
-        matches!(self.script.states.get(self.at).map(|state| &state.kind), Some(Kind::Collect { .. }))
+        matches!(self.kind(), Some(Kind::Collect { .. }))
     }
 
     fn waited_key(&mut self, now: Instant, key: char) {
@@ -90,8 +96,21 @@ impl ScriptMind {
                 self.typed.clear();
                 self.begin(now, state);
             }
-            None => self.failed(now, state.no_match),
+            None => self.wrong_key(now, state),
         }
+    }
+
+    /// Who hits several keys at once has made one mistake.
+    fn wrong_key(&mut self, now: Instant, state: &State) {
+        let before = self.wrong_key_at.replace(now);
+        if before.is_none_or(|at| now.saturating_duration_since(at) >= BURST) {
+            return self.failed(now, state.no_match);
+        }
+        self.steps += 1;
+        if self.steps > MAX_STEPS {
+            return self.part(now);
+        }
+        self.ask_again(now, state.no_match);
     }
 
     pub(super) fn collected(&mut self, now: Instant) {
@@ -107,5 +126,7 @@ impl ScriptMind {
     }
 }
 
+/// Keys that follow each other within this time are hit and not chosen.
+const BURST: Duration = Duration::from_secs(1);
 /// Keys typed during a prompt; longer than any number that is asked for.
 const MAX_TYPED: usize = 32;

@@ -38,7 +38,7 @@ impl ScriptMind {
         if !has_spoken {
             return self.failed(now, state.no_input);
         }
-        let at = |time: Instant| millis(time.saturating_duration_since(self.began));
+        let at = |time: Instant| millis(time.saturating_duration_since(self.began.unwrap_or(now)));
         self.note(Dialogue::Message { from_ms: at(from), to_ms: at(now) });
         self.move_on(now, *next);
     }

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::super::format::Piece;
 use super::ScriptMind;
+use crate::call::dialogue::Dialogue;
 use crate::mind::speech::{Language, Part, Utterance, speak};
 
 /// Why a piece of a sentence is not spoken.
@@ -31,20 +32,25 @@ impl ScriptMind {
     pub(super) fn compose(&mut self, prompts: &[usize]) -> Vec<Part> {
         let script = Arc::clone(&self.script);
         let mut parts = Vec::new();
+        let mut skipped = 0;
         for prompt in prompts.iter().filter_map(|prompt| script.prompts.get(*prompt)) {
             let begin = parts.len();
             for piece in prompt.get(&self.language).into_iter().flatten() {
                 match self.piece(piece, &mut parts) {
                     Ok(()) => {}
-                    Err(Unspoken::NoValue) => self.unspoken += 1,
+                    Err(Unspoken::NoValue) => skipped += 1,
                     // Half a sentence may say the opposite of the whole.
                     Err(Unspoken::NoClip) => {
-                        self.unspoken += 1;
+                        skipped += 1;
                         parts.truncate(begin);
                         break;
                     }
                 }
             }
+        }
+        if skipped > 0 {
+            self.unspoken += skipped;
+            self.note(Dialogue::Dropped { kind: "pieces of sentences".to_owned(), count: skipped });
         }
         parts
     }
