@@ -26,6 +26,8 @@ pub(crate) struct Timing {
 pub(crate) struct Level {
     pub(crate) destination: String,
     pub(crate) calls: usize,
+    /// The measured window.
+    pub(crate) window: Duration,
     /// Per cent of a core, by thread name.
     pub(crate) cpu_percent: BTreeMap<String, f64>,
     pub(crate) idle: Footprint,
@@ -115,6 +117,7 @@ pub(crate) fn measure(destination: &str, calls: usize, timing: Timing) -> Level 
     Level {
         destination: destination.to_owned(),
         calls,
+        window: timing.window,
         cpu_percent: after.since(&before).into_iter().map(|(name, used)| (name, percent(used))).collect(),
         idle,
         loaded,

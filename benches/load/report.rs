@@ -50,24 +50,23 @@ impl Report {
     }
 
     fn print_cost(&self) {
+        println!("\nCPU in per cent of a core, memory as PSS above the idle server's");
         println!(
-            "\nCPU in per cent of a core, memory as PSS above the idle server's, over {:?}",
-            self.timing.window
-        );
-        println!(
-            "{:<16} {:>5} {:>9} {:>9} {:>7} {:>10}",
-            "", "calls", "server", "per call", "ratio", "memory"
+            "{:<16} {:>5} {:>6} {:>9} {:>9} {:>7} {:>10}",
+            "", "calls", "over", "server", "per call", "ratio", "memory"
         );
         for reference in &self.references {
             let (total, per_call) = (reference.cpu_total, reference.cpu_per_call());
-            println!("{:<16} {:>5} {total:>8.2}% {per_call:>8.4}%", "sipp -rtp_echo", reference.calls);
+            let (calls, window) = (reference.calls, self.timing.window.as_secs());
+            println!("{:<16} {calls:>5} {window:>5}s {total:>8.2}% {per_call:>8.4}%", "sipp -rtp_echo");
         }
         for level in &self.levels {
             let ratio = self.ratio(level).map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"));
             println!(
-                "{:<16} {:>5} {:>8.2}% {:>8.4}% {ratio:>7} {:>6.1} KiB",
+                "{:<16} {:>5} {:>5}s {:>8.2}% {:>8.4}% {ratio:>7} {:>6.1} KiB",
                 level.destination,
                 level.calls,
+                level.window.as_secs(),
                 level.cpu_total(),
                 level.cpu_per_call(),
                 level.memory_per_call_kib(),
@@ -197,7 +196,6 @@ impl Report {
 
     fn write(&self) {
         let json = json!({
-            "window_s": self.timing.window.as_secs(),
             "reference": self.references.iter().map(reference_json).collect::<Vec<_>>(),
             "levels": self.levels.iter().map(|level| level_json(level, self.ratio(level))).collect::<Vec<_>>(),
             "memory_kib_of_one_more_call": self.memory_slopes().into_iter().collect::<BTreeMap<_, _>>(),
@@ -236,6 +234,7 @@ fn level_json(level: &Level, ratio: Option<f64>) -> Value {
     json!({
         "destination": level.destination,
         "calls": level.calls,
+        "window_s": level.window.as_secs(),
         "cpu_percent": level.cpu_total(),
         "cpu_percent_per_call": level.cpu_per_call(),
         "cpu_percent_by_thread": level.cpu_percent,
