@@ -98,7 +98,10 @@ fn events_that_find_no_room_are_told_later_and_in_their_order() {
                 VoiceEvent::Answered
                 | VoiceEvent::SpeechStarted
                 | VoiceEvent::SpeechEnded { .. }
+                | VoiceEvent::TurnLikely { .. }
+                | VoiceEvent::TurnResumed { .. }
                 | VoiceEvent::TurnCommitted { .. }
+                | VoiceEvent::SpeechDismissed { .. }
                 | VoiceEvent::Interrupted { .. }
                 | VoiceEvent::Played { .. }
                 | VoiceEvent::Credit { .. }

@@ -24,10 +24,32 @@ pub enum VoiceEvent {
         /// How long it was.
         duration: Duration,
     },
-    /// The caller's turn is over: the mind is to answer.
+    /// The caller's turn is probably over: a mind may begin to think, and must neither speak nor act. Followed by one of
+    /// [`VoiceEvent::TurnResumed`], [`VoiceEvent::TurnCommitted`] and [`VoiceEvent::SpeechDismissed`].
+    TurnLikely {
+        /// Number of the turn within the call, from 0.
+        turn: u32,
+    },
+    /// It was not over: what was thought since [`VoiceEvent::TurnLikely`] is to be forgotten.
+    TurnResumed {
+        /// The same number.
+        turn: u32,
+    },
+    /// The caller's turn is over: the mind is to answer. The turn after it has the next number.
     TurnCommitted {
+        /// Number of the turn.
+        turn: u32,
         /// Speech in the turn, pauses left out.
         speech: Duration,
+    },
+    /// What the caller said is no turn, and nobody has to answer it: a word or a cough over the agent, who goes on; an
+    /// interruption that came to nothing, after which the floor is the caller's; or a turn that the mind itself took. The words
+    /// heard since the last turn belong to it and are to be forgotten; the turn after it has the next number.
+    ///
+    /// After [`VoiceEvent::Interrupted`] by speech there comes exactly one of this and [`VoiceEvent::TurnCommitted`].
+    SpeechDismissed {
+        /// Number of the turn that it would have been.
+        turn: u32,
     },
     /// The caller pressed a key. What was being said is already flushed if keys may interrupt it.
     Digit(Digit),
@@ -102,6 +124,37 @@ pub enum MindCommand {
     SendDigits(Vec<Digit>),
     /// End the call once everything said before is heard.
     HangUp,
+    /// Whether a recognizer is at work from now on. Without one, which is how a call begins, silence alone ends turns.
+    ExpectWords(bool),
+    /// The words of the caller's present turn are others than they were. The text itself stays with the mind.
+    Transcript(Transcript),
+    /// What the speech provider believes about the caller's turn. Optional.
+    ProviderTurn(ProviderTurn),
     /// Enter this in the call's log.
     Note(Dialogue),
+}
+
+/// What is known of the caller's words so far in a turn.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Transcript {
+    /// The turn that they belong to: 0 until a turn has ended, then one more than the last [`VoiceEvent::TurnCommitted`] or
+    /// [`VoiceEvent::SpeechDismissed`] said. Words of a turn that is over are ignored and counted.
+    pub turn: u32,
+    /// How many there are, not only the new ones.
+    pub words: u16,
+    /// All of them do no more than tell the agent to go on: "haan", "hmm", "okay".
+    pub is_backchannel: bool,
+    /// How much this looks like something that is said to its end: 0 clearly not, 1 clearly so. What is no number counts as 0.5.
+    pub completeness: f32,
+}
+
+/// A speech provider's opinion on the caller's turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ProviderTurn {
+    /// It is probably over.
+    Likely,
+    /// It is over.
+    Ended,
+    /// It is not over, whatever was said before.
+    Resumed,
 }

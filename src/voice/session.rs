@@ -44,6 +44,8 @@ pub struct Voice {
     hearing: Hearing,
     barge_in: BargeIn,
     turn: TurnMachine,
+    /// Turns that are over.
+    turns: u32,
     mixer: Mixer,
     outbox: Outbox,
     /// Ticks without a frame of the caller.
@@ -86,6 +88,7 @@ impl Voice {
             hearing: Hearing::new(config.detector, &config.detection),
             barge_in: BargeIn::new(&config.detection),
             turn: TurnMachine::new(config.patience, now),
+            turns: 0,
             mixer: Mixer::new(),
             outbox: Outbox::default(),
             unheard_ticks: 0,
@@ -151,6 +154,7 @@ impl Voice {
                     self.hang_up = HangUp::By(now + LAST_WORDS);
                 }
             }
+            MindCommand::ExpectWords(_) | MindCommand::Transcript(_) | MindCommand::ProviderTurn(_) => {}
             MindCommand::Note(note) => self.outbox.note(note),
         }
     }
@@ -312,7 +316,8 @@ impl Voice {
         match self.turn.handle(now, input) {
             None => {}
             Some(Output::Committed(speech)) => {
-                self.outbox.event(VoiceEvent::TurnCommitted { speech });
+                self.outbox.event(VoiceEvent::TurnCommitted { turn: self.turns, speech });
+                self.turns = self.turns.wrapping_add(1);
                 self.outbox.note(Dialogue::TurnCommitted { speech_ms: millis(speech) });
             }
             Some(Output::Idle(silence)) => {

@@ -262,6 +262,14 @@ impl ScriptMind {
         }
     }
 
+    /// What was said is no turn, and no failed try; if it has stopped what had to be said first, that counts as said.
+    fn dismissed(&mut self, now: Instant) {
+        self.has_spoken_here = false;
+        if self.phase == Phase::HearingOut {
+            self.said(now);
+        }
+    }
+
     fn idle(&mut self, now: Instant) {
         let why = self.script.states.get(self.at).map(|state| state.no_input);
         match (self.phase, why) {
@@ -348,6 +356,9 @@ impl Mind for ScriptMind {
                 self.heard_speech(now, false);
             }
             VoiceEvent::TurnCommitted { .. } => self.spoken_to(now),
+            VoiceEvent::SpeechDismissed { .. } => self.dismissed(now),
+            // Nothing is thought ahead: what a script does next costs no time.
+            VoiceEvent::TurnLikely { .. } | VoiceEvent::TurnResumed { .. } => {}
             VoiceEvent::Digit(digit) => self.key(now, digit.as_char()),
             VoiceEvent::Interrupted { utterance, by, .. } => self.interrupted(now, utterance, by),
             VoiceEvent::Played { utterance } => {

@@ -307,7 +307,7 @@ fn any_events_in_any_order_end_within_bounds() {
         match random(9) {
             0..=2 => call.event(VoiceEvent::Digit(Digit::from_event_code(random(17) as u8).unwrap())),
             3 => call.event(VoiceEvent::SpeechStarted),
-            4 => call.event(VoiceEvent::TurnCommitted { speech: Duration::from_secs(1) }),
+            4 => call.event(VoiceEvent::TurnCommitted { turn: 0, speech: Duration::from_secs(1) }),
             5 => call.event(VoiceEvent::Idle { silence: Duration::from_secs(10) }),
             6 => {
                 let (utterance, by) = (UtteranceId(random(50)), Interruption::Speech);

@@ -121,7 +121,7 @@ impl Walk {
         self.advance(Duration::from_secs(1));
         self.event(VoiceEvent::SpeechEnded { duration: Duration::from_secs(1) });
         self.advance(Duration::from_secs(1));
-        self.event(VoiceEvent::TurnCommitted { speech: Duration::from_secs(1) });
+        self.event(VoiceEvent::TurnCommitted { turn: 0, speech: Duration::from_secs(1) });
     }
 
     fn tool(&self) -> Option<(ToolCallId, &ToolUse)> {
@@ -151,7 +151,7 @@ impl Walk {
                 self.advance(Duration::from_secs(1));
                 self.event(VoiceEvent::SpeechEnded { duration: Duration::from_secs(1) });
                 self.advance(Duration::from_secs(1));
-                self.event(VoiceEvent::TurnCommitted { speech: Duration::from_secs(1) });
+                self.event(VoiceEvent::TurnCommitted { turn: 0, speech: Duration::from_secs(1) });
             }
             Input::Result(index) => {
                 let (id, tool) = self.tool().unwrap();

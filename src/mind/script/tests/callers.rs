@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn who_does_nothing_right_is_sent_off_politely() {
     let idle = VoiceEvent::Idle { silence: Duration::from_secs(10) };
-    let speech = VoiceEvent::TurnCommitted { speech: Duration::from_secs(1) };
+    let speech = VoiceEvent::TurnCommitted { turn: 0, speech: Duration::from_secs(1) };
     let wrong = VoiceEvent::Digit(Digit::from_char('5').unwrap());
     for event in [idle, speech, wrong] {
         let mut call = Call::begin();
@@ -41,12 +41,12 @@ fn speech_over_a_prompt_is_no_wrong_answer_to_the_state_behind_it() {
     call.cut();
     call.ends_with("greet");
     let said = call.said.len();
-    call.event(VoiceEvent::TurnCommitted { speech: Duration::from_secs(1) });
+    call.event(VoiceEvent::TurnCommitted { turn: 0, speech: Duration::from_secs(1) });
     call.ends_with("greet menu");
     assert_eq!(call.said.len(), said + 1, "the menu, and no word about a wrong answer");
     call.play();
     call.event(VoiceEvent::SpeechStarted);
-    call.event(VoiceEvent::TurnCommitted { speech: Duration::from_secs(1) });
+    call.event(VoiceEvent::TurnCommitted { turn: 0, speech: Duration::from_secs(1) });
     assert!(call.said.iter().any(|said| said.contains("कीपैड इस्तेमाल")), "{:?}", call.said);
 }
 
@@ -109,7 +109,7 @@ fn who_talks_down_a_prompt_that_came_while_he_spoke_is_told_to_use_the_keypad() 
     call.event(VoiceEvent::SpeechStarted);
     call.event(VoiceEvent::Digit(Digit::from_char('*').unwrap()));
     call.cut();
-    call.event(VoiceEvent::TurnCommitted { speech: Duration::from_secs(5) });
+    call.event(VoiceEvent::TurnCommitted { turn: 0, speech: Duration::from_secs(5) });
     assert!(call.said.iter().any(|said| said.contains("कीपैड इस्तेमाल")), "{:?}", call.said);
 }
 
