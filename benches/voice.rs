@@ -7,10 +7,10 @@ use std::f32::consts::TAU;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use caly::voice::TurnTaking;
 use caly::voice::detection::Detection;
 use caly::voice::exchange::{MindCommand, UtteranceId, VoiceEvent};
 use caly::voice::session::{Voice, VoiceConfig};
-use caly::voice::turn::Patience;
 use caly::voice::vad::WebRtc;
 use caly_rtp::frame::{FRAME, FRAME_SAMPLES, Frame};
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -64,8 +64,8 @@ impl Call {
             forgive_after: forever,
             ..Detection::default()
         };
-        let config =
-            VoiceConfig { detector: Box::new(WebRtc::new()), detection, patience: Patience::default() };
+        let turn_taking = TurnTaking { detection, ..TurnTaking::default() };
+        let config = VoiceConfig { detector: Box::new(WebRtc::new()), turn_taking };
         let voice = Voice::new(config, now);
         Self { scene, voice, now, sent: 0, limit: 0, out: [0; FRAME_SAMPLES] }
     }

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::call::dialogue::Dialogue;
-use crate::voice::detection::Detection;
+use crate::voice::TurnTaking;
 use crate::voice::exchange::{MindCommand, UtteranceId};
-use crate::voice::turn::Patience;
 use crate::voice::vad::WebRtc;
 
 /// A line whose mind is the test.
@@ -45,11 +44,7 @@ impl MindLine for Paper {
 fn agent(room: usize) -> (Agent, Paper) {
     let paper = Paper::default();
     paper.0.lock().unwrap().room = room;
-    let voice = VoiceConfig {
-        detector: Box::new(WebRtc::new()),
-        detection: Detection::default(),
-        patience: Patience::default(),
-    };
+    let voice = VoiceConfig { detector: Box::new(WebRtc::new()), turn_taking: TurnTaking::default() };
     (Agent::new(Box::new(paper.clone()), voice), paper)
 }
 

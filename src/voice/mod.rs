@@ -9,6 +9,9 @@ pub mod level;
 pub mod mixer;
 mod outbox;
 pub mod session;
+mod settings;
 pub mod turn;
 mod utterances;
 pub mod vad;
+
+pub use settings::{AudioSettings, EchoCancellation, TurnTaking};

@@ -8,12 +8,12 @@ use caly_rtp::frame::{FRAME_SAMPLES, Frame};
 use caly_rtp::playout::Cursor;
 
 use super::barge_in::{BargeIn, Verdict};
-use super::detection::Detection;
 use super::exchange::{Digit, Interruption, MindCommand, UtteranceId, VoiceEvent};
 use super::hearing::{Edge, Hearing, Judged};
 use super::mixer::Mixer;
 use super::outbox::Outbox;
-use super::turn::{Input, Output, Patience, TurnMachine};
+use super::settings::TurnTaking;
+use super::turn::{Input, Output, TurnMachine};
 use super::utterances::Utterances;
 use super::vad::SpeechDetector;
 use crate::call::dialogue::Dialogue;
@@ -23,10 +23,8 @@ use crate::call::dialogue::Dialogue;
 pub struct VoiceConfig {
     /// Labels the caller's frames.
     pub detector: Box<dyn SpeechDetector>,
-    /// What is speech, and when it stops the agent.
-    pub detection: Detection,
-    /// How patient it is.
-    pub patience: Patience,
+    /// How it shares the line with the caller.
+    pub turn_taking: TurnTaking,
 }
 
 /// What a voice asks of its call.
@@ -85,9 +83,9 @@ impl Voice {
     /// A voice of a call that is answered now. The mind is told so, and given its first credit.
     pub fn new(config: VoiceConfig, now: Instant) -> Self {
         let mut voice = Self {
-            hearing: Hearing::new(config.detector, &config.detection),
-            barge_in: BargeIn::new(&config.detection),
-            turn: TurnMachine::new(config.patience, now),
+            hearing: Hearing::new(config.detector, &config.turn_taking.detection),
+            barge_in: BargeIn::new(&config.turn_taking.detection),
+            turn: TurnMachine::new(config.turn_taking.patience, now),
             turns: 0,
             mixer: Mixer::new(),
             outbox: Outbox::default(),

@@ -17,7 +17,7 @@ use crate::signaling::Destinations;
 use crate::store::{Shop, StoreError};
 use crate::tools::Toolbox;
 use crate::tools::shop::{self, OrderBook};
-use crate::voice::detection::Detection;
+use crate::voice::TurnTaking;
 use crate::voice::session::VoiceConfig;
 use crate::voice::turn::Patience;
 use crate::voice::vad::WebRtc;
@@ -115,6 +115,9 @@ impl ReadyAgent {
             idle_too_long: self.script.give_up_after(),
             ..Patience::default()
         };
-        VoiceConfig { detector: Box::new(WebRtc::new()), detection: Detection::default(), patience }
+        VoiceConfig {
+            detector: Box::new(WebRtc::new()),
+            turn_taking: TurnTaking { patience, ..TurnTaking::default() },
+        }
     }
 }

@@ -9,6 +9,7 @@ mod interruption;
 
 use caly_rtp::frame::FRAME;
 
+use super::super::detection::Detection;
 use super::super::level;
 use super::*;
 
@@ -48,7 +49,8 @@ impl Bench {
 
     fn made(detector: Box<dyn SpeechDetector>, detection: Detection) -> Self {
         let start = Instant::now();
-        let voice = Voice::new(VoiceConfig { detector, detection, patience: Patience::default() }, start);
+        let turn_taking = TurnTaking { detection, ..TurnTaking::default() };
+        let voice = Voice::new(VoiceConfig { detector, turn_taking }, start);
         Self {
             voice,
             start,
