@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use common::caller::{Caller, offer};
 use common::rtp_peer::{self, RtpArrived, RtpPeer};
+use common::seeded::SplitMix;
 use common::server::Server;
 use common::sip_text::SipText;
 use common::sipp::Transport;
@@ -116,40 +117,6 @@ fn garbage(caller: &mut Caller) -> Vec<Vec<Vec<u8>>> {
             status_line("SIP/2.0 -20 Minus"),
         ],
     ]
-}
-
-/// Vigna's SplitMix64: the same garbage in every run.
-struct SplitMix(u64);
-
-impl SplitMix {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit as u64) as usize
-    }
-
-    fn bytes(&mut self, at_most: usize) -> Vec<u8> {
-        (0..self.below(at_most)).map(|_| self.next() as u8).collect()
-    }
-
-    /// Overwrites, removes or repeats some bytes. The method stays damaged too, so that none of it is a good BYE.
-    fn damage(&mut self, message: &[u8]) -> Vec<u8> {
-        let mut damaged = message.to_vec();
-        for _ in 0..=self.below(8) {
-            let place = self.below(damaged.len());
-            match self.below(3) {
-                0 => damaged[place] = self.next() as u8,
-                1 => drop(damaged.remove(place)),
-                _ => damaged.insert(place, damaged[place]),
-            }
-        }
-        damaged
-    }
 }
 
 /// More responses than any kind of garbage here can provoke.

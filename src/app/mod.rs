@@ -16,5 +16,5 @@ pub(crate) use agents::Agents;
 pub use descriptors::shortage_of_files;
 pub use phone::{Phone, PhoneConfig, PhoneError};
 pub use serve::serve;
-pub(crate) use start::call_policy;
+pub use start::call_policy;
 pub use start::{App, StartError};

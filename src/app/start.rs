@@ -333,7 +333,7 @@ fn bind_signaling(
 }
 
 /// What the calls of this configuration have in common.
-pub(crate) fn call_policy(config: &Config) -> CallPolicy {
+pub fn call_policy(config: &Config) -> CallPolicy {
     let codecs = config.rtp.codecs.iter().map(|codec| match codec {
         CodecName::Pcmu => Codec::Pcmu,
         CodecName::Pcma => Codec::Pcma,

@@ -103,8 +103,7 @@ impl Player {
     pub(super) fn run(mut self, plan: Plan) -> Outcome {
         let passed_over = plan.passed_over;
         for input in plan.inputs {
-            let at = self.start + input.at.saturating_sub(self.start_wall);
-            self.run_until(at);
+            self.wait_until(self.start + input.at.saturating_sub(self.start_wall));
             if let Some(input) = self.hold_back.admit(input) {
                 self.feed(input);
             }
@@ -135,6 +134,18 @@ impl Player {
         outcome.sip_withheld = withheld;
         outcome.unfinished_calls = unfinished;
         outcome
+    }
+
+    /// Lets the time pass, and skips what there is of it without any call: a capture may last for days, and a packet's damaged
+    /// time lie years away.
+    fn wait_until(&mut self, until: Instant) {
+        while self.now < until {
+            let was_idle = self.switchboard.active_calls() == 0;
+            self.run_until(until.min(self.now + IDLE));
+            if was_idle && self.switchboard.active_calls() == 0 {
+                self.set_now(until);
+            }
+        }
     }
 
     /// Lets everything run that is due up to `until`, and moves the time there.
@@ -313,5 +324,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Longer than the shard waits for the recorder, and signaling for its last transactions.
 const END: Duration = Duration::from_secs(30);
 const SLOT: Duration = Duration::from_millis(5);
+/// Longer than anything of a call that is over goes on.
+const IDLE: Duration = Duration::from_secs(40);
 /// As the recorder's thread has it.
 const RECORDER_INTERVAL: Duration = Duration::from_millis(250);

@@ -17,6 +17,7 @@ pub(crate) mod rtp_callers;
 pub(crate) mod rtp_line;
 pub(crate) mod rtp_peer;
 pub(crate) mod scratch;
+pub(crate) mod seeded;
 pub(crate) mod server;
 pub(crate) mod sip_text;
 pub(crate) mod sipp;
