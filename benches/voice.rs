@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use caly::voice::TurnTaking;
 use caly::voice::detection::Detection;
-use caly::voice::exchange::{MindCommand, UtteranceId, VoiceEvent};
+use caly::voice::exchange::{MindCommand, UtteranceId, VoiceEvent, YieldsTo};
 use caly::voice::session::{Voice, VoiceConfig};
 use caly::voice::vad::WebRtc;
 use caly_rtp::frame::{FRAME, FRAME_SAMPLES, Frame};
@@ -80,7 +80,8 @@ impl Call {
         if self.scene.agent_speaks && self.limit > self.sent {
             let samples = vec![1000; usize::try_from(self.limit - self.sent).unwrap_or(0)];
             self.sent = self.limit;
-            self.voice.handle_command(self.now, MindCommand::Speak { utterance: UtteranceId(1), samples });
+            let (utterance, yields_to) = (UtteranceId(1), YieldsTo::ANYTHING);
+            self.voice.handle_command(self.now, MindCommand::Speak { utterance, yields_to, samples });
         }
         self.voice.hear(self.now, black_box(frame));
         self.voice.speak(self.now, black_box(&mut self.out));

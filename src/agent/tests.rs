@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::call::dialogue::Dialogue;
 use crate::voice::TurnTaking;
-use crate::voice::exchange::{MindCommand, UtteranceId};
+use crate::voice::exchange::{MindCommand, UtteranceId, YieldsTo};
 use crate::voice::vad::WebRtc;
 
 /// A line whose mind is the test.
@@ -67,7 +67,11 @@ fn the_mind_hears_of_the_call_when_it_is_answered_and_speaks_in_the_next_tick() 
     let told = paper.0.lock().unwrap().told.clone();
     assert!(matches!(told[..], [VoiceEvent::Answered, VoiceEvent::Credit { .. }]), "{told:?}");
     let samples = vec![1234; 400];
-    paper.0.lock().unwrap().says.push_back(MindCommand::Speak { utterance: UtteranceId(1), samples });
+    paper.0.lock().unwrap().says.push_back(MindCommand::Speak {
+        utterance: UtteranceId(1),
+        yields_to: YieldsTo::ANYTHING,
+        samples,
+    });
     assert_eq!(tick(&mut agent, start + Duration::from_millis(20)), [1234; FRAME_SAMPLES]);
 }
 

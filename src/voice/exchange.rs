@@ -99,6 +99,8 @@ pub enum MindCommand {
     Speak {
         /// Which utterance.
         utterance: UtteranceId,
+        /// What may stop it. The first of its samples decide.
+        yields_to: YieldsTo,
         /// The samples.
         samples: Vec<i16>,
     },
@@ -113,13 +115,6 @@ pub enum MindCommand {
     Think,
     /// Nothing to say: the floor is the caller's.
     Listen,
-    /// Whether the caller may interrupt what is said from now on.
-    AllowInterruption {
-        /// By speech.
-        speech: bool,
-        /// By keys.
-        digits: bool,
-    },
     /// Send keys (RFC 4733).
     SendDigits(Vec<Digit>),
     /// End the call once everything said before is heard.
@@ -132,6 +127,28 @@ pub enum MindCommand {
     ProviderTurn(ProviderTurn),
     /// Enter this in the call's log.
     Note(Dialogue),
+}
+
+/// What of the caller's stops an utterance. One that does not yield to speech is not even turned down by it. While it waits close
+/// behind another one, that yields no more than it does: what must be heard is not flushed with what need not be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct YieldsTo {
+    /// Speech.
+    pub speech: bool,
+    /// A key.
+    pub digits: bool,
+}
+
+impl YieldsTo {
+    /// Whatever the caller does.
+    pub const ANYTHING: Self = Self { speech: true, digits: true };
+    /// It is heard to its end.
+    pub const NOTHING: Self = Self { speech: false, digits: false };
+
+    /// Both of them yield to it.
+    pub fn and(self, other: Self) -> Self {
+        Self { speech: self.speech && other.speech, digits: self.digits && other.digits }
+    }
 }
 
 /// What is known of the caller's words so far in a turn.

@@ -8,7 +8,7 @@ use caly_rtp::frame::{FRAME_SAMPLES, Frame};
 use caly_rtp::playout::Cursor;
 
 use super::barge_in::{BargeIn, Verdict};
-use super::exchange::{Digit, Interruption, MindCommand, UtteranceId, VoiceEvent};
+use super::exchange::{Digit, Interruption, MindCommand, UtteranceId, VoiceEvent, YieldsTo};
 use super::hearing::{Edge, Hearing, Judged};
 use super::mixer::Mixer;
 use super::outbox::Outbox;
@@ -49,7 +49,6 @@ pub struct Voice {
     /// Ticks without a frame of the caller.
     unheard_ticks: u32,
     utterances: Utterances,
-    interruptible: Interruptible,
     /// Samples that the mind has sent.
     sent: u64,
     /// Up to where it may send.
@@ -59,13 +58,6 @@ pub struct Voice {
     dropped_key_strings: u64,
     /// Samples of more utterances than may wait; the mixer counts those beyond the credit.
     refused_samples: u64,
-}
-
-/// What may interrupt the agent.
-#[derive(Clone, Copy, Debug)]
-struct Interruptible {
-    by_speech: bool,
-    by_digits: bool,
 }
 
 /// Whether the mind wants the call to end.
@@ -91,7 +83,6 @@ impl Voice {
             outbox: Outbox::default(),
             unheard_ticks: 0,
             utterances: Utterances::default(),
-            interruptible: Interruptible { by_speech: true, by_digits: true },
             sent: 0,
             granted: 0,
             hang_up: HangUp::Unasked,
@@ -117,7 +108,7 @@ impl Voice {
     /// The caller pressed a key.
     pub fn handle_digit(&mut self, now: Instant, digit: Digit) {
         self.advance(now, Input::Digit);
-        if self.interruptible.by_digits {
+        if self.utterances.yields_to().digits {
             self.interrupt(now, Interruption::Digit);
         }
         self.outbox.digit(digit);
@@ -126,7 +117,7 @@ impl Voice {
     /// What the mind wants.
     pub fn handle_command(&mut self, now: Instant, command: MindCommand) {
         match command {
-            MindCommand::Speak { utterance, samples } => self.take(utterance, &samples),
+            MindCommand::Speak { utterance, yields_to, samples } => self.take(utterance, yields_to, &samples),
             MindCommand::Finish { utterance } => self.mixer.finish(utterance),
             MindCommand::Stop => {
                 self.fall_silent();
@@ -134,12 +125,6 @@ impl Voice {
             }
             MindCommand::Think => self.advance(now, Input::Think),
             MindCommand::Listen => self.advance(now, Input::Listen),
-            MindCommand::AllowInterruption { speech, digits } => {
-                self.interruptible = Interruptible { by_speech: speech, by_digits: digits };
-                if !speech {
-                    self.forgive();
-                }
-            }
             MindCommand::SendDigits(digits) => {
                 if self.key_strings.len() < MAX_KEY_STRINGS {
                     self.key_strings.push_back(digits);
@@ -224,7 +209,7 @@ impl Voice {
             }
             None => {}
         }
-        if self.utterances.is_empty() || !self.interruptible.by_speech {
+        if self.utterances.is_empty() || !self.utterances.yields_to().speech {
             return;
         }
         match self.barge_in.push(judged.is_speech) {
@@ -271,12 +256,15 @@ impl Voice {
         cursor
     }
 
-    fn take(&mut self, utterance: UtteranceId, samples: &[i16]) {
+    fn take(&mut self, utterance: UtteranceId, yields_to: YieldsTo, samples: &[i16]) {
         self.sent = self.sent.saturating_add(samples.len() as u64);
         if !self.utterances.takes(utterance) {
             self.refused_samples = self.refused_samples.saturating_add(samples.len() as u64);
         } else if !samples.is_empty() && self.mixer.push(utterance, samples) > 0 {
-            self.utterances.open(utterance);
+            self.utterances.open(utterance, yields_to);
+            if !self.utterances.yields_to().speech {
+                self.forgive();
+            }
         }
         self.grant();
     }

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use caly_rtp::playout::UtteranceId;
 
+use super::exchange::YieldsTo;
 use super::outbox::Outbox;
 use crate::call::dialogue::Dialogue;
 
@@ -21,6 +22,7 @@ pub(super) struct Utterances {
 #[derive(Clone, Copy, Debug)]
 struct Open {
     utterance: UtteranceId,
+    yields_to: YieldsTo,
     has_begun: bool,
     dry_slots: u64,
     /// Of these, the scheduler's.
@@ -43,10 +45,16 @@ impl Utterances {
         self.open.len() < MAX_OPEN || self.is_open(utterance)
     }
 
+    /// What stops them: whatever stops each of them, as they are flushed together.
+    pub(super) fn yields_to(&self) -> YieldsTo {
+        self.open.iter().fold(YieldsTo::ANYTHING, |all, open| all.and(open.yields_to))
+    }
+
     /// Samples of it came.
-    pub(super) fn open(&mut self, utterance: UtteranceId) {
+    pub(super) fn open(&mut self, utterance: UtteranceId, yields_to: YieldsTo) {
         if !self.is_open(utterance) && self.open.len() < MAX_OPEN {
-            self.open.push_back(Open { utterance, has_begun: false, dry_slots: 0, late_slots: 0 });
+            let open = Open { utterance, yields_to, has_begun: false, dry_slots: 0, late_slots: 0 };
+            self.open.push_back(open);
         }
     }
 

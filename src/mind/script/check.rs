@@ -14,6 +14,7 @@ use toml::Spanned;
 use super::format::{GlobalKey, Kind, Script, State, ToolUse};
 use crate::config::{Fault, Faults, Place};
 use crate::mind::speech::Language;
+use crate::voice::exchange::YieldsTo;
 use raw::{RawAgent, RawKind, RawScript, RawState, Taker};
 
 /// The longest file, in bytes; the demo has 10 kB.
@@ -120,8 +121,10 @@ impl Reader<'_> {
             no_match: self.said(&format!("{at} no_match"), raw.no_match.as_ref().unwrap_or(&agent.no_match)),
             tries: tries.map_or(3, |tries| *tries.get_ref()),
             give_up: self.target(&format!("{at} give_up"), raw.give_up.as_ref().unwrap_or(&agent.give_up)),
-            yields_to_keys: takers.contains(&Taker::Keys),
-            yields_to_speech: takers.contains(&Taker::Speech),
+            yields_to: YieldsTo {
+                speech: takers.contains(&Taker::Speech),
+                digits: takers.contains(&Taker::Keys),
+            },
         }
     }
 

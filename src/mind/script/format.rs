@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::check;
 use crate::config::Faults;
 use crate::mind::speech::{Form, Language};
+use crate::voice::exchange::YieldsTo;
 
 /// A dialogue that was checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,8 +55,7 @@ pub(super) struct State {
     pub(super) no_match: usize,
     pub(super) tries: u8,
     pub(super) give_up: usize,
-    pub(super) yields_to_keys: bool,
-    pub(super) yields_to_speech: bool,
+    pub(super) yields_to: YieldsTo,
 }
 
 /// What a state does; targets are indices of states.

@@ -16,7 +16,7 @@ use crate::call::dialogue::Dialogue;
 use crate::mind::speech::{Clips, Language, Outbox};
 use crate::mind::{Mind, ToolCallId, Wish};
 use crate::tools::ToolError;
-use crate::voice::exchange::{Interruption, MindCommand, UtteranceId, VoiceEvent};
+use crate::voice::exchange::{Interruption, MindCommand, UtteranceId, VoiceEvent, YieldsTo};
 
 /// The mind of an agent that follows a script. It never asks a clock, and behaves the same way for the same events.
 #[derive(Clone, Debug)]
@@ -37,18 +37,29 @@ pub struct ScriptMind {
     typed: String,
     next_tool: u64,
     steps: u32,
+    /// What stops the words of the state.
+    yields_to: YieldsTo,
     /// Last utterance of the state; what is said of earlier ones comes too late to matter.
-    awaited: Option<UtteranceId>,
+    awaited: Option<Awaited>,
     /// Last utterance that was stopped here: that voice cut it too says nothing of what followed.
     stopped: Option<UtteranceId>,
     /// Whether the caller began to speak in this state: speech over a prompt before it is no answer to it.
     has_spoken_here: bool,
     is_speaking: bool,
+    /// The caller has begun what he says over words that nothing stops, and that are heard by now.
+    has_overlapped: bool,
     /// When the call is ended although its last words are not sent.
     hangs_up_by: Option<Instant>,
     unspoken: u64,
     ignored_keys: u64,
     has_hung_up: bool,
+}
+
+/// Words on their way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Awaited {
+    utterance: UtteranceId,
+    yields_to: YieldsTo,
 }
 
 /// What the state is at.
@@ -88,10 +99,12 @@ impl ScriptMind {
             typed: String::new(),
             next_tool: 1,
             steps: 0,
+            yields_to: YieldsTo::ANYTHING,
             awaited: None,
             stopped: None,
             has_spoken_here: false,
             is_speaking: false,
+            has_overlapped: false,
             hangs_up_by: None,
             unspoken: 0,
             ignored_keys: 0,
@@ -128,17 +141,16 @@ impl ScriptMind {
             self.note(Dialogue::Outcome { name: outcome.clone() });
         }
         self.language = state.language.unwrap_or(self.language);
-        let (speech, digits) = match state.kind {
+        self.yields_to = match state.kind {
             // Last words are heard, whatever the caller does.
-            Kind::HangUp => (false, false),
+            Kind::HangUp => YieldsTo::NOTHING,
             Kind::Say { .. }
             | Kind::Menu { .. }
             | Kind::Collect { .. }
             | Kind::Tool(_)
             | Kind::Choose { .. }
-            | Kind::Record { .. } => (state.yields_to_speech, state.yields_to_keys),
+            | Kind::Record { .. } => state.yields_to,
         };
-        self.command(MindCommand::AllowInterruption { speech, digits });
         self.begin(now, state);
     }
 
@@ -228,18 +240,48 @@ impl ScriptMind {
     fn interrupted(&mut self, now: Instant, utterance: UtteranceId, by: Interruption) {
         // Voice and mind may stop the same words at the same time; what the mind has said since then stands.
         let is_current = self.stopped.is_none_or(|stopped| utterance > stopped);
-        if !is_current || self.awaited.is_none_or(|awaited| utterance > awaited) {
+        let Some(awaited) = self.awaited.filter(|awaited| is_current && utterance <= awaited.utterance)
+        else {
             return;
+        };
+        let yields = match by {
+            Interruption::Speech => awaited.yields_to.speech,
+            Interruption::Digit => awaited.yields_to.digits,
+        };
+        if !yields {
+            // Only what was said before it is cut.
+            return self.outbox.flush_before(awaited.utterance);
         }
         self.outbox.flush();
         self.awaited = None;
-        if self.phase != Phase::Saying {
-            return;
-        }
         let is_message = matches!(self.kind(), Some(Kind::Record { .. }));
-        match by {
-            Interruption::Speech if !is_message => self.phase = Phase::HearingOut,
-            Interruption::Speech | Interruption::Digit => self.said(now),
+        match (self.phase, by) {
+            (Phase::Saying, Interruption::Speech) if !is_message => self.phase = Phase::HearingOut,
+            (Phase::Saying, Interruption::Speech | Interruption::Digit) => self.said(now),
+            (Phase::Waiting { .. }, _) => self.use_kept(now, awaited),
+            (
+                Phase::Opening
+                | Phase::HearingOut
+                | Phase::Calling { .. }
+                | Phase::Recording { .. }
+                | Phase::Over,
+                _,
+            ) => {}
+        }
+    }
+
+    /// Words were heard to their end.
+    fn played(&mut self, now: Instant, utterance: UtteranceId) {
+        let Some(awaited) = self.awaited.take_if(|awaited| awaited.utterance == utterance) else { return };
+        self.has_overlapped = self.is_speaking && !awaited.yields_to.speech;
+        match self.phase {
+            Phase::Saying => self.said(now),
+            Phase::Waiting { .. } => self.use_kept(now, awaited),
+            Phase::Opening
+            | Phase::HearingOut
+            | Phase::Calling { .. }
+            | Phase::Recording { .. }
+            | Phase::Over => {}
         }
     }
 
@@ -249,7 +291,11 @@ impl ScriptMind {
 
     fn spoken_to(&mut self, now: Instant) {
         let began_here = std::mem::take(&mut self.has_spoken_here);
+        let has_overlapped = std::mem::take(&mut self.has_overlapped);
         match self.phase {
+            // Who could not stop the words that he spoke over has not answered anything.
+            Phase::Waiting { .. } if self.awaited.is_some_and(|awaited| !awaited.yields_to.speech) => {}
+            Phase::Waiting { .. } if has_overlapped => self.command(MindCommand::Listen),
             // What was said before the prompt is no answer to it, unless the caller has talked it down.
             Phase::Waiting { .. } if !began_here && self.awaited.is_some() => {}
             Phase::Waiting { .. } => self.failed(now, self.script.no_speech),
@@ -265,6 +311,7 @@ impl ScriptMind {
     /// What was said is no turn, and no failed try; if it has stopped what had to be said first, that counts as said.
     fn dismissed(&mut self, now: Instant) {
         self.has_spoken_here = false;
+        self.has_overlapped = false;
         if self.phase == Phase::HearingOut {
             self.said(now);
         }
@@ -310,7 +357,7 @@ impl ScriptMind {
     /// Says goodbye and ends the call, wherever it was.
     fn part(&mut self, now: Instant) {
         self.hush();
-        self.command(MindCommand::AllowInterruption { speech: false, digits: false });
+        self.yields_to = YieldsTo::NOTHING;
         self.say(&[self.script.goodbye]);
         self.finish(now);
     }
@@ -323,7 +370,7 @@ impl ScriptMind {
     fn hush(&mut self) {
         if let Some(awaited) = self.awaited.take() {
             self.outbox.flush();
-            self.stopped = Some(awaited);
+            self.stopped = Some(awaited.utterance);
             self.command(MindCommand::Stop);
         }
     }
@@ -361,14 +408,7 @@ impl Mind for ScriptMind {
             VoiceEvent::TurnLikely { .. } | VoiceEvent::TurnResumed { .. } => {}
             VoiceEvent::Digit(digit) => self.key(now, digit.as_char()),
             VoiceEvent::Interrupted { utterance, by, .. } => self.interrupted(now, utterance, by),
-            VoiceEvent::Played { utterance } => {
-                if self.awaited == Some(utterance) {
-                    self.awaited = None;
-                    if self.phase == Phase::Saying {
-                        self.said(now);
-                    }
-                }
-            }
+            VoiceEvent::Played { utterance } => self.played(now, utterance),
             VoiceEvent::Credit { samples } => self.outbox.grant(samples),
             VoiceEvent::Idle { .. } => self.idle(now),
             VoiceEvent::IdleTooLong if self.phase != Phase::Over => self.part(now),

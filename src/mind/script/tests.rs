@@ -10,10 +10,11 @@ use crate::call::dialogue::Dialogue;
 use crate::mind::speech::{Clips, Language};
 use crate::mind::{Mind, ToolCallId, Wish};
 use crate::tools::{BUILT_IN, ToolError};
-use crate::voice::exchange::{Digit, Interruption, MindCommand, UtteranceId, VoiceEvent};
+use crate::voice::exchange::{Digit, Interruption, MindCommand, UtteranceId, VoiceEvent, YieldsTo};
 
 mod callers;
 mod faults;
+mod notice;
 
 const DEMO: &str = include_str!("../../../config/agents/demo.toml");
 
@@ -37,18 +38,30 @@ struct Call {
     said: Vec<String>,
     asked: Option<(ToolCallId, String)>,
     playing: Vec<UtteranceId>,
-    /// What the agent yields to: speech, keys.
-    yields: (bool, bool),
+    /// What stops what was sent last.
+    yields_to: YieldsTo,
     has_hung_up: bool,
 }
 
 impl Call {
     fn begin() -> Self {
+        Self::of(demo())
+    }
+
+    fn of(script: Arc<Script>) -> Self {
         let now = Instant::now();
-        let mind = ScriptMind::new(demo(), Arc::new(Silent));
+        let mind = ScriptMind::new(script, Arc::new(Silent));
         let (log, said, playing) = (Vec::new(), Vec::new(), Vec::new());
-        let mut call =
-            Self { mind, now, log, said, asked: None, playing, yields: (true, true), has_hung_up: false };
+        let mut call = Self {
+            mind,
+            now,
+            log,
+            said,
+            asked: None,
+            playing,
+            yields_to: YieldsTo::ANYTHING,
+            has_hung_up: false,
+        };
         call.event(VoiceEvent::Credit { samples: u64::MAX });
         call.event(VoiceEvent::Answered);
         call
@@ -66,9 +79,7 @@ impl Call {
                 Wish::Tool(call) => self.asked = Some((call.id, format!("{} {}", call.name, call.arguments))),
                 Wish::Voice(MindCommand::Finish { utterance }) => self.playing.push(utterance),
                 Wish::Voice(MindCommand::Stop) => self.playing.clear(),
-                Wish::Voice(MindCommand::AllowInterruption { speech, digits }) => {
-                    self.yields = (speech, digits);
-                }
+                Wish::Voice(MindCommand::Speak { yields_to, .. }) => self.yields_to = yields_to,
                 Wish::Voice(MindCommand::HangUp) => self.has_hung_up = true,
                 Wish::Voice(MindCommand::Note(Dialogue::State { name })) => self.log.push(name),
                 Wish::Voice(MindCommand::Note(Dialogue::Outcome { name })) => {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{Language, SAMPLE_RATE_HZ};
 use crate::call::dialogue::Dialogue;
-use crate::voice::exchange::{MindCommand, UtteranceId};
+use crate::voice::exchange::{MindCommand, UtteranceId, YieldsTo};
 
 /// A piece of an utterance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub enum Sound {
 pub struct Utterance {
     /// In which language.
     pub language: Language,
+    /// What may stop it.
+    pub yields_to: YieldsTo,
     /// In order.
     pub parts: Vec<Part>,
 }
@@ -157,6 +159,14 @@ impl Outbox {
         self.granted_samples = self.granted_samples.max(samples);
     }
 
+    /// What waits is not said any more, but for this one and those behind it.
+    pub fn flush_before(&mut self, kept: UtteranceId) {
+        let behind = self.waiting.iter().position(|waiting| waiting.id >= kept);
+        let behind = self.waiting.split_off(behind.unwrap_or(self.waiting.len()));
+        self.flush();
+        self.waiting = behind;
+    }
+
     /// What waits is not said any more.
     pub fn flush(&mut self) {
         self.counters.flushed += self.waiting.len() as u64;
@@ -189,7 +199,7 @@ impl Outbox {
         }
         let samples = first.take(credit.min(CHUNK_SAMPLES));
         self.sent_samples += samples.len() as u64;
-        Some(MindCommand::Speak { utterance: first.id, samples })
+        Some(MindCommand::Speak { utterance: first.id, yields_to: first.utterance.yields_to, samples })
     }
 
     /// The words of an utterance that were heard; `None` if it is not known any more.
@@ -259,7 +269,7 @@ mod tests {
             "" => Part { text: String::new(), sound: Sound::Silence(*samples) },
             text => Part::clip(text, (1..=*samples as i16).collect::<Vec<_>>().into()),
         });
-        Utterance { language: Language::Hi, parts: parts.collect() }
+        Utterance { language: Language::Hi, yields_to: YieldsTo::ANYTHING, parts: parts.collect() }
     }
 
     fn drain(outbox: &mut Outbox) -> (Vec<i16>, Vec<&'static str>) {
@@ -321,6 +331,21 @@ mod tests {
         assert_eq!(outbox.heard(first, Duration::ZERO).unwrap(), "");
         let next = outbox.say(utterance(&[("new", 10)])).unwrap();
         assert!(next > first);
+    }
+
+    #[test]
+    fn a_flush_keeps_what_is_to_be_heard_in_any_case() {
+        let mut outbox = Outbox::default();
+        outbox.grant(100);
+        outbox.say(utterance(&[("one moment", 800)])).unwrap();
+        let kept = outbox.say(utterance(&[("notice", 300)])).unwrap();
+        drain(&mut outbox);
+        outbox.flush_before(kept);
+        outbox.grant(10_000);
+        assert_eq!(drain(&mut outbox), ((1..=300).collect(), vec!["said", "speak", "finish"]));
+        assert_eq!(outbox.counters().flushed, 1);
+        outbox.flush_before(kept);
+        assert!(outbox.is_empty());
     }
 
     #[test]

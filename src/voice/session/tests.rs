@@ -6,6 +6,7 @@ mod credit;
 mod ears;
 mod endings;
 mod interruption;
+mod protection;
 
 use caly_rtp::frame::FRAME;
 
@@ -33,6 +34,8 @@ struct Bench {
     unsaid: VecDeque<(UtteranceId, Vec<i16>)>,
     sent: u64,
     limit: u64,
+    /// What may stop what is sent from here on.
+    yields_to: YieldsTo,
     events: Vec<(u32, VoiceEvent)>,
     notes: Vec<Dialogue>,
     heard: Vec<i16>,
@@ -58,6 +61,7 @@ impl Bench {
             unsaid: VecDeque::new(),
             sent: 0,
             limit: 0,
+            yields_to: YieldsTo::ANYTHING,
             events: Vec::new(),
             notes: Vec::new(),
             heard: Vec::new(),
@@ -106,7 +110,8 @@ impl Bench {
     /// Samples at once, whatever the credit.
     fn send(&mut self, utterance: UtteranceId, samples: &[i16]) {
         self.sent += samples.len() as u64;
-        let command = MindCommand::Speak { utterance, samples: samples.to_vec() };
+        let (yields_to, samples) = (self.yields_to, samples.to_vec());
+        let command = MindCommand::Speak { utterance, yields_to, samples };
         self.voice.handle_command(self.now(), command);
     }
 

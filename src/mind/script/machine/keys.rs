@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::super::format::{GlobalKey, Kind, State};
-use super::{MAX_STEPS, Phase, ScriptMind};
+use super::{Awaited, MAX_STEPS, Phase, ScriptMind};
 
 impl ScriptMind {
     pub(super) fn key(&mut self, now: Instant, key: char) {
@@ -21,12 +21,32 @@ impl ScriptMind {
                 self.typed.push(key);
                 self.said(now);
             }
+            // It is used when what nothing may stop is heard.
+            Phase::Waiting { .. } if self.must_be_heard() && self.typed.len() < MAX_TYPED => {
+                self.typed.push(key)
+            }
+            Phase::Waiting { .. } if self.must_be_heard() => self.ignored_keys += 1,
             Phase::Waiting { .. } => self.waited_key(now, key),
         }
     }
 
+    /// Words are over: uses the keys that were kept because they did not stop these.
+    pub(super) fn use_kept(&mut self, now: Instant, over: Awaited) {
+        if !over.yields_to.digits {
+            self.use_typed(now);
+        }
+    }
+
+    /// What is being said is not cut by keys.
+    fn must_be_heard(&self) -> bool {
+        self.awaited.is_some_and(|awaited| !awaited.yields_to.digits)
+    }
+
     /// Uses keys that were typed ahead, as long as there are any and the state takes them.
     pub(super) fn use_typed(&mut self, now: Instant) {
+        if self.must_be_heard() {
+            return;
+        }
         let typed = std::mem::take(&mut self.typed);
         let here = self.at;
         for key in typed.chars() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::super::format::Piece;
-use super::ScriptMind;
+use super::{Awaited, ScriptMind};
 use crate::call::dialogue::Dialogue;
 use crate::mind::speech::{Language, Part, Utterance, speak};
 
@@ -24,8 +24,9 @@ impl ScriptMind {
     }
 
     pub(super) fn utter(&mut self, parts: Vec<Part>) {
-        if let Some(id) = self.outbox.say(Utterance { language: self.language, parts }) {
-            self.awaited = Some(id);
+        let (language, yields_to) = (self.language, self.yields_to);
+        if let Some(utterance) = self.outbox.say(Utterance { language, yields_to, parts }) {
+            self.awaited = Some(Awaited { utterance, yields_to });
         }
     }
 

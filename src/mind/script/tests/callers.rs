@@ -90,16 +90,16 @@ fn who_interrupts_is_heard_out_unless_it_is_by_a_key() {
 fn last_words_cannot_be_interrupted() {
     let mut call = Call::begin();
     call.play();
-    assert_eq!(call.yields, (true, true));
+    assert_eq!(call.yields_to, YieldsTo::ANYTHING);
     for _ in 0..3 {
         call.now += Duration::from_secs(2);
         call.press("5");
     }
     call.ends_with("sorry =gave_up goodbye");
-    assert_eq!(call.yields, (false, false));
+    assert_eq!(call.yields_to, YieldsTo::NOTHING);
     let mut call = Call::begin();
     call.event(VoiceEvent::IdleTooLong);
-    assert_eq!(call.yields, (false, false));
+    assert_eq!(call.yields_to, YieldsTo::NOTHING);
 }
 
 #[test]

@@ -23,8 +23,7 @@ fn anything(bench: &mut Bench, seeds: &mut Seeds, utterance: &mut u64) {
         4 => bench.voice.handle_command(now, MindCommand::Think),
         5 => bench.voice.handle_command(now, MindCommand::Listen),
         6 => {
-            let (speech, digits) = (below(2) == 0, below(2) == 0);
-            bench.voice.handle_command(now, MindCommand::AllowInterruption { speech, digits });
+            bench.yields_to = YieldsTo { speech: below(2) == 0, digits: below(2) == 0 };
         }
         7 => bench.voice.handle_missed(u32::try_from(below(50)).unwrap()),
         8..=11 => bench.run(u32::try_from(below(15)).unwrap(), SPEECH),

@@ -26,16 +26,10 @@ fn an_utterance_of_a_minute_delivered_at_once_is_heard_whole_and_never_overruns(
 #[test]
 fn dry_slots_are_counted_by_who_was_late() {
     let mut bench = Bench::new();
-    let now = bench.now();
-    bench
-        .voice
-        .handle_command(now, MindCommand::Speak { utterance: UtteranceId(1), samples: vec![5000; 320] });
+    bench.send(UtteranceId(1), &[5000; 320]);
     bench.run(7, QUIET);
-    let now = bench.now();
-    bench
-        .voice
-        .handle_command(now, MindCommand::Speak { utterance: UtteranceId(1), samples: vec![5000; 160] });
-    bench.voice.handle_command(now, MindCommand::Finish { utterance: UtteranceId(1) });
+    bench.send(UtteranceId(1), &[5000; 160]);
+    bench.command(MindCommand::Finish { utterance: UtteranceId(1) });
     bench.run(3, QUIET);
     let dry: Vec<&Dialogue> =
         bench.notes.iter().filter(|note| matches!(note, Dialogue::DrySlots { .. })).collect();

@@ -74,21 +74,6 @@ fn a_cough_is_forgiven_and_nothing_is_skipped_or_said_twice() {
 }
 
 #[test]
-fn what_may_not_be_interrupted_is_not() {
-    let mut bench = Bench::new();
-    let now = bench.now();
-    bench.voice.handle_command(now, MindCommand::AllowInterruption { speech: false, digits: false });
-    bench.say(1, 16_000);
-    bench.run(10, QUIET);
-    bench.run(50, SPEECH);
-    let now = bench.now();
-    bench.voice.handle_digit(now, Digit::from_char('1').unwrap());
-    bench.run(60, QUIET);
-    assert_eq!(bench.ticks_of(|event| matches!(event, VoiceEvent::Interrupted { .. })), [] as [u32; 0]);
-    assert_eq!(bench.ticks_of(|event| matches!(event, VoiceEvent::Digit(_))).len(), 1);
-}
-
-#[test]
 fn a_longer_cough_makes_it_wait_and_then_repeat_20_ms() {
     let mut bench = Bench::new();
     bench.say(1, 16_000);
@@ -109,19 +94,6 @@ fn a_longer_cough_makes_it_wait_and_then_repeat_20_ms() {
     }
     let played = bench.ticks_of(|event| matches!(event, VoiceEvent::Played { .. }));
     assert_eq!(played, [100 + 9]);
-}
-
-#[test]
-fn what_was_turned_down_is_as_loud_as_before_when_it_may_not_be_interrupted_any_more() {
-    for speech in [3, 9] {
-        let mut bench = Bench::new();
-        bench.say_this(1, vec![10_000; 80_000]);
-        bench.run(20, QUIET);
-        bench.run(speech, SPEECH);
-        bench.command(MindCommand::AllowInterruption { speech: false, digits: true });
-        bench.run(2, QUIET);
-        assert_eq!(bench.peak(), 10_000);
-    }
 }
 
 #[test]
