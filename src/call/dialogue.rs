@@ -46,7 +46,16 @@ pub enum Dialogue {
     TurnCommitted {
         /// Speech in the turn, in milliseconds.
         speech_ms: u64,
+        /// What ended it: `silence`, `words` (silence, and no more words), `provider`, `longest` or `key`; empty in logs that
+        /// are older than this.
+        #[serde(default)]
+        why: String,
+        /// Silence of the caller at its end, in milliseconds.
+        #[serde(default)]
+        silence_ms: u64,
     },
+    /// What the caller said last is no turn: too short, or said over the agent without stopping it.
+    SpeechDismissed,
     /// Nobody said anything for a while.
     Idle {
         /// Silence so far, in milliseconds.
@@ -96,7 +105,8 @@ pub enum Dialogue {
     },
     /// What found no room between the call and the agent's mind, counted when the call is over.
     Dropped {
-        /// `events` for the mind, `keys` pressed, `notes` for this log, `key_strings` to be sent, or `samples` beyond the credit.
+        /// `events` for the mind, `keys` pressed, `notes` for this log, `key_strings` to be sent, `samples` beyond the credit, or
+        /// `transcripts` of a turn that was over.
         kind: String,
         /// How many.
         count: u64,
@@ -124,12 +134,13 @@ impl Dialogue {
             }
             Self::Agent { name } | Self::State { name } | Self::Outcome { name } => cut(name, MAX_NAME_BYTES),
             Self::BargeIn { by: word, .. }
+            | Self::TurnCommitted { why: word, .. }
             | Self::DrySlots { cause: word, .. }
             | Self::Dropped { kind: word, .. } => cut(word, MAX_NAME_BYTES),
             Self::Heard { .. }
             | Self::SpeechStarted
             | Self::SpeechEnded { .. }
-            | Self::TurnCommitted { .. }
+            | Self::SpeechDismissed
             | Self::Idle { .. }
             | Self::Unfinished { .. }
             | Self::Message { .. } => {}
@@ -152,6 +163,7 @@ impl Dialogue {
             | Self::SpeechStarted
             | Self::SpeechEnded { .. }
             | Self::TurnCommitted { .. }
+            | Self::SpeechDismissed
             | Self::Idle { .. }
             | Self::State { .. }
             | Self::DrySlots { .. }
@@ -207,6 +219,7 @@ mod tests {
             Dialogue::Agent { name: huge() },
             Dialogue::Said { utterance: 1, text: huge(), language: huge() },
             Dialogue::BargeIn { utterance: 1, heard_ms: 1, by: huge() },
+            Dialogue::TurnCommitted { speech_ms: 1, why: huge(), silence_ms: 1 },
             Dialogue::State { name: huge() },
             Dialogue::ToolCalled { name: huge(), arguments: huge() },
             Dialogue::ToolAnswered { name: huge(), answer: huge(), took_ms: 1, is_ok: true },
@@ -218,5 +231,12 @@ mod tests {
             let json = serde_json::to_string(&dialogue.bounded()).unwrap();
             assert!(json.len() < MAX_TEXT_BYTES + MAX_NAME_BYTES + 128, "{}", json.len());
         }
+    }
+
+    #[test]
+    fn a_turn_of_an_older_log_is_read() {
+        let old = r#"{"what": "turn_committed", "speech_ms": 1400}"#;
+        let turn = Dialogue::TurnCommitted { speech_ms: 1400, why: String::new(), silence_ms: 0 };
+        assert_eq!(serde_json::from_str::<Dialogue>(old).unwrap(), turn);
     }
 }

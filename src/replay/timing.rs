@@ -272,7 +272,14 @@ mod tests {
         let log = records(vec![
             (1040, Event::Dialogue(Dialogue::SpeechStarted)),
             (2200, Event::Dialogue(Dialogue::SpeechEnded { duration_ms: 1000 })),
-            (2700, Event::Dialogue(Dialogue::TurnCommitted { speech_ms: 1000 })),
+            (
+                2700,
+                Event::Dialogue(Dialogue::TurnCommitted {
+                    speech_ms: 1000,
+                    why: "silence".to_owned(),
+                    silence_ms: 700,
+                }),
+            ),
             (2720, said("yes")),
         ]);
         let timing = Timing::of(&log, &[span(2740, 3000)]);

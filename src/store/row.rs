@@ -182,6 +182,7 @@ impl CallRow {
             | Dialogue::Heard { .. }
             | Dialogue::SpeechStarted
             | Dialogue::SpeechEnded { .. }
+            | Dialogue::SpeechDismissed
             | Dialogue::Idle { .. }
             | Dialogue::State { .. }
             | Dialogue::ToolCalled { .. }

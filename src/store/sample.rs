@@ -98,6 +98,7 @@ pub(crate) fn agent_call(call: CallId) -> Vec<Record> {
     }
     let answer = "{\"result\":\"done\",\"amount_paise\":129900}".to_owned();
     let spoke = Dialogue::SpeechEnded { duration_ms: 1_400 };
+    let turn = Dialogue::TurnCommitted { speech_ms: 1_400, why: "silence".to_owned(), silence_ms: 500 };
     events.extend([
         (
             6_300,
@@ -121,7 +122,7 @@ pub(crate) fn agent_call(call: CallId) -> Vec<Record> {
         (9_100, Event::Dialogue(Dialogue::SpeechStarted)),
         (9_300, barge_in(5, 1_300, "speech")),
         (10_500, Event::Dialogue(spoke)),
-        (11_000, Event::Dialogue(Dialogue::TurnCommitted { speech_ms: 1_400 })),
+        (11_000, Event::Dialogue(turn)),
         (11_000, Event::Dialogue(Dialogue::Message { from_ms: 9_100, to_ms: 10_900 })),
         (11_000, Event::Dialogue(Dialogue::Outcome { name: "message_taken".to_owned() })),
         (11_010, Event::Dialogue(Dialogue::DrySlots { cause: "mind".to_owned(), count: 5 })),

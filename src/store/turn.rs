@@ -117,6 +117,7 @@ impl Turns {
             }
             Dialogue::Agent { .. }
             | Dialogue::TurnCommitted { .. }
+            | Dialogue::SpeechDismissed
             | Dialogue::Idle { .. }
             | Dialogue::State { .. }
             | Dialogue::ToolCalled { .. }

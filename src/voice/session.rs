@@ -1,6 +1,8 @@
 //! The agent's voice in one call: what it hears becomes turns and interruptions, what the mind sends becomes frames. Driven on the
 //! call's shard: [`Voice::hear`] for each frame that came, then [`Voice::speak`] once per tick.
 
+mod turns;
+
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -13,7 +15,7 @@ use super::hearing::{Edge, Hearing, Judged};
 use super::mixer::Mixer;
 use super::outbox::Outbox;
 use super::settings::TurnTaking;
-use super::turn::{Input, Output, TurnMachine};
+use super::turn::{Input, TurnMachine};
 use super::utterances::Utterances;
 use super::vad::SpeechDetector;
 use crate::call::dialogue::Dialogue;
@@ -42,8 +44,6 @@ pub struct Voice {
     hearing: Hearing,
     barge_in: BargeIn,
     turn: TurnMachine,
-    /// Turns that are over.
-    turns: u32,
     mixer: Mixer,
     outbox: Outbox,
     /// Ticks without a frame of the caller.
@@ -78,7 +78,6 @@ impl Voice {
             hearing: Hearing::new(config.detector, &config.turn_taking.detection),
             barge_in: BargeIn::new(&config.turn_taking.detection),
             turn: TurnMachine::new(config.turn_taking.patience, now),
-            turns: 0,
             mixer: Mixer::new(),
             outbox: Outbox::default(),
             unheard_ticks: 0,
@@ -107,7 +106,7 @@ impl Voice {
 
     /// The caller pressed a key.
     pub fn handle_digit(&mut self, now: Instant, digit: Digit) {
-        self.advance(now, Input::Digit);
+        self.advance(now, Input::Digit(digit));
         if self.utterances.yields_to().digits {
             self.interrupt(now, Interruption::Digit);
         }
@@ -137,7 +136,9 @@ impl Voice {
                     self.hang_up = HangUp::By(now + LAST_WORDS);
                 }
             }
-            MindCommand::ExpectWords(_) | MindCommand::Transcript(_) | MindCommand::ProviderTurn(_) => {}
+            MindCommand::ExpectWords(expects) => self.advance(now, Input::ExpectWords(expects)),
+            MindCommand::Transcript(transcript) => self.advance(now, Input::Words(transcript)),
+            MindCommand::ProviderTurn(opinion) => self.advance(now, Input::Provider(opinion)),
             MindCommand::Note(note) => self.outbox.note(note),
         }
     }
@@ -165,7 +166,9 @@ impl Voice {
         self.utterances.end_all(&mut self.outbox);
         let refused = std::mem::take(&mut self.refused_samples) + self.mixer.refused_samples();
         let key_strings = std::mem::take(&mut self.dropped_key_strings);
-        self.outbox.note_dropped([("key_strings", key_strings), ("samples", refused)]);
+        let stale_words = self.turn.take_stale_words();
+        let elsewhere = [("key_strings", key_strings), ("samples", refused), ("transcripts", stale_words)];
+        self.outbox.note_dropped(elsewhere);
     }
 
     /// The next word to the mind.
@@ -295,22 +298,6 @@ impl Voice {
         if was_speaking && self.utterances.is_empty() {
             self.forgive();
             self.advance(now, Input::PlaybackEnded);
-        }
-    }
-
-    fn advance(&mut self, now: Instant, input: Input) {
-        match self.turn.handle(now, input) {
-            None => {}
-            Some(Output::Committed(speech)) => {
-                self.outbox.event(VoiceEvent::TurnCommitted { turn: self.turns, speech });
-                self.turns = self.turns.wrapping_add(1);
-                self.outbox.note(Dialogue::TurnCommitted { speech_ms: millis(speech) });
-            }
-            Some(Output::Idle(silence)) => {
-                self.outbox.event(VoiceEvent::Idle { silence });
-                self.outbox.note(Dialogue::Idle { silence_ms: millis(silence) });
-            }
-            Some(Output::IdleTooLong) => self.outbox.event(VoiceEvent::IdleTooLong),
         }
     }
 

@@ -1,6 +1,25 @@
-//! Whose turn it is: one state machine, moved by speech, by what is played, and by its named timers. It knows no audio.
+//! Whose turn it is: one state machine, moved by speech, by words, by what is played, and by its named timers. It knows no audio
+//! and no text.
+//!
+//! The caller's turns are numbered. One is open from the first that is heard in it, speech or words, and ends once: as a turn that
+//! the mind is to answer ([`Output::Committed`]), or as none ([`Output::Dismissed`]). Speech over the agent is an open turn too:
+//! it becomes the caller's when it stops the agent or outlasts him, and is dismissed when it does neither.
+
+mod open;
+mod patience;
+mod quiet;
+mod timers;
 
 use std::time::{Duration, Instant};
+
+pub use patience::{Patience, Wait};
+pub use timers::Timer;
+
+use open::Turn;
+use quiet::Quiet;
+use timers::Timers;
+
+use super::exchange::{Digit, ProviderTurn, Transcript};
 
 /// Who has the floor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,7 +35,7 @@ pub enum State {
 }
 
 /// What moves the machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Input {
     /// The caller began to speak.
     SpeechStarted,
@@ -28,7 +47,7 @@ pub enum Input {
         silence: Duration,
     },
     /// The caller pressed a key.
-    Digit,
+    Digit(Digit),
     /// The agent's first sample goes out.
     PlaybackStarted,
     /// Its last one has gone.
@@ -41,59 +60,68 @@ pub enum Input {
     Think,
     /// The mind gives the floor to the caller.
     Listen,
+    /// Whether a recognizer is at work.
+    ExpectWords(bool),
+    /// The caller's words are others than before.
+    Words(Transcript),
+    /// What the speech provider believes.
+    Provider(ProviderTurn),
     /// A timer ran out.
     Timer(Timer),
-}
-
-/// The timers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Timer {
-    /// So long a silence ends the turn.
-    EndOfTurn,
-    /// No turn is longer.
-    LongestTurn,
-    /// Nobody said anything.
-    Idle,
-    /// Nobody said anything for too long.
-    IdleTooLong,
 }
 
 /// What the machine says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// The caller's turn is over; so much of it was speech.
-    Committed(Duration),
+    /// The caller's turn is probably over.
+    Likely {
+        /// Its number.
+        turn: u32,
+    },
+    /// It was not.
+    Resumed {
+        /// Its number.
+        turn: u32,
+    },
+    /// The caller's turn is over.
+    Committed(Committed),
+    /// What was said was no turn.
+    Dismissed {
+        /// The number that it had.
+        turn: u32,
+    },
     /// Silence of both; the caller's is so long.
     Idle(Duration),
     /// It is too long.
     IdleTooLong,
 }
 
-/// How patient the machine is.
+/// A turn that is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
-    /// Silence that ends a turn.
-    pub end_of_turn: Duration,
-    /// Less speech than this is no turn.
-    pub shortest_turn: Duration,
-    /// A turn that does not end is ended.
-    pub longest_turn: Duration,
-    /// Silence of both sides until the agent asks again.
-    pub idle: Duration,
-    /// Silence of the caller, while the agent was silent too, until the call should end.
-    pub idle_too_long: Duration,
+pub struct Committed {
+    /// Its number.
+    pub turn: u32,
+    /// Its speech, pauses left out.
+    pub speech: Duration,
+    /// Silence of the caller at its end.
+    pub silence: Duration,
+    /// What ended it.
+    pub ending: Ending,
 }
 
-impl Default for Patience {
-    fn default() -> Self {
-        Self {
-            end_of_turn: Duration::from_millis(700),
-            shortest_turn: Duration::from_millis(100),
-            longest_turn: Duration::from_secs(30),
-            idle: Duration::from_secs(8),
-            idle_too_long: Duration::from_secs(60),
-        }
-    }
+/// What ended a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ending {
+    /// Silence; there were no words.
+    Silence,
+    /// Silence, and no more words, for as long as the words before made it wait.
+    Words,
+    /// The speech provider said so.
+    Provider,
+    /// It was as long as a turn may be.
+    Longest,
+    /// A key.
+    Key,
 }
 
 /// The machine.
@@ -102,14 +130,11 @@ pub struct TurnMachine {
     patience: Patience,
     state: State,
     speaking: Option<Speaking>,
-    /// Speech of the turn so far, without what goes on.
-    speech: Duration,
-    /// Deadlines, by [`Timer`].
-    deadlines: [Option<Instant>; 4],
-    /// Since when both are silent.
-    silent_since: Option<Instant>,
-    /// Silence of the caller before that, since it was last heard; the agent's own words do not count.
-    silent_before: Duration,
+    expects_words: bool,
+    turn: Turn,
+    timers: Timers,
+    quiet: Quiet,
+    stale_words: u64,
 }
 
 /// The caller speaks.
@@ -122,19 +147,20 @@ struct Speaking {
 }
 
 impl TurnMachine {
-    /// The caller has the floor.
+    /// The caller has the floor. No words are expected.
     pub fn new(patience: Patience, now: Instant) -> Self {
-        let mut machine = Self {
+        let (mut quiet, mut timers) = (Quiet::default(), Timers::default());
+        quiet.begin(now, &patience, &mut timers);
+        Self {
             patience,
             state: State::Listening,
             speaking: None,
-            speech: Duration::ZERO,
-            deadlines: [None; 4],
-            silent_since: None,
-            silent_before: Duration::ZERO,
-        };
-        machine.be_silent(now);
-        machine
+            expects_words: false,
+            turn: Turn::default(),
+            timers,
+            quiet,
+            stale_words: 0,
+        }
     }
 
     /// Who has the floor.
@@ -142,84 +168,112 @@ impl TurnMachine {
         self.state
     }
 
+    /// Number of the caller's present turn.
+    pub fn turn(&self) -> u32 {
+        self.turn.number
+    }
+
+    /// Whether words are to be waited for: a recognizer is at work, or has been in this turn.
+    pub fn expects_words(&self) -> bool {
+        self.expects_words || self.turn.has_words()
+    }
+
+    /// How often words came for a turn that was over, since this was asked last.
+    pub fn take_stale_words(&mut self) -> u64 {
+        std::mem::take(&mut self.stale_words)
+    }
+
     /// Moves the machine.
     pub fn handle(&mut self, now: Instant, input: Input) -> Option<Output> {
         self.note_silence(now, input);
         match (self.state, input) {
-            (_, Input::SpeechStarted) => {
-                self.speaking = Some(Speaking { since: now, is_cut: false });
-                self.speech_started(now)
-            }
-            (State::Listening | State::Interrupted, Input::SpeechEnded { speech, silence }) => {
-                self.speech_ended(now, speech, silence)
-            }
-            // Words that did not stop the agent are no turn; those that a turn left over when it was taken are none either.
-            (State::Speaking | State::Thinking, Input::SpeechEnded { .. }) => {
+            (_, Input::SpeechStarted) => self.speech_started(now),
+            // What a turn left over when it was taken is no turn.
+            (State::Thinking, Input::SpeechEnded { .. }) => {
                 self.speaking = None;
                 None
             }
-            (State::Speaking, Input::StoppedBySpeech) => {
+            (
+                State::Listening | State::Speaking | State::Interrupted,
+                Input::SpeechEnded { speech, silence },
+            ) => self.speech_ended(now, speech, silence),
+            (State::Listening | State::Interrupted, Input::Digit(digit)) => self.key(now, digit),
+            (State::Listening | State::Thinking | State::Speaking, Input::StoppedBySpeech) => {
                 self.state = State::Interrupted;
-                self.begin_turn(now)
+                self.turn.took_floor = true;
+                self.take_floor(now)
             }
             (State::Speaking, Input::PlaybackEnded | Input::Stopped)
             | (State::Thinking, Input::Listen | Input::Stopped) => {
                 self.state = State::Listening;
-                if self.speaking.is_some() { self.begin_turn(now) } else { None }
+                self.outlast(now)
             }
             (State::Listening | State::Thinking | State::Interrupted, Input::PlaybackStarted) => {
-                self.state = State::Speaking;
-                self.end_turn(now);
-                None
+                self.playback_started(now)
             }
-            (State::Listening | State::Interrupted | State::Thinking, Input::Think) => {
-                self.state = State::Thinking;
-                self.end_turn(now);
-                None
-            }
+            (State::Listening | State::Interrupted | State::Thinking, Input::Think) => self.think(now),
             (State::Interrupted, Input::Listen | Input::Stopped) => {
                 self.state = State::Listening;
                 None
             }
-            (State::Listening | State::Interrupted, Input::Timer(Timer::EndOfTurn | Timer::LongestTurn)) => {
-                self.commit(now)
+            (_, Input::ExpectWords(expects_words)) => {
+                self.expects_words = expects_words;
+                self.wait()
             }
+            (_, Input::Words(transcript)) => self.words(now, transcript),
+            (State::Listening | State::Interrupted, Input::Provider(opinion)) => self.provider(opinion),
+            (State::Listening | State::Interrupted, Input::Timer(Timer::EndOfTurn)) => {
+                let ending = self.turn.ending(now, &self.patience);
+                self.commit(now, ending)
+            }
+            (State::Listening | State::Interrupted, Input::Timer(Timer::LongestTurn)) => {
+                self.commit(now, Ending::Longest)
+            }
+            (State::Listening | State::Interrupted, Input::Timer(Timer::Likely)) => {
+                self.turn.is_likely = true;
+                Some(Output::Likely { turn: self.turn.number })
+            }
+            // Words that did not stop the agent are no turn.
+            (State::Speaking, Input::Timer(Timer::EndOfTurn)) => self.dismiss(now),
             (State::Listening | State::Thinking, Input::Timer(Timer::Idle)) => self.idle(now),
             (State::Listening | State::Thinking, Input::Timer(Timer::IdleTooLong)) => {
                 Some(Output::IdleTooLong)
             }
-            // Nothing new: keys are the mind's business, what was stopped or played says so once, and who gives away the floor
-            // while it speaks does so by coming to an end.
-            (_, Input::Digit)
+            // Nothing new: other keys are the mind's business, what was stopped or played says so once, who gives away the floor
+            // while it speaks does so by coming to an end, and nobody ends a turn that the caller does not have.
+            (State::Thinking | State::Speaking, Input::Digit(_) | Input::Provider(_))
             | (State::Listening, Input::Listen | Input::Stopped)
-            | (State::Speaking, Input::Think | Input::Listen | Input::PlaybackStarted | Input::Timer(_))
+            | (State::Speaking, Input::Think | Input::Listen | Input::PlaybackStarted)
             | (
-                State::Listening | State::Thinking | State::Interrupted,
-                Input::PlaybackEnded | Input::StoppedBySpeech,
+                State::Speaking,
+                Input::Timer(Timer::LongestTurn | Timer::Likely | Timer::Idle | Timer::IdleTooLong),
             )
-            | (State::Thinking, Input::Timer(Timer::EndOfTurn | Timer::LongestTurn))
+            | (State::Listening | State::Thinking | State::Interrupted, Input::PlaybackEnded)
+            | (State::Interrupted, Input::StoppedBySpeech)
+            | (State::Thinking, Input::Timer(Timer::EndOfTurn | Timer::LongestTurn | Timer::Likely))
             | (State::Interrupted, Input::Timer(Timer::Idle | Timer::IdleTooLong)) => None,
         }
     }
 
     /// The next timer that has run out. Ask until there is none, and hand each to [`TurnMachine::handle`].
     pub fn poll_timer(&mut self, now: Instant) -> Option<Timer> {
-        let timers = [Timer::EndOfTurn, Timer::LongestTurn, Timer::Idle, Timer::IdleTooLong];
-        let due = timers.into_iter().find(|&timer| self.deadline(timer).is_some_and(|at| at <= now))?;
-        *self.deadline(due) = None;
-        Some(due)
+        self.timers.poll(now)
     }
+}
 
+impl TurnMachine {
     fn speech_started(&mut self, now: Instant) -> Option<Output> {
-        match self.state {
-            State::Speaking => return None,
-            // The caller was not done after all.
-            State::Thinking => self.state = State::Listening,
-            State::Listening | State::Interrupted => {}
+        self.speaking = Some(Speaking { since: now, is_cut: false });
+        // The caller was not done after all.
+        if self.state == State::Thinking {
+            self.state = State::Listening;
         }
-        *self.deadline(Timer::EndOfTurn) = None;
-        self.arm_longest(now);
-        None
+        self.turn.speak_on();
+        if self.state != State::Speaking {
+            self.turn.since.get_or_insert(now);
+        }
+        self.wait();
+        self.resume()
     }
 
     fn speech_ended(&mut self, now: Instant, speech: Duration, silence: Duration) -> Option<Output> {
@@ -227,110 +281,186 @@ impl TurnMachine {
         let own = cut.map_or(speech, |cut| {
             now.saturating_duration_since(cut.since).saturating_sub(silence).min(speech)
         });
-        self.speech += own;
-        *self.deadline(Timer::EndOfTurn) = Some(now + self.patience.end_of_turn.saturating_sub(silence));
-        None
+        self.turn.is_open = true;
+        self.turn.speech += own;
+        // Before the first instant there was nothing to be silent in.
+        self.turn.silent_since = Some(now.checked_sub(silence).unwrap_or(now));
+        self.wait()
     }
 
-    fn begin_turn(&mut self, now: Instant) -> Option<Output> {
-        self.speech = Duration::ZERO;
-        self.arm_longest(now);
-        None
-    }
-
-    fn arm_longest(&mut self, now: Instant) {
-        let longest = self.patience.longest_turn;
-        self.deadline(Timer::LongestTurn).get_or_insert(now + longest);
-    }
-
-    /// The turn is over; so much of it was speech. Speech that goes on belongs to the next one from here.
-    fn end_turn(&mut self, now: Instant) -> Duration {
-        *self.deadline(Timer::EndOfTurn) = None;
-        *self.deadline(Timer::LongestTurn) = None;
-        let mut speech = std::mem::take(&mut self.speech);
-        if let Some(speaking) = &mut self.speaking {
-            speech += now.saturating_duration_since(speaking.since);
-            *speaking = Speaking { since: now, is_cut: true };
+    /// The caller has the floor from here, with what he has said so far.
+    fn take_floor(&mut self, now: Instant) -> Option<Output> {
+        self.turn.is_open = true;
+        self.turn.since = Some(now);
+        if self.speaking.is_none() {
+            self.turn.silent_since.get_or_insert(now);
         }
-        speech
+        self.wait()
     }
 
-    fn commit(&mut self, now: Instant) -> Option<Output> {
-        let still_speaking = self.speaking.is_some();
-        let speech = self.end_turn(now);
-        if speech < self.patience.shortest_turn && !still_speaking {
-            self.state = State::Listening;
+    /// The agent has come to its end. Who still speaks has the floor. Where words are expected, so has who spoke last: an answer
+    /// may come before the question is over.
+    fn outlast(&mut self, now: Instant) -> Option<Output> {
+        if self.speaking.is_some() || (self.turn.is_open && self.expects_words()) {
+            self.turn.is_open = true;
+            self.turn.since = Some(now);
+            self.wait()
+        } else {
+            self.dismiss(now)
+        }
+    }
+
+    /// The agent speaks. What the caller says at the same moment is one turn, before and after: who of the two keeps the floor is
+    /// not decided. But an agent that speaks to somebody who has stopped it has taken the turn.
+    fn playback_started(&mut self, now: Instant) -> Option<Output> {
+        let is_settled = self.turn.took_floor || self.state == State::Thinking && self.speaking.is_none();
+        self.state = State::Speaking;
+        if is_settled {
+            return self.dismiss(now);
+        }
+        self.wait()
+    }
+
+    /// The mind takes the turn. Where words are expected it cannot take it from somebody who speaks: it did not know.
+    fn think(&mut self, now: Instant) -> Option<Output> {
+        if self.state == State::Thinking || self.speaking.is_some() && self.expects_words() {
             return None;
         }
         self.state = State::Thinking;
-        Some(Output::Committed(speech))
+        self.dismiss(now)
+    }
+
+    fn words(&mut self, now: Instant, transcript: Transcript) -> Option<Output> {
+        if transcript.turn != self.turn.number {
+            self.stale_words += 1;
+            return None;
+        }
+        let is_new = self.turn.hear_words(now, transcript);
+        if self.turn.is_open && matches!(self.state, State::Listening | State::Interrupted) {
+            self.turn.since.get_or_insert(now);
+        }
+        let resumed = if is_new { self.resume() } else { None };
+        self.wait();
+        resumed
+    }
+
+    fn provider(&mut self, opinion: ProviderTurn) -> Option<Output> {
+        if !self.turn.is_open {
+            return None;
+        }
+        self.turn.provider = Some(opinion);
+        let resumed = if opinion == ProviderTurn::Resumed { self.resume() } else { None };
+        self.wait();
+        resumed
+    }
+
+    /// The key that ends turns. Alone it is no turn: the tone of a key may itself be taken for speech.
+    fn key(&mut self, now: Instant, digit: Digit) -> Option<Output> {
+        let ends_turn = self.patience.ends_turn_on == Some(digit) && self.expects_words();
+        if ends_turn && (self.turn.has_words() || self.speech(now) >= self.patience.shortest_turn) {
+            return self.commit(now, Ending::Key);
+        }
+        None
+    }
+
+    fn resume(&mut self) -> Option<Output> {
+        let turn = self.turn.number;
+        std::mem::take(&mut self.turn.is_likely).then_some(Output::Resumed { turn })
+    }
+
+    /// Sets the timers that a turn ends by.
+    fn wait(&mut self) -> Option<Output> {
+        let expects_words = self.expects_words();
+        let is_callers = matches!(self.state, State::Listening | State::Interrupted);
+        let is_silent = self.speaking.is_none() && self.turn.is_open;
+        let ends_at = self.turn.ends_at(&self.patience, expects_words);
+        let likely_at = self.turn.likely_at(&self.patience);
+        let longest = self.turn.since.map(|since| since + self.patience.longest(expects_words));
+        let can_end = is_silent && self.state != State::Thinking;
+        self.timers.set(Timer::EndOfTurn, ends_at.filter(|_| can_end));
+        self.timers.set(Timer::Likely, likely_at.filter(|_| is_silent && is_callers));
+        self.timers.set(Timer::LongestTurn, longest.filter(|_| self.turn.is_open && is_callers));
+        None
+    }
+
+    /// Speech of the turn so far.
+    fn speech(&self, now: Instant) -> Duration {
+        let goes_on = self.speaking.map_or(Duration::ZERO, |by| now.saturating_duration_since(by.since));
+        self.turn.speech + goes_on
+    }
+
+    fn commit(&mut self, now: Instant, ending: Ending) -> Option<Output> {
+        let speech = self.speech(now);
+        let is_long = speech >= self.patience.shortest_turn || self.speaking.is_some();
+        if !is_long && !self.turn.has_words() {
+            self.state = State::Listening;
+            return self.dismiss(now);
+        }
+        let silence = self.turn.silence(now);
+        self.state = State::Thinking;
+        let turn = self.end_turn(now).number;
+        Some(Output::Committed(Committed { turn, speech, silence, ending }))
+    }
+
+    /// What was said is no turn.
+    fn dismiss(&mut self, now: Instant) -> Option<Output> {
+        if !self.turn.is_open {
+            self.cut(now);
+            return self.wait();
+        }
+        Some(Output::Dismissed { turn: self.end_turn(now).number })
+    }
+
+    /// The turn is over. Speech that goes on belongs to the next one from here.
+    fn end_turn(&mut self, now: Instant) -> Turn {
+        self.cut(now);
+        let over = self.turn.close();
+        self.wait();
+        over
+    }
+
+    fn cut(&mut self, now: Instant) {
+        if let Some(speaking) = &mut self.speaking {
+            *speaking = Speaking { since: now, is_cut: true };
+        }
     }
 
     fn idle(&mut self, now: Instant) -> Option<Output> {
-        let again = now + self.patience.idle;
-        *self.deadline(Timer::Idle) = Some(again);
-        Some(Output::Idle(self.silence(now)))
+        self.timers.set(Timer::Idle, now + self.patience.idle);
+        Some(Output::Idle(self.quiet.so_far(now)))
     }
 
-    fn silence(&self, now: Instant) -> Duration {
-        self.silent_before
-            + self.silent_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
-    }
-
-    /// Silence is counted while neither side speaks, and begins anew when the caller is heard.
+    /// Counts the silence of both.
     fn note_silence(&mut self, now: Instant, input: Input) {
         match input {
             Input::SpeechStarted | Input::StoppedBySpeech => {
-                self.break_silence(now);
-                self.silent_before = Duration::ZERO;
+                self.quiet.end(now, &mut self.timers);
+                self.quiet.forget(now, &self.patience, &mut self.timers);
             }
-            Input::PlaybackStarted => self.break_silence(now),
+            Input::PlaybackStarted => self.quiet.end(now, &mut self.timers),
             // Before the first instant there was nothing to be silent in.
             Input::SpeechEnded { silence, .. } if self.state != State::Speaking => {
-                self.be_silent(now.checked_sub(silence).unwrap_or(now));
+                let since = now.checked_sub(silence).unwrap_or(now);
+                self.quiet.begin(since, &self.patience, &mut self.timers);
             }
             Input::PlaybackEnded | Input::Stopped if self.state == State::Speaking => {
                 if self.speaking.is_none() {
-                    self.be_silent(now);
+                    self.quiet.begin(now, &self.patience, &mut self.timers);
                 }
             }
-            Input::Digit => {
-                self.silent_before = Duration::ZERO;
-                if self.silent_since.is_some() {
-                    self.be_silent(now);
-                }
+            Input::Words(transcript) if transcript.words == 0 || transcript.turn != self.turn.number => {}
+            Input::Digit(_) | Input::Words(_) => {
+                self.quiet.forget(now, &self.patience, &mut self.timers);
             }
             Input::SpeechEnded { .. }
             | Input::PlaybackEnded
             | Input::Stopped
             | Input::Listen
             | Input::Think
+            | Input::ExpectWords(_)
+            | Input::Provider(_)
             | Input::Timer(_) => {}
         }
-    }
-
-    fn be_silent(&mut self, now: Instant) {
-        self.silent_since = Some(now);
-        let left = self.patience.idle_too_long.saturating_sub(self.silent_before);
-        *self.deadline(Timer::Idle) = Some(now + self.patience.idle);
-        *self.deadline(Timer::IdleTooLong) = Some(now + left);
-    }
-
-    fn break_silence(&mut self, now: Instant) {
-        self.silent_before = self.silence(now);
-        self.silent_since = None;
-        *self.deadline(Timer::Idle) = None;
-        *self.deadline(Timer::IdleTooLong) = None;
-    }
-
-    fn deadline(&mut self, timer: Timer) -> &mut Option<Instant> {
-        let index = match timer {
-            Timer::EndOfTurn => 0,
-            Timer::LongestTurn => 1,
-            Timer::Idle => 2,
-            Timer::IdleTooLong => 3,
-        };
-        &mut self.deadlines[index]
     }
 }
 

@@ -157,6 +157,7 @@ fn beside_turns(dialogue: Dialogue) -> Option<What> {
         | Dialogue::SpeechStarted
         | Dialogue::SpeechEnded { .. }
         | Dialogue::TurnCommitted { .. }
+        | Dialogue::SpeechDismissed
         | Dialogue::State { .. }
         | Dialogue::Message { .. } => None,
     }

@@ -92,9 +92,11 @@ fn describe_dialogue(dialogue: &Dialogue) -> String {
         }
         Dialogue::SpeechStarted => "the caller speaks".to_owned(),
         Dialogue::SpeechEnded { duration_ms } => format!("the caller spoke for {}", time(duration_ms)),
-        Dialogue::TurnCommitted { speech_ms } => {
-            format!("the caller's turn is over, {} of speech", time(speech_ms))
+        Dialogue::TurnCommitted { speech_ms, why, silence_ms } => {
+            let why = describe_ending(why, &time(silence_ms));
+            format!("the caller's turn is over, {} of speech{why}", time(speech_ms))
         }
+        Dialogue::SpeechDismissed => "what the caller said is no turn".to_owned(),
         Dialogue::Idle { silence_ms } => format!("nobody said anything for {}", time(silence_ms)),
         Dialogue::State { name } => format!("state {name}"),
         Dialogue::ToolCalled { name, arguments } => format!("tool {name} is asked {arguments}"),
@@ -115,6 +117,19 @@ fn describe_dialogue(dialogue: &Dialogue) -> String {
             format!("{count} {kind} found no room between the call and the mind")
         }
         Dialogue::Outcome { name } => format!("outcome {name}"),
+    }
+}
+
+/// Why a turn was taken for over; nothing for logs that do not say.
+fn describe_ending(why: &str, silence: &str) -> String {
+    match why {
+        "" => String::new(),
+        "silence" => format!("; {silence} of silence without words ended it"),
+        "words" => format!("; {silence} of silence after its words ended it"),
+        "provider" => format!("; the speech provider ended it after {silence} of silence"),
+        "longest" => "; it was cut where the longest turn ends".to_owned(),
+        "key" => "; a key ended it".to_owned(),
+        other => format!("; {other} ended it"),
     }
 }
 
@@ -177,6 +192,11 @@ mod tests {
             let answer = "{\"result\":\"done\"}".to_owned();
             Dialogue::ToolAnswered { name: name(), answer, took_ms: 440, is_ok }
         };
+        let ended = |why: &str, silence_ms| Dialogue::TurnCommitted {
+            speech_ms: 1_400,
+            why: why.to_owned(),
+            silence_ms,
+        };
         let told = [
             (Dialogue::Agent { name: "Caly".to_owned() }, "agent Caly takes the call"),
             (
@@ -192,7 +212,21 @@ mod tests {
             ),
             (Dialogue::SpeechStarted, "the caller speaks"),
             (Dialogue::SpeechEnded { duration_ms: 1_400 }, "the caller spoke for 1.400 s"),
-            (Dialogue::TurnCommitted { speech_ms: 1_400 }, "the caller's turn is over, 1.400 s of speech"),
+            (ended("", 0), "the caller's turn is over, 1.400 s of speech"),
+            (
+                ended("silence", 700),
+                "the caller's turn is over, 1.400 s of speech; 0.700 s of silence without words ended it",
+            ),
+            (
+                ended("words", 560),
+                "the caller's turn is over, 1.400 s of speech; 0.560 s of silence after its words ended it",
+            ),
+            (
+                ended("longest", 0),
+                "the caller's turn is over, 1.400 s of speech; it was cut where the longest turn ends",
+            ),
+            (ended("key", 0), "the caller's turn is over, 1.400 s of speech; a key ended it"),
+            (Dialogue::SpeechDismissed, "what the caller said is no turn"),
             (Dialogue::Idle { silence_ms: 10_000 }, "nobody said anything for 10.000 s"),
             (Dialogue::State { name: "menu".to_owned() }, "state menu"),
             (

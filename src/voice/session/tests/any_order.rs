@@ -1,10 +1,51 @@
 //! Anything at any time.
 
+use super::super::super::exchange::{ProviderTurn, Transcript};
 use super::super::super::outbox::{MAX_EVENTS, MAX_NOTES};
 use super::super::super::turn::State;
 use super::super::super::utterances::MAX_OPEN;
 use super::*;
 use crate::seed::Seeds;
+
+/// What a mind counts on: turns end in their order, each once; an interruption by speech ends before the next one; and who was told
+/// that a turn is likely over is told what became of it.
+#[derive(Debug, Default)]
+struct Promises {
+    turn: u32,
+    is_likely: bool,
+    is_interrupted: bool,
+}
+
+impl Promises {
+    fn check(&mut self, event: &VoiceEvent, place: &str) {
+        match event {
+            VoiceEvent::TurnLikely { turn } => {
+                assert_eq!((*turn, self.is_likely), (self.turn, false), "{place}");
+                self.is_likely = true;
+            }
+            VoiceEvent::TurnResumed { turn } => {
+                assert_eq!((*turn, self.is_likely), (self.turn, true), "{place}");
+                self.is_likely = false;
+            }
+            VoiceEvent::TurnCommitted { turn, .. } | VoiceEvent::SpeechDismissed { turn } => {
+                assert_eq!(*turn, self.turn, "{place}");
+                *self = Self { turn: turn + 1, ..Self::default() };
+            }
+            VoiceEvent::Interrupted { by: Interruption::Speech, .. } => {
+                assert!(!std::mem::replace(&mut self.is_interrupted, true), "{place}");
+            }
+            VoiceEvent::Answered
+            | VoiceEvent::SpeechStarted
+            | VoiceEvent::SpeechEnded { .. }
+            | VoiceEvent::Digit(_)
+            | VoiceEvent::Interrupted { by: Interruption::Digit, .. }
+            | VoiceEvent::Played { .. }
+            | VoiceEvent::Credit { .. }
+            | VoiceEvent::Idle { .. }
+            | VoiceEvent::IdleTooLong => {}
+        }
+    }
+}
 
 /// Does one thing that a caller, a mind, a clock or a network may do.
 fn anything(bench: &mut Bench, seeds: &mut Seeds, utterance: &mut u64) {
@@ -57,6 +98,19 @@ fn anything(bench: &mut Bench, seeds: &mut Seeds, utterance: &mut u64) {
             bench.run(300, QUIET);
         }
         17 => bench.voice.handle_command(now, MindCommand::SendDigits(Vec::new())),
+        20 => bench.voice.handle_command(now, MindCommand::ExpectWords(below(2) == 0)),
+        21 => {
+            let turn = bench.voice.turn.turn().wrapping_sub(u32::from(below(10) == 0));
+            let (words, completeness) = (u16::try_from(below(6)).unwrap(), below(11) as f32 / 10.0);
+            let is_backchannel = below(3) == 0;
+            let transcript = Transcript { turn, words, is_backchannel, completeness };
+            bench.voice.handle_command(now, MindCommand::Transcript(transcript));
+        }
+        22 => {
+            let opinions = [ProviderTurn::Likely, ProviderTurn::Ended, ProviderTurn::Resumed];
+            let opinion = opinions[usize::try_from(below(3)).unwrap()];
+            bench.voice.handle_command(now, MindCommand::ProviderTurn(opinion));
+        }
         18 if below(50) == 0 => bench.voice.handle_command(now, MindCommand::HangUp),
         _ => {
             bench.tick(&[QUIET; FRAME_SAMPLES]);
@@ -72,8 +126,10 @@ fn no_order_of_events_breaks_it() {
         let mut utterance = 1;
         let mut cursor = (0, 0);
         let mut hang_ups = 0;
+        let mut promises = Promises::default();
+        let mut checked = 0;
         for step in 0..5_000 {
-            let (before, told) = (bench.ticks, bench.events.len());
+            let (before, told) = (bench.ticks, checked);
             let was_open = !bench.voice.utterances.is_empty();
             anything(&mut bench, &mut seeds, &mut utterance);
             let voice = &bench.voice;
@@ -98,11 +154,13 @@ fn no_order_of_events_breaks_it() {
             }
             // Who was stopped in a tick is silent in the same tick, after 5 ms.
             for (tick, event) in &bench.events[told..] {
+                promises.check(event, &place);
                 if let VoiceEvent::Interrupted { by: Interruption::Speech, .. } = event {
                     let frame = &bench.heard[(*tick as usize - 1) * FRAME_SAMPLES..][..FRAME_SAMPLES];
                     assert!(frame[40..].iter().all(|&sample| sample == 0), "{place}");
                 }
             }
+            checked = bench.events.len();
             if was_open && bench.voice.utterances.is_empty() && bench.ticks == before {
                 let frame = bench.tick(&[QUIET; FRAME_SAMPLES]);
                 assert!(frame[40..].iter().all(|&sample| sample == 0), "{place}");
@@ -112,10 +170,15 @@ fn no_order_of_events_breaks_it() {
             }
         }
         assert!(hang_ups <= 1);
+        bench.run(50 * 40, QUIET);
+        bench.events.iter().skip(checked).for_each(|(_, event)| promises.check(event, "at the end"));
+        assert!(!promises.is_interrupted && !promises.is_likely, "{promises:?}");
         bench.voice.handle_end();
         bench.tick(&[]);
-        let lost: Vec<_> =
-            bench.notes.iter().filter(|note| matches!(note, Dialogue::Dropped { .. })).collect();
+        // Words of a turn that is over are sent here on purpose.
+        let is_lost =
+            |note: &&Dialogue| matches!(note, Dialogue::Dropped { kind, .. } if kind != "transcripts");
+        let lost: Vec<_> = bench.notes.iter().filter(is_lost).collect();
         assert_eq!(lost, [] as [&Dialogue; 0], "a mind that listens loses nothing");
         // All of it was tried: an alarm that was true, one that was false, an utterance without an end.
         let happened = |wanted: fn(&Dialogue) -> bool| bench.notes.iter().any(wanted);

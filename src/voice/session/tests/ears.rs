@@ -88,7 +88,7 @@ fn a_caller_who_talks_without_a_pause_is_heard_to_the_end() {
         bench.run(80, QUIET);
         let committed = bench.noted(|note| matches!(note, Dialogue::TurnCommitted { .. }));
         assert_eq!(committed.len(), 1);
-        let Dialogue::TurnCommitted { speech_ms } = committed[0] else { panic!("{committed:?}") };
+        let Dialogue::TurnCommitted { speech_ms, .. } = committed[0] else { panic!("{committed:?}") };
         assert!((24_700..=25_200).contains(speech_ms), "{speech_ms}");
     }
 }

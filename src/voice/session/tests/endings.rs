@@ -42,7 +42,10 @@ fn a_turn_ends_700_ms_after_the_last_frame_of_speech() {
     bench.run(80, QUIET);
     assert_eq!(bench.ticks_of(|event| matches!(event, VoiceEvent::TurnCommitted { .. })), [100 + 35]);
     let committed = bench.noted(|note| matches!(note, Dialogue::TurnCommitted { .. }));
-    assert_eq!(committed, [&Dialogue::TurnCommitted { speech_ms: 1000 }]);
+    assert_eq!(
+        committed,
+        [&Dialogue::TurnCommitted { speech_ms: 1000, why: "silence".to_owned(), silence_ms: 700 }]
+    );
 }
 
 #[test]
