@@ -4,11 +4,14 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
+use tokio::runtime;
 
 use super::{CheckArgs, Failure, Format, Output, capacity};
 use crate::app;
 use crate::call::destination::TestDestination;
 use crate::config::{AgentConfig, Config, Fault, Faults};
+use crate::prompt::{self, Espeak};
+use crate::store::DataDir;
 
 /// What `caly check` found.
 #[derive(Debug, Serialize)]
@@ -119,7 +122,25 @@ impl fmt::Display for AgentReport {
 
 fn warnings(config: &Config) -> Vec<String> {
     let ports = capacity::shortage_of_ports(config);
-    ports.into_iter().chain(app::shortage_of_files(config.limits.calls)).collect()
+    let espeak = Espeak::default();
+    let files = app::shortage_of_files(config.limits.calls);
+    ports
+        .into_iter()
+        .chain(files)
+        .chain(config.agents.iter().filter_map(|agent| voiceless(agent, config, &espeak)))
+        .collect()
+}
+
+/// What an agent says that cannot be made audible: one line is tried for each of its voices.
+fn voiceless(agent: &AgentConfig, config: &Config, espeak: &Espeak) -> Option<String> {
+    let cache = DataDir::new(&config.data.dir).prompts();
+    let mut lines = prompt::unrendered(prompt::lines_of(&agent.script), &cache);
+    let count = lines.len();
+    lines.dedup_by(|one, other| one.voice == other.voice);
+    let runtime = runtime::Builder::new_current_thread().enable_all().build().ok()?;
+    let why = lines.iter().find_map(|line| runtime.block_on(espeak.speak(&line.voice, &line.text)).err())?;
+    let (name, lines) = (&agent.name, counted(count, "line"));
+    Some(format!("agent:{name} has {lines} to be rendered: {why}; {}", why.advice()))
 }
 
 fn counted(count: usize, noun: &str) -> String {
@@ -130,8 +151,10 @@ fn counted(count: usize, noun: &str) -> String {
 mod tests {
     use super::*;
     use std::path::PathBuf;
+    use std::sync::Arc;
 
     use crate::cli::Style;
+    use crate::mind::script::Script;
 
     const DEMO: &str = "agent:demo (\"Caly\"): 29 states; speaks hi, en; uses cancel_order, lookup_order, open_ticket, \
         refund_order, return_order";
@@ -174,6 +197,20 @@ mod tests {
         assert_eq!(report.lines(), expected);
         let json = serde_json::to_value(&report).unwrap();
         assert_eq!((json["is_sound"].as_bool(), json["warnings"].as_array().unwrap().len()), (Some(true), 1));
+    }
+
+    #[test]
+    fn lines_that_nobody_can_speak_are_a_warning() {
+        let script = "[agent]\nname = \"A\"\nlanguage = \"en\"\nvoice = { en = \"en\" }\nstart = \"end\"\n\
+            give_up = \"end\"\nno_input = \"bye\"\nno_match = \"bye\"\nno_speech = \"bye\"\ngoodbye = \"bye\"\n\
+            [prompt]\nbye = { en = \"Goodbye.\" }\n[state.end]\nkind = \"hang_up\"\nsay = [\"bye\"]\n";
+        let script = Script::parse("shop.toml", script, &[]).unwrap_or_else(|faults| panic!("{faults}"));
+        let agent = AgentConfig { name: "shop".to_owned(), script: Arc::new(script) };
+        let said = voiceless(&agent, &Config::default(), &Espeak::at("/nonexistent/espeak-ng")).unwrap();
+        assert!(
+            said.starts_with("agent:shop has ") && said.contains(" lines to be rendered: espeak-ng "),
+            "{said}"
+        );
     }
 
     #[test]

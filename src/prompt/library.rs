@@ -1,6 +1,6 @@
 //! All clips that an agent may need, in memory.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -83,6 +83,17 @@ pub async fn load(
         }
     }
     (Library(Arc::new(clips)), report)
+}
+
+/// Of these lines those that [`load`] would have to render, each once.
+pub fn unrendered(lines: impl IntoIterator<Item = Line>, cache: &Path) -> Vec<Line> {
+    let mut names = HashSet::new();
+    let mut has_to_be = |line: &Line| {
+        let address = Address::of(&line.voice, &line.text);
+        let is_there = || shipped::clip(address).is_some() || cache.join(address.file_name()).is_file();
+        names.insert(address.file_name()) && !is_there()
+    };
+    lines.into_iter().filter(|line| has_to_be(line)).collect()
 }
 
 async fn find(line: &Line, cache: &Path, espeak: &Espeak, report: &mut LoadReport) -> Option<Vec<i16>> {

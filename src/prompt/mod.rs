@@ -13,5 +13,5 @@ mod shipped;
 pub use address::Address;
 pub use espeak::{Espeak, EspeakError, Voice};
 pub use folder::{FolderError, Written, write};
-pub use library::{Library, LoadReport, Missing, load};
+pub use library::{Library, LoadReport, Missing, load, unrendered};
 pub use line::{Line, lines_of};
