@@ -62,6 +62,7 @@ impl Call {
             pause_after: forever,
             stop_after: forever,
             forgive_after: forever,
+            end_after: forever,
             ..Detection::default()
         };
         let turn_taking = TurnTaking { detection, ..TurnTaking::default() };

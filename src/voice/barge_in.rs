@@ -1,10 +1,11 @@
-//! Who interrupts: the agent is turned down at the first sign of speech, pauses when it goes on, and is stopped when it lasts.
-//! Speech that does not last was a cough or a door, and the agent goes on where it was and as loud as before.
+//! Who interrupts: the agent is turned down at the first sign of speech, pauses when it goes on, and is stopped when it is more than
+//! a cough or a "hmm": by its words where a recognizer is at work, by its length where none is. Otherwise the agent goes on where
+//! it was and as loud as before.
 
 use super::detection::{Detection, frames_in};
 
 /// What to do with what the agent is saying.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verdict {
     /// Nothing new.
     Nothing,
@@ -18,73 +19,110 @@ pub enum Verdict {
     Stop,
 }
 
-/// Decides frame by frame while the agent speaks.
-#[derive(Debug)]
+/// Decides frame by frame, and when words come, while the agent speaks.
+#[derive(Clone, Debug)]
 pub struct BargeIn {
-    duck_frames: u32,
-    pause_frames: u32,
-    stop_frames: u32,
-    forgive_frames: u32,
+    limits: Limits,
+    expects_words: bool,
     state: State,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The numbers of [`Detection`] in frames.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    duck: u32,
+    pause: u32,
+    forgive: u32,
+    longest_pause: u32,
+    end: u32,
+    stop_without_words: u32,
+    stop_with_words: u32,
+    min_words: u16,
+}
+
+/// Ages are frames in the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum State {
+    /// The caller is silent.
     Quiet,
-    /// Frames of speech in a row.
+    /// Frames of speech in a row, not yet enough.
     Rising(u32),
-    /// Turned down so many frames ago; so many of them, and of those before, were speech.
-    Ducked {
-        age: u32,
-        speech: u32,
-    },
-    /// The same, and it waits.
-    Paused {
-        age: u32,
-        speech: u32,
-    },
+    /// The agent is turned down.
+    Ducked { age: u32, burst: Burst },
+    /// It waits.
+    Paused { age: u32, burst: Burst },
+    /// It goes on, but the words of what was heard may still come. What was told to be a backchannel may itself go on; speech
+    /// after that raises a new alarm.
+    Resumed { goes_on: Option<Burst>, rising: u32 },
+}
+
+/// Speech without a pause that would end it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Burst {
+    /// From its first frame to its last one of speech.
+    frames: u32,
+    /// Of these, speech.
+    speech: u32,
+    /// Frames after them.
+    silence: u32,
 }
 
 impl BargeIn {
-    /// One that has heard nothing.
+    /// One that has heard nothing, and expects no words.
     pub fn new(detection: &Detection) -> Self {
-        Self {
-            duck_frames: frames_in(detection.duck_after),
-            pause_frames: frames_in(detection.pause_after),
-            stop_frames: frames_in(detection.stop_after),
-            forgive_frames: frames_in(detection.forgive_after),
-            state: State::Quiet,
-        }
+        let limits = Limits {
+            duck: frames_in(detection.duck_after),
+            pause: frames_in(detection.pause_after),
+            forgive: frames_in(detection.forgive_after),
+            longest_pause: frames_in(detection.longest_pause),
+            end: frames_in(detection.end_after),
+            stop_without_words: frames_in(detection.stop_after),
+            stop_with_words: frames_in(detection.stop_unheard_after),
+            min_words: detection.min_words.max(1),
+        };
+        Self { limits, expects_words: false, state: State::Quiet }
+    }
+
+    /// Whether words of what the caller says are to be waited for.
+    pub fn expect_words(&mut self, expects_words: bool) {
+        self.expects_words = expects_words;
     }
 
     /// One frame of 20 ms; `is_speech` means the caller's, above the room's level.
     pub fn push(&mut self, is_speech: bool) -> Verdict {
-        match (self.state, is_speech) {
-            (State::Quiet | State::Rising(_), false) => {
-                self.state = State::Quiet;
-                Verdict::Nothing
+        match self.state {
+            State::Quiet => self.rise(0, is_speech),
+            State::Rising(frames) => self.rise(frames, is_speech),
+            State::Ducked { age, burst } => self.ducked(age + 1, burst.and(is_speech, self.limits.end)),
+            State::Paused { age, burst } => self.paused(age + 1, burst.and(is_speech, self.limits.end)),
+            State::Resumed { goes_on: None, rising } => self.rise_again(rising, is_speech),
+            State::Resumed { goes_on: Some(burst), rising: _ } => {
+                self.go_on(burst.and(is_speech, self.limits.end))
             }
-            (State::Quiet, true) => self.rise(1),
-            (State::Rising(frames), true) => self.rise(frames + 1),
-            (State::Ducked { age, speech }, _) => {
-                let (age, speech) = (age + 1, speech + u32::from(is_speech));
-                if let Some(verdict) = self.end(age, speech) {
-                    return verdict;
-                }
-                if speech >= self.pause_frames {
-                    self.state = State::Paused { age, speech };
-                    return Verdict::Pause;
-                }
-                self.state = State::Ducked { age, speech };
-                Verdict::Nothing
+        }
+    }
+
+    /// The words of the caller's present turn are others than they were: how many there are, and whether they only tell the agent
+    /// to go on.
+    pub fn hear_words(&mut self, words: u16, is_backchannel: bool) -> Verdict {
+        let stops = !is_backchannel && words >= self.limits.min_words;
+        let resumes = is_backchannel && words > 0;
+        match self.state {
+            // Nothing was heard of it here: it is the end of something said before, or nobody who is near.
+            State::Quiet | State::Rising(_) => Verdict::Nothing,
+            State::Ducked { .. } | State::Paused { .. } | State::Resumed { .. } if stops => self.stop(),
+            State::Ducked { burst, .. } | State::Paused { burst, .. } if resumes => {
+                self.state = State::Resumed { goes_on: Some(burst), rising: 0 };
+                Verdict::Restore
             }
-            (State::Paused { age, speech }, _) => {
-                let (age, speech) = (age + 1, speech + u32::from(is_speech));
-                self.end(age, speech).unwrap_or_else(|| {
-                    self.state = State::Paused { age, speech };
-                    Verdict::Nothing
-                })
-            }
+            State::Ducked { .. } | State::Paused { .. } | State::Resumed { .. } => Verdict::Nothing,
+        }
+    }
+
+    /// What the caller has said is over and was nothing: no words of it will come any more.
+    pub fn settle(&mut self) {
+        if let State::Resumed { rising, .. } = self.state {
+            self.state = if rising > 0 { State::Rising(rising) } else { State::Quiet };
         }
     }
 
@@ -92,70 +130,109 @@ impl BargeIn {
     pub fn reset(&mut self) {
         self.state = State::Quiet;
     }
+}
 
-    fn rise(&mut self, frames: u32) -> Verdict {
-        if let Some(verdict) = self.end(0, frames) {
-            return verdict;
+impl BargeIn {
+    fn rise(&mut self, before: u32, is_speech: bool) -> Verdict {
+        let frames = if is_speech { before + 1 } else { 0 };
+        if frames >= self.limits.duck {
+            return self.duck(frames);
         }
-        if frames < self.duck_frames {
-            self.state = State::Rising(frames);
-            return Verdict::Nothing;
+        self.state = if is_speech { State::Rising(frames) } else { State::Quiet };
+        Verdict::Nothing
+    }
+
+    fn rise_again(&mut self, before: u32, is_speech: bool) -> Verdict {
+        let rising = if is_speech { before + 1 } else { 0 };
+        if rising >= self.limits.duck {
+            return self.duck(rising);
         }
-        self.state = State::Ducked { age: 0, speech: frames };
+        self.state = State::Resumed { goes_on: None, rising };
+        Verdict::Nothing
+    }
+
+    fn duck(&mut self, frames: u32) -> Verdict {
+        let burst = Burst { frames, speech: frames, silence: 0 };
+        if self.lasts(burst) {
+            return self.stop();
+        }
+        self.state = State::Ducked { age: 0, burst };
         Verdict::Duck
     }
 
-    /// The speech has lasted, or it has not for so long that it was none.
-    fn end(&mut self, age: u32, speech: u32) -> Option<Verdict> {
-        let verdict = if speech >= self.stop_frames {
-            Verdict::Stop
-        } else if age >= self.forgive_frames {
-            Verdict::Restore
-        } else {
-            return None;
-        };
+    fn ducked(&mut self, age: u32, burst: Burst) -> Verdict {
+        if self.lasts(burst) {
+            return self.stop();
+        }
+        if burst.speech >= self.limits.pause {
+            self.state = State::Paused { age: 0, burst };
+            return Verdict::Pause;
+        }
+        if age >= self.limits.forgive || burst.silence >= self.limits.end {
+            return self.restore();
+        }
+        self.state = State::Ducked { age, burst };
+        Verdict::Nothing
+    }
+
+    fn paused(&mut self, age: u32, burst: Burst) -> Verdict {
+        if self.lasts(burst) {
+            return self.stop();
+        }
+        // Words come later than the silence behind them.
+        let is_over = burst.silence >= self.limits.end && !self.expects_words;
+        if is_over || age >= self.limits.longest_pause {
+            return self.restore();
+        }
+        self.state = State::Paused { age, burst };
+        Verdict::Nothing
+    }
+
+    /// After a backchannel the caller speaks on: the agent is not turned down again before it is known that there is more to it.
+    fn go_on(&mut self, burst: Burst) -> Verdict {
+        if self.lasts(burst) {
+            return self.stop();
+        }
+        // Speech here and there for as long is not one that goes on.
+        let is_over = burst.silence >= self.limits.end || burst.frames >= self.stop_frames();
+        self.state = State::Resumed { goes_on: (!is_over).then_some(burst), rising: 0 };
+        Verdict::Nothing
+    }
+
+    /// Longer than what only tells the agent to go on. More than half of it has to be speech, and its last frame is.
+    fn lasts(&self, burst: Burst) -> bool {
+        burst.silence == 0 && burst.frames >= self.stop_frames() && burst.speech > burst.frames / 2
+    }
+
+    fn stop_frames(&self) -> u32 {
+        if self.expects_words { self.limits.stop_with_words } else { self.limits.stop_without_words }
+    }
+
+    fn stop(&mut self) -> Verdict {
         self.state = State::Quiet;
-        Some(verdict)
+        Verdict::Stop
+    }
+
+    fn restore(&mut self) -> Verdict {
+        self.state =
+            if self.expects_words { State::Resumed { goes_on: None, rising: 0 } } else { State::Quiet };
+        Verdict::Restore
+    }
+}
+
+impl Burst {
+    /// With one more frame; behind so much silence it is another one that begins.
+    fn and(self, is_speech: bool, end: u32) -> Self {
+        if is_speech && self.silence >= end {
+            Self { frames: 1, speech: 1, silence: 0 }
+        } else if is_speech {
+            let frames = self.frames.saturating_add(self.silence).saturating_add(1);
+            Self { frames, speech: self.speech.saturating_add(1), silence: 0 }
+        } else {
+            Self { silence: self.silence.saturating_add(1), ..self }
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    fn verdicts(detection: &Detection, frames: &str) -> Vec<(usize, Verdict)> {
-        let mut barge_in = BargeIn::new(detection);
-        let judged = frames.chars().map(|frame| barge_in.push(frame == 's'));
-        judged.enumerate().filter(|(_, verdict)| *verdict != Verdict::Nothing).collect()
-    }
-
-    #[test]
-    fn speech_ducks_after_two_frames_pauses_after_eight_and_stops_after_ten() {
-        let usual = Detection::default();
-        let said = verdicts(&usual, "ssssssssssss");
-        assert_eq!(said, [(1, Verdict::Duck), (7, Verdict::Pause), (9, Verdict::Stop), (11, Verdict::Duck)]);
-        let said = verdicts(&usual, "..ss.ssss..ssss");
-        assert_eq!(said, [(3, Verdict::Duck), (12, Verdict::Pause), (14, Verdict::Stop)]);
-    }
-
-    #[test]
-    fn a_click_does_nothing_and_a_cough_is_forgiven() {
-        let usual = Detection::default();
-        assert_eq!(verdicts(&usual, "s.s.s.s.s.s.s."), []);
-        let cough = format!("sss{}", ".".repeat(30));
-        assert_eq!(verdicts(&usual, &cough), [(1, Verdict::Duck), (16, Verdict::Restore)]);
-        let long_cough = format!("sssssssss{}", ".".repeat(30));
-        let said = verdicts(&usual, &long_cough);
-        assert_eq!(said, [(1, Verdict::Duck), (7, Verdict::Pause), (16, Verdict::Restore)]);
-    }
-
-    #[test]
-    fn whoever_stops_before_it_ducks_or_pauses_does_neither() {
-        let at_once = Detection { stop_after: Duration::ZERO, ..Detection::default() };
-        assert_eq!(verdicts(&at_once, ".ss"), [(1, Verdict::Stop), (2, Verdict::Stop)]);
-        let no_pause = Detection { pause_after: Duration::from_secs(9), ..Detection::default() };
-        assert_eq!(verdicts(&no_pause, "ssssssssss"), [(1, Verdict::Duck), (9, Verdict::Stop)]);
-    }
-}
+mod tests;

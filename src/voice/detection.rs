@@ -16,12 +16,19 @@ pub struct Detection {
     pub end_after: Duration,
     /// Speech in a row that turns the agent down by 12 dB.
     pub duck_after: Duration,
-    /// Speech that makes the agent pause. Never, if it is no less than `stop_after`.
+    /// Speech that makes the agent pause. Never, if it is more than what stops it.
     pub pause_after: Duration,
-    /// Speech that stops the agent for good.
-    pub stop_after: Duration,
-    /// So long after the agent was turned down it goes on as loud as before, if it was not stopped until then.
+    /// So long after the agent was turned down it goes on as loud as before, if it has not paused until then.
     pub forgive_after: Duration,
+    /// It goes on after a pause of this length at the latest, if it was not stopped.
+    pub longest_pause: Duration,
+    /// Speech that stops the agent for good where no words are expected. It is counted from its first frame to its last, with the
+    /// gaps within it; a "hmm" is shorter.
+    pub stop_after: Duration,
+    /// The same where words are expected and none have come.
+    pub stop_unheard_after: Duration,
+    /// So many words stop the agent, if they say more than that it may go on.
+    pub min_words: u16,
 }
 
 impl Default for Detection {
@@ -34,8 +41,12 @@ impl Default for Detection {
             // One frame alone is a click.
             duck_after: Duration::from_millis(40),
             pause_after: Duration::from_millis(160),
-            stop_after: Duration::from_millis(200),
             forgive_after: Duration::from_millis(300),
+            // Recognized words come 300 ms after they were said, 500 at times.
+            longest_pause: Duration::from_millis(600),
+            stop_after: Duration::from_millis(500),
+            stop_unheard_after: Duration::from_millis(700),
+            min_words: 1,
         }
     }
 }

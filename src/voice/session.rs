@@ -215,11 +215,17 @@ impl Voice {
         if self.utterances.is_empty() || !self.utterances.yields_to().speech {
             return;
         }
-        match self.barge_in.push(judged.is_speech) {
+        let verdict = self.barge_in.push(judged.is_speech);
+        self.judge(now, verdict);
+    }
+
+    /// Does with what the agent is saying what was decided.
+    fn judge(&mut self, now: Instant, verdict: Verdict) {
+        match verdict {
             Verdict::Nothing => {}
             Verdict::Duck => self.mixer.duck(),
             Verdict::Pause => self.mixer.pause(),
-            Verdict::Restore => self.forgive(),
+            Verdict::Restore => self.go_on(),
             Verdict::Stop => self.interrupt(now, Interruption::Speech),
         }
     }
@@ -227,6 +233,11 @@ impl Voice {
     /// Whatever was suspected, the agent goes on where it was, as loud as it was.
     fn forgive(&mut self) {
         self.barge_in.reset();
+        self.go_on();
+    }
+
+    /// The agent goes on where it was, as loud as it was.
+    fn go_on(&mut self) {
         self.mixer.resume();
         self.mixer.restore();
     }

@@ -7,6 +7,7 @@ mod ears;
 mod endings;
 mod interruption;
 mod protection;
+mod turned_down;
 
 use caly_rtp::frame::FRAME;
 

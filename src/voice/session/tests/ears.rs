@@ -13,7 +13,7 @@ fn a_room_full_of_voices_does_not_interrupt() {
     bench.say(1, 80_000);
     bench.run(200, 900);
     assert_eq!(bench.ticks_of(|event| matches!(event, VoiceEvent::Interrupted { .. })), [] as [u32; 0]);
-    bench.run(20, SPEECH);
+    bench.run(30, SPEECH);
     assert_eq!(bench.ticks_of(|event| matches!(event, VoiceEvent::Interrupted { .. })).len(), 1);
 }
 
