@@ -1,15 +1,15 @@
 //! The agent's voice in one call: what it hears becomes turns and interruptions, what the mind sends becomes frames. Driven on the
 //! call's shard: [`Voice::hear`] for each frame that came, then [`Voice::speak`] once per tick.
 
+mod interruptions;
 mod turns;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use caly_rtp::frame::{FRAME_SAMPLES, Frame};
-use caly_rtp::playout::Cursor;
 
-use super::barge_in::{BargeIn, Verdict};
+use super::barge_in::BargeIn;
 use super::exchange::{Digit, Interruption, MindCommand, UtteranceId, VoiceEvent, YieldsTo};
 use super::hearing::{Edge, Hearing, Judged};
 use super::mixer::Mixer;
@@ -137,7 +137,7 @@ impl Voice {
                 }
             }
             MindCommand::ExpectWords(expects) => self.advance(now, Input::ExpectWords(expects)),
-            MindCommand::Transcript(transcript) => self.advance(now, Input::Words(transcript)),
+            MindCommand::Transcript(transcript) => self.hear_words(now, transcript),
             MindCommand::ProviderTurn(opinion) => self.advance(now, Input::Provider(opinion)),
             MindCommand::Note(note) => self.outbox.note(note),
         }
@@ -212,62 +212,7 @@ impl Voice {
             }
             None => {}
         }
-        if self.utterances.is_empty() || !self.utterances.yields_to().speech {
-            return;
-        }
-        let verdict = self.barge_in.push(judged.is_speech);
-        self.judge(now, verdict);
-    }
-
-    /// Does with what the agent is saying what was decided.
-    fn judge(&mut self, now: Instant, verdict: Verdict) {
-        match verdict {
-            Verdict::Nothing => {}
-            Verdict::Duck => self.mixer.duck(),
-            Verdict::Pause => self.mixer.pause(),
-            Verdict::Restore => self.go_on(),
-            Verdict::Stop => self.interrupt(now, Interruption::Speech),
-        }
-    }
-
-    /// Whatever was suspected, the agent goes on where it was, as loud as it was.
-    fn forgive(&mut self) {
-        self.barge_in.reset();
-        self.go_on();
-    }
-
-    /// The agent goes on where it was, as loud as it was.
-    fn go_on(&mut self) {
-        self.mixer.resume();
-        self.mixer.restore();
-    }
-
-    /// Stops what is being said, if anything is.
-    fn interrupt(&mut self, now: Instant, by: Interruption) {
-        let Some(first) = self.utterances.first() else { return };
-        let cursor = self.fall_silent().unwrap_or(Cursor { utterance: first, samples_heard: 0 });
-        let Cursor { utterance, samples_heard } = cursor;
-        let heard = Duration::from_micros(samples_heard.saturating_mul(MICROS_PER_SAMPLE));
-        self.outbox.event(VoiceEvent::Interrupted { utterance, heard, by });
-        let (word, input) = match by {
-            Interruption::Speech => ("speech", Input::StoppedBySpeech),
-            Interruption::Digit => ("digit", Input::Stopped),
-        };
-        self.outbox.note(Dialogue::BargeIn {
-            utterance: utterance.0,
-            heard_ms: millis(heard),
-            by: word.to_owned(),
-        });
-        self.advance(now, input);
-    }
-
-    /// Drops what is being said and what waits; how much was heard of it.
-    fn fall_silent(&mut self) -> Option<Cursor> {
-        let cursor = self.mixer.flush();
-        self.utterances.end_all(&mut self.outbox);
-        self.barge_in.reset();
-        self.grant();
-        cursor
+        self.weigh(now, judged.is_speech);
     }
 
     fn take(&mut self, utterance: UtteranceId, yields_to: YieldsTo, samples: &[i16]) {

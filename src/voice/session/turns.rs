@@ -18,6 +18,7 @@ impl Voice {
             Some(Output::Dismissed { turn }) => {
                 self.outbox.event(VoiceEvent::SpeechDismissed { turn });
                 self.outbox.note(Dialogue::SpeechDismissed);
+                self.barge_in.settle();
             }
             Some(Output::Idle(silence)) => {
                 self.outbox.event(VoiceEvent::Idle { silence });
