@@ -1,8 +1,10 @@
 //! The agent's head: what to say and do. A mind is a synchronous machine; one task per call drives it and runs the tools that
 //! it asks for. It knows voice only through [`crate::voice::exchange`].
 
+pub mod end_of_turn;
 pub mod script;
 pub mod speech;
+pub mod understanding;
 
 use std::time::Instant;
 

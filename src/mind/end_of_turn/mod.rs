@@ -1,0 +1,56 @@
+//! Whether a caller has said all that he wants to say, from what was recognized of it so far. Silence alone does not tell: people
+//! pause in the middle of a sentence for as long as they do between two.
+
+mod backchannel;
+mod digits;
+mod lexicon;
+mod text;
+mod tokens;
+
+pub use backchannel::Backchannels;
+pub use text::TextEndOfTurn;
+
+/// Judges whether a turn is over.
+///
+/// A mind asks once for each change of the words, so an answer must not take longer than about a millisecond: what is
+/// slower delays the mind's other work in the same call. A model that hears (an ONNX file named by the agent's settings, for example) loads
+/// once for all calls, gives each call a value of this trait with the model's state of that call, and reads
+/// [`Heard::audio`]; where it needs longer than that, it scores on a thread of its own and answers with its latest score.
+pub trait EndOfTurn: Send {
+    /// How much this looks like something that was said to its end.
+    fn score(&mut self, heard: &Heard<'_>) -> Score;
+}
+
+/// What was heard of a turn so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Heard<'a> {
+    /// The words, as the recognizer wrote them: any script, with punctuation or without.
+    pub text: &'a str,
+    /// BCP 47 tag of the language, where the recognizer or the agent knows it. Helps with words that mean different things in Hindi
+    /// and English; callers mix the two.
+    pub language: Option<&'a str>,
+    /// The latest of the caller's audio, linear at 8 kHz; empty where nobody keeps it.
+    pub audio: &'a [i16],
+}
+
+/// 0: something is clearly missing. 1: clearly a whole sentence or answer. Always a number between the two.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub struct Score(f32);
+
+impl Score {
+    /// Nothing is known.
+    pub const UNKNOWN: Self = Self(0.5);
+
+    /// Brings `value` between 0 and 1; what is no number is [`Score::UNKNOWN`].
+    pub const fn new(value: f32) -> Self {
+        if value.is_nan() { Self::UNKNOWN } else { Self(value.clamp(0.0, 1.0)) }
+    }
+
+    /// The number.
+    pub const fn value(self) -> f32 {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests;

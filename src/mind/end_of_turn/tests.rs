@@ -1,0 +1,97 @@
+//! How well the text judges: sentences and beginnings of sentences in Hindi, Hinglish and English. What a caller says has no
+//! grammar to be held to, so the tests keep rates, not each line; the lines that fail are printed.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use super::*;
+
+/// How lines were judged, by whether they are said to their end.
+#[derive(Clone, Copy, Debug, Default)]
+struct Judged {
+    lines: u32,
+    complete: u32,
+    unfinished: u32,
+}
+
+/// Whole sentences, beginnings of some, and those that may be either.
+#[derive(Debug, Default)]
+struct Tally {
+    whole: Judged,
+    begun: Judged,
+    either: u32,
+}
+
+impl Tally {
+    fn of(list: &str) -> Self {
+        let mut tally = Self::default();
+        for line in list.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            let (label, text) = line.split_at(2);
+            let score = score(text);
+            let judged = match label {
+                "+ " => &mut tally.whole,
+                "- " => &mut tally.begun,
+                "? " => {
+                    tally.either += 1;
+                    continue;
+                }
+                other => panic!("{other:?} is no label"),
+            };
+            judged.lines += 1;
+            judged.complete += u32::from(score >= 0.7);
+            judged.unfinished += u32::from(score <= 0.3);
+            let is_wrong = if label == "+ " { score < 0.7 } else { score > 0.3 };
+            if is_wrong {
+                println!("{score:.2} {line}");
+            }
+        }
+        tally
+    }
+
+    /// Precision and recall, in per cent, of "complete" and of "unfinished".
+    fn rates(&self) -> [u32; 4] {
+        let per_cent = |part: u32, all: u32| part * 100 / all.max(1);
+        let (whole, begun) = (self.whole, self.begun);
+        [
+            per_cent(whole.complete, whole.complete + begun.complete),
+            per_cent(whole.complete, whole.lines),
+            per_cent(begun.unfinished, begun.unfinished + whole.unfinished),
+            per_cent(begun.unfinished, begun.lines),
+        ]
+    }
+}
+
+fn score(text: &str) -> f32 {
+    TextEndOfTurn.score(&Heard { text, ..Heard::default() }).value()
+}
+
+fn tell(name: &str, tally: &Tally) {
+    let [complete, found, unfinished, kept] = tally.rates();
+    println!(
+        "{name}: complete {complete} % right, {found} % found; unfinished {unfinished} % right, {kept} % found; {tally:?}"
+    );
+}
+
+#[test]
+fn sentences_are_told_from_their_beginnings() {
+    let known = Tally::of(include_str!("tests/sentences.txt"));
+    tell("known", &known);
+    let held_out = Tally::of(include_str!("tests/held_out.txt"));
+    tell("held out", &held_out);
+    let lines = |tally: &Tally| tally.whole.lines + tally.begun.lines + tally.either;
+    assert!(lines(&known) >= 110 && lines(&held_out) >= 40);
+    // The rules were made for the first list. The second one says what they are worth.
+    let at_least =
+        |rates: [u32; 4], least: [u32; 4]| rates.iter().zip(least).all(|(rate, least)| *rate >= least);
+    assert!(at_least(known.rates(), [98, 98, 98, 98]), "{:?}", known.rates());
+    assert!(at_least(held_out.rates(), [95, 92, 96, 86]), "{:?}", held_out.rates());
+}
+
+#[test]
+fn any_text_has_a_score() {
+    for text in ["", " ", "...", "?", "\u{93c}", "''", "\u{200d}", "🙂", "日本語", "a", "1", "।।", "İ", "é"]
+    {
+        let score = score(text);
+        assert!((0.0..=1.0).contains(&score), "{text}");
+    }
+    assert_eq!(Score::new(f32::NAN), Score::UNKNOWN);
+    assert_eq!((Score::new(-3.0).value(), Score::new(f32::INFINITY).value()), (0.0, 1.0));
+}

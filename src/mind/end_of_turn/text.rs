@@ -1,0 +1,475 @@
+//! A score from the words alone. Hindi ends its sentences with the verb, English begins them with it, and both say with
+//! their small words that something must follow; a number has as many digits as such numbers have.
+
+use super::digits::{self, Run};
+use super::lexicon::{ENGLISH, HINDI, Kind, PARTICLE_VERBS, PARTICLES, STEMS, has_finite_ending};
+use super::tokens::{Mark, tokens};
+use super::{EndOfTurn, Heard, Score};
+
+/// Judges by the text. Without state: one text always has one score.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TextEndOfTurn;
+
+impl EndOfTurn for TextEndOfTurn {
+    fn score(&mut self, heard: &Heard<'_>) -> Score {
+        let (words, mark) = tokens(heard.text);
+        if words.is_empty() {
+            return Score::UNKNOWN;
+        }
+        let language = Language::of(&words, heard.language);
+        Score::new(marked(Sentence { words: &words, language }.score(), mark))
+    }
+}
+
+/// Recognizers guess punctuation. It decides where the words leave it open, and turns no judgement of theirs round.
+fn marked(score: f32, mark: Mark) -> f32 {
+    match mark {
+        Mark::Stop if score >= NEUTRAL => score.max(LIKELY),
+        Mark::Open => score.min(NEUTRAL),
+        Mark::Stop | Mark::Bare => score,
+    }
+}
+
+/// The language whose grammar holds the sentence; its nouns may be of the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Language {
+    Hindi,
+    English,
+}
+
+impl Language {
+    fn of(words: &[String], hint: Option<&str>) -> Self {
+        if words.iter().any(|word| word.chars().any(|letter| ('\u{900}'..='\u{97f}').contains(&letter))) {
+            return Self::Hindi;
+        }
+        let (mut hindi, mut english) = (0, 0);
+        for word in words {
+            match (HINDI.kind(word), ENGLISH.kind(word)) {
+                (Some(Kind::Tag | Kind::Slot | Kind::Filler), _) | (Some(_), Some(_)) | (None, None) => {}
+                (Some(_), None) => hindi += 1,
+                (None, Some(Kind::Finite | Kind::Slot | Kind::Answer)) => {}
+                (None, Some(_)) => english += 1,
+            }
+        }
+        let is_hindi = match hint.map(|hint| hint.get(..2).unwrap_or(hint)) {
+            Some("en") => hindi > english,
+            Some("hi") => hindi >= english,
+            Some(_) | None => hindi > 0 && hindi >= english,
+        };
+        if is_hindi { Self::Hindi } else { Self::English }
+    }
+}
+
+/// Words in one grammar. Never empty.
+#[derive(Clone, Copy)]
+struct Sentence<'a> {
+    words: &'a [String],
+    language: Language,
+}
+
+impl<'a> Sentence<'a> {
+    fn score(self) -> f32 {
+        let kinds = || self.words.iter().map(|word| self.kind(word));
+        let is_answer = |kind| matches!(kind, Some(Kind::Answer | Kind::Tag | Kind::Filler));
+        let is_courtesy =
+            |word: &String| matches!(word.as_str(), "hai" | "you" | "bye" | "है" | "baat" | "so" | "much");
+        let answers = kinds().zip(self.words).all(|(kind, word)| is_answer(kind) || is_courtesy(word));
+        if answers
+            && kinds().any(|kind| kind == Some(Kind::Answer))
+            && kinds().next_back() != Some(Some(Kind::Filler))
+        {
+            return CLEAR;
+        }
+        let sentence = self.without_tags();
+        if let Some(score) = sentence.number() {
+            return score;
+        }
+        if sentence.awaits_value() {
+            return OPEN;
+        }
+        let score = match self.language {
+            Language::Hindi => sentence.hindi(),
+            Language::English => sentence.english(),
+        };
+        let is_asked_for = sentence.words.len() < self.words.len();
+        // "please" and "ji" are said at an end, if there may be one.
+        if is_asked_for && score > DOUBTFUL { score.max(LIKELY) } else { score }
+    }
+
+    fn kind(self, word: &str) -> Option<Kind> {
+        match self.language {
+            Language::English => ENGLISH.kind(word).or_else(|| HINDI.kind(word)),
+            Language::Hindi => HINDI.kind(word).or_else(|| {
+                let is_verb = has_finite_ending(word);
+                // Verbs of English are nouns there: "order cancel karo".
+                let is_noun = |kind: &Kind| matches!(kind, Kind::Finite | Kind::Wants | Kind::Object);
+                if is_verb { Some(Kind::Finite) } else { ENGLISH.kind(word).filter(|kind| !is_noun(kind)) }
+            }),
+        }
+    }
+
+    fn has(self, kind: Kind) -> bool {
+        self.words.iter().any(|word| self.kind(word) == Some(kind))
+    }
+
+    fn has_word(self, words: &[&str]) -> bool {
+        self.words.iter().any(|word| words.contains(&word.as_str()))
+    }
+
+    fn last(self) -> &'a str {
+        self.words.last().map_or("", String::as_str)
+    }
+
+    fn before_last(self) -> Option<&'a str> {
+        self.words.len().checked_sub(2).and_then(|at| self.words.get(at)).map(String::as_str)
+    }
+
+    fn without_last(self) -> Self {
+        Self { words: &self.words[..self.words.len() - 1], ..self }
+    }
+
+    fn without_tags(self) -> Self {
+        let mut rest = self;
+        while rest.words.len() > 1 && rest.kind(rest.last()) == Some(Kind::Tag) {
+            rest = rest.without_last();
+        }
+        rest
+    }
+
+    /// A number that is being read out, or was.
+    fn number(self) -> Option<f32> {
+        let Run { digits, words, is_open } = digits::trailing(self.words)?;
+        let is_all = words == self.words.len();
+        let follows_stem = self.before_last().is_some_and(|before| STEMS.contains(&before));
+        if is_open {
+            return Some(OPEN);
+        }
+        if words == 1
+            && matches!(self.last(), "do" | "दो")
+            && (follows_stem || self.language == Language::English)
+        {
+            return None;
+        }
+        if words == 1 && digits == 1 {
+            // "one" of three, a key said aloud, or the first of ten digits; "ek" before a noun, "the other one" behind all.
+            return is_all.then_some(NEUTRAL);
+        }
+        let is = |names: &[&str]| self.has_word(names);
+        Some(match digits {
+            10.. => CLEAR,
+            _ if is(&["fone", "mobile", "contact", "vhatsap", "मोबाइल", "फोन", "व्हाट्सएप"]) => {
+                OPEN
+            }
+            6 if is(&["otp", "pin", "pincode", "code", "ओटीपी", "पिन", "पिनकोड", "कोड"]) => {
+                LIKELY
+            }
+            4 if is(&["otp", "pin", "code", "ओटीपी", "पिन", "कोड"]) => NEUTRAL,
+            6.. if is(&["order", "ऑर्डर", "आर्डर"]) => NEUTRAL,
+            4.. if is(&["order", "ऑर्डर", "आर्डर"]) => DOUBTFUL,
+            _ if is(NUMBERED) => OPEN,
+            _ if self.is_named_before(words) => OPEN,
+            4 | 6 => DOUBTFUL,
+            _ if is_all => OPEN,
+            _ => DOUBTFUL,
+        })
+    }
+
+    /// "It is 98765".
+    fn is_named_before(self, words: usize) -> bool {
+        let before = self.words.len().checked_sub(words + 1).and_then(|at| self.words.get(at));
+        before.is_some_and(|word| matches!(word.as_str(), "is" | "its" | "hai" | "है"))
+    }
+
+    /// "My order number is": what has a value was named, and the value not yet said.
+    fn awaits_value(self) -> bool {
+        let is_opening = |word: &String| {
+            matches!(self.kind(word), Some(Kind::Answer | Kind::Filler | Kind::Tag | Kind::Joins))
+                && !word.starts_with("mat")
+        };
+        let start = self.words.iter().position(|word| !is_opening(word)).unwrap_or(self.words.len());
+        let rest = &self.words[start..];
+        let is_copula =
+            |word: &String| matches!(word.as_str(), "hai" | "is" | "tha" | "vas" | "he" | "है" | "था");
+        let named = match rest.split_last() {
+            Some((last, named)) if is_copula(last) => named,
+            Some(_) | None => rest,
+        };
+        let Some((slot, before)) = named.split_last() else { return false };
+        let is_slot = matches!(self.kind(slot), Some(Kind::Slot));
+        let is_named = |word: &String| {
+            let is_thing = self.kind(word).is_none() || self.kind(word) == Some(Kind::Slot);
+            self.kind(word) == Some(Kind::Owns) || is_thing && digits::digits(word) == 0
+        };
+        is_slot && before.len() <= MAX_NAME_WORDS && before.iter().all(is_named)
+    }
+
+    fn hindi(self) -> f32 {
+        let last = self.last();
+        let before = self.before_last();
+        let before_kind = before.and_then(|word| self.kind(word));
+        let is_after_stem = before.is_some_and(|word| STEMS.contains(&word));
+        if is_after_stem
+            && matches!(last, "do" | "दो" | "lo" | "लो" | "dena" | "देना" | "lena" | "लेना" | "na" | "ke")
+        {
+            return if last == "ke" { OPEN } else { CLEAR };
+        }
+        match self.kind(last) {
+            Some(Kind::Finite) => self.hindi_verb_last(before, before_kind),
+            Some(Kind::Joins | Kind::Owns | Kind::Subject | Kind::Filler) => OPEN,
+            Some(Kind::Place | Kind::HalfVerb | Kind::Auxiliary) => LACKING,
+            Some(Kind::Infinitive) if self.has_word(WISHERS) => LACKING,
+            Some(Kind::Infinitive) => NEUTRAL,
+            // "Kya hai ye", but "mujhe ye".
+            Some(Kind::Points) => {
+                if before_kind == Some(Kind::Finite) {
+                    LIKELY
+                } else {
+                    LACKING
+                }
+            }
+            Some(Kind::Asks) if before_kind == Some(Kind::Finite) => CLEAR,
+            Some(Kind::Asks) if self.words.len() == 1 => LIKELY,
+            Some(Kind::Asks) => LACKING,
+            // "Abhi tak nahi": the verb may be left out, or come.
+            Some(Kind::Answer) => {
+                if before_kind == Some(Kind::Finite) {
+                    LIKELY
+                } else {
+                    NEUTRAL
+                }
+            }
+            Some(Kind::Tag | Kind::Slot | Kind::Object | Kind::Wants) | None => self.hindi_noun_last(),
+        }
+    }
+
+    fn hindi_verb_last(self, before: Option<&str>, before_kind: Option<Kind>) -> f32 {
+        // "Baat ye hai": what it is comes now.
+        if before_kind == Some(Kind::Points) && self.words.len() > 2 && !self.has(Kind::Asks) {
+            return LACKING;
+        }
+        let begins = self.words.iter().position(|word| OPENERS.contains(&word.as_str()));
+        if let Some(at) = begins {
+            let answered = self.words[at + 1..].iter().any(|word| ANSWERERS.contains(&word.as_str()));
+            return if answered { LIKELY } else { LACKING };
+        }
+        if self.words.len() == 1
+            && !has_finite_ending(self.last())
+            && matches!(self.last(), "hai" | "है" | "tha" | "था")
+        {
+            return NEUTRAL;
+        }
+        let is_half = before.is_some_and(|word| ENGLISH.kind(word) == Some(Kind::Wants));
+        if is_half { LIKELY } else { CLEAR }
+    }
+
+    /// A noun at the end: said behind its verb, or before it.
+    fn hindi_noun_last(self) -> f32 {
+        let kinds: Vec<Option<Kind>> = self.words.iter().map(|word| self.kind(word)).collect();
+        let verb = kinds.iter().rposition(|kind| *kind == Some(Kind::Finite));
+        if let Some(verb) = verb {
+            let behind = &kinds[verb + 1..];
+            let is_new =
+                behind.iter().any(|kind| matches!(kind, Some(Kind::Joins | Kind::Subject | Kind::Place)));
+            let owns = behind.contains(&Some(Kind::Owns));
+            let is_short = behind.len() <= 3 && !is_new && (!owns || self.has(Kind::Asks));
+            return if is_short { LIKELY } else { DOUBTFUL };
+        }
+        let named = kinds.iter().position(|kind| *kind == Some(Kind::Slot));
+        if named.is_some_and(|at| at + 1 < kinds.len()) && self.has(Kind::Owns) {
+            // "Mera naam Rahul".
+            return LIKELY;
+        }
+        let leans = |kind: &Option<Kind>| {
+            matches!(
+                kind,
+                Some(
+                    Kind::Subject
+                        | Kind::Owns
+                        | Kind::Place
+                        | Kind::Joins
+                        | Kind::Points
+                        | Kind::Asks
+                        | Kind::HalfVerb
+                )
+            )
+        };
+        if kinds.iter().any(leans) {
+            LACKING
+        } else if kinds.len() <= 3 {
+            NEUTRAL
+        } else {
+            DOUBTFUL
+        }
+    }
+
+    fn english(self) -> f32 {
+        let last = self.last();
+        let before = self.before_last();
+        let before_kind = before.and_then(|word| self.kind(word));
+        let is_question = self.has(Kind::Asks);
+        let is_confirmed = self.words.len() <= 5
+            && self.words.first().is_some_and(|word| self.kind(word) == Some(Kind::Answer));
+        match self.kind(last) {
+            Some(Kind::Joins | Kind::Filler) => OPEN,
+            _ if self.ends_in_particle() => LIKELY,
+            _ if self.is_question_begun() => OPEN,
+            None if last == "not" => {
+                if is_confirmed || is_question {
+                    LIKELY
+                } else {
+                    LACKING
+                }
+            }
+            Some(Kind::Place) => {
+                if is_question && self.words.len() > 2 {
+                    NEUTRAL
+                } else {
+                    OPEN
+                }
+            }
+            Some(Kind::Owns) => OPEN,
+            Some(Kind::Subject) => OPEN,
+            Some(Kind::Points) => {
+                let is_clause = last == "that" && before.is_some_and(|word| SAYERS.contains(&word));
+                let has_verb = self.has(Kind::Finite) || self.has(Kind::Wants) || self.has(Kind::Auxiliary);
+                if is_clause || !has_verb { OPEN } else { LIKELY }
+            }
+            Some(Kind::Auxiliary) if is_confirmed => LIKELY,
+            Some(Kind::Auxiliary) if is_question && before_kind != Some(Kind::Asks) => NEUTRAL,
+            Some(Kind::Auxiliary) => OPEN,
+            Some(Kind::Wants) if is_question => LIKELY,
+            Some(Kind::Wants) => {
+                if is_confirmed {
+                    NEUTRAL
+                } else {
+                    OPEN
+                }
+            }
+            Some(Kind::Asks) => {
+                if self.words.len() == 1 {
+                    LIKELY
+                } else {
+                    LACKING
+                }
+            }
+            Some(Kind::Answer) => LIKELY,
+            Some(
+                Kind::Finite | Kind::Infinitive | Kind::HalfVerb | Kind::Tag | Kind::Slot | Kind::Object,
+            )
+            | None => self.english_content(),
+        }
+    }
+
+    /// "Call me back", "come in".
+    fn ends_in_particle(self) -> bool {
+        let reach = if CLOSE_PARTICLES.contains(&self.last()) { 1 } else { 3 };
+        let mut near = self.words.iter().rev().skip(1).take(reach);
+        PARTICLES.contains(&self.last()) && near.any(|word| PARTICLE_VERBS.contains(&word.as_str()))
+    }
+
+    /// "When will it": the verb has to follow.
+    fn is_question_begun(self) -> bool {
+        let (last, before) = (self.last(), self.before_last());
+        if self.words.first().is_some_and(|word| self.kind(word) == Some(Kind::Answer)) {
+            return false;
+        }
+        let is_pronoun = matches!(self.kind(last), Some(Kind::Object | Kind::Points));
+        let has_verb = self.has(Kind::Finite) || self.has(Kind::Wants);
+        let is_asked = is_pronoun && !has_verb && before.is_some_and(|word| HELPERS.contains(&word));
+        let is_offered = matches!(last, "me" | "us") && before.is_some_and(|word| GIVERS.contains(&word));
+        is_asked || is_offered || matches!(last, "does" | "did") && self.has(Kind::Asks) && !has_verb
+    }
+
+    /// A word with a meaning of its own at the end: a sentence if there is a verb, and no clause that only prepares another.
+    fn english_content(self) -> f32 {
+        let verbs = self
+            .words
+            .iter()
+            .filter(|word| matches!(self.kind(word), Some(Kind::Finite | Kind::Wants)))
+            .count();
+        let has_verb = verbs > 0 || self.has(Kind::Auxiliary);
+        let kind_of = |at: usize| self.words.get(at).and_then(|word| self.kind(word));
+        let first = self.words.first().map_or("", String::as_str);
+        let prepares = matches!(first, "if" | "vhile" | "although" | "since" | "unless")
+            || first == "vhen" && kind_of(1) != Some(Kind::Auxiliary);
+        if prepares && verbs < 2 {
+            return LACKING;
+        }
+        if has_verb {
+            LIKELY
+        } else if kind_of(0) == Some(Kind::Owns) || kind_of(0) == Some(Kind::Subject) {
+            LACKING
+        } else {
+            NEUTRAL
+        }
+    }
+}
+
+/// Something must follow.
+const OPEN: f32 = 0.1;
+/// Something should.
+const LACKING: f32 = 0.25;
+/// Rather not over.
+const DOUBTFUL: f32 = 0.4;
+const NEUTRAL: f32 = 0.5;
+/// Rather over.
+const LIKELY: f32 = 0.75;
+/// A whole sentence or answer.
+const CLEAR: f32 = 0.9;
+
+/// Auxiliary verbs that leave the meaning to another verb.
+const HELPERS: &[&str] = &["vil", "vould", "can", "could", "do", "does", "did", "should", "shal", "may"];
+/// "Tell me" what.
+const GIVERS: &[&str] = &["let", "lets", "tel", "give", "shov", "get"];
+/// "That" behind them begins a clause.
+const SAYERS: &[&str] = &[
+    "said",
+    "say",
+    "says",
+    "saying",
+    "told",
+    "tel",
+    "think",
+    "thought",
+    "knov",
+    "nev",
+    "knev",
+    "hope",
+    "believe",
+    "see",
+    "understand",
+];
+/// These stand right behind their verb.
+const CLOSE_PARTICLES: &[&str] = &["in", "on", "by", "over", "through", "of"];
+
+/// What is numbered, and read out digit by digit.
+const NUMBERED: &[&str] = &[
+    "number",
+    "nambar",
+    "id",
+    "acount",
+    "tracking",
+    "reference",
+    "otp",
+    "pin",
+    "pincode",
+    "code",
+    "order",
+    "नंबर",
+    "नम्बर",
+    "आईडी",
+    "ओटीपी",
+    "पिन",
+    "पिनकोड",
+    "कोड",
+    "ऑर्डर",
+];
+/// Between a possessive and what has the value: "my registered mobile".
+const MAX_NAME_WORDS: usize = 4;
+/// Who wishes "karna" has yet to say "hai".
+const WISHERS: &[&str] = &["mujhe", "muje", "hume", "humko", "mujhko", "hamein", "मुझे", "हमें", "मुझको"];
+/// Clauses that prepare another one.
+const OPENERS: &[&str] = &["agar", "jab", "jo", "jise", "jaise", "jisne", "अगर", "जब", "जो", "जैसे", "जिसने"];
+/// Which begins so.
+const ANSWERERS: &[&str] =
+    &["to", "toh", "tab", "vo", "voh", "us", "use", "usko", "तो", "तब", "वो", "वह", "उसे", "उसको"];
