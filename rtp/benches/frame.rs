@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use caly_rtp::codec::Codec;
 use caly_rtp::codec::conceal::Concealer;
-use caly_rtp::frame::{FRAME, FRAME_SAMPLES};
+use caly_rtp::echo::EchoCanceller;
+use caly_rtp::frame::{FRAME, FRAME_SAMPLES, MediaTime};
 use caly_rtp::jitter::{JitterBuffer, JitterConfig, Release};
 use caly_rtp::latch::LatchPolicy;
 use caly_rtp::packet::{Packet, PayloadType, RtpTime, SeqNo, Ssrc};
@@ -118,6 +119,40 @@ fn playout(criterion: &mut Criterion) {
     });
 }
 
+fn echo(criterion: &mut Criterion) {
+    // Noise in bursts, sent and coming back 20 dB softer after 200 ms; or nothing but the caller's own.
+    let mut state = 1_u32;
+    let mut noise = |amplitude: i32, syllable: usize| -> Vec<i16> {
+        (0..100 * FRAME_SAMPLES)
+            .map(|n| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let loud = if (n * n / syllable).is_multiple_of(3) { 20 } else { 1 };
+                (((state >> 16) as i32 - 32_768) * amplitude / loud / 32_768) as i16
+            })
+            .collect()
+    };
+    let (sent, other) = (noise(9_000, 2_000_000), noise(3_000, 3_137_000));
+    for (name, has_echo) in [("echo: search", false), ("echo: cancel", true)] {
+        criterion.bench_function(name, |bencher| {
+            let mut canceller = EchoCanceller::new();
+            let mut n = 0;
+            let mut tick = || {
+                let at = n % 100 * FRAME_SAMPLES;
+                let back = (n + 90) % 100 * FRAME_SAMPLES;
+                let mut frame: [i16; FRAME_SAMPLES] =
+                    std::array::from_fn(|k| if has_echo { sent[back + k] / 10 } else { other[at + k] });
+                let level = canceller.hear(MediaTime(n as u64 * 160), black_box(&mut frame));
+                canceller.send(sent[at..at + FRAME_SAMPLES].try_into().unwrap());
+                n += 1;
+                (level, canceller.path().is_some())
+            };
+            let found = (0..500).any(|_| tick().1);
+            assert_eq!(found, has_echo);
+            bencher.iter(tick);
+        });
+    }
+}
+
 fn whole(criterion: &mut Criterion) {
     for (name, release) in [("echo, paced", Release::Paced), ("echo, in order", Release::InOrder)] {
         criterion.bench_function(&format!("whole frame: {name}"), |bencher| {
@@ -202,5 +237,5 @@ fn peer_address() -> SocketAddr {
     SocketAddr::from(([198, 51, 100, 7], 4_000))
 }
 
-criterion_group!(benches, wire, jitter, codec, concealment, playout, whole);
+criterion_group!(benches, wire, jitter, codec, concealment, playout, echo, whole);
 criterion_main!(benches);

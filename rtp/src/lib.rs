@@ -2,9 +2,12 @@
 
 pub mod codec;
 pub mod dtmf;
+pub mod echo;
+mod fft;
 pub mod frame;
 pub mod jitter;
 pub mod latch;
+pub mod level;
 pub mod packet;
 pub mod playout;
 pub mod quality;

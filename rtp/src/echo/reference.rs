@@ -1,0 +1,124 @@
+//! What was sent, for as long as its echo may take to come back, and where on that time line the caller's frames belong.
+
+use crate::frame::{FRAME_SAMPLES, MediaTime};
+
+/// The last 960 ms that were sent. Places count samples since the first.
+#[derive(Debug)]
+pub(super) struct Reference {
+    samples: Box<[i16; RING]>,
+    /// Where the next sample goes.
+    end: u64,
+}
+
+impl Reference {
+    pub(super) fn new() -> Self {
+        Self { samples: Box::new([0; RING]), end: 0 }
+    }
+
+    pub(super) fn end(&self) -> u64 {
+        self.end
+    }
+
+    pub(super) fn push(&mut self, frame: &[i16; FRAME_SAMPLES]) {
+        let at = (self.end % RING as u64) as usize;
+        self.samples[at..at + FRAME_SAMPLES].copy_from_slice(frame);
+        self.end += FRAME_SAMPLES as u64;
+    }
+
+    /// The samples that end before `end`; what is not known, or not any more, is silence.
+    pub(super) fn before(&self, end: u64, out: &mut [f32]) {
+        let oldest = self.end.saturating_sub(RING as u64);
+        let from = end.checked_sub(out.len() as u64);
+        let Some(from) = from.filter(|&from| from >= oldest && end <= self.end) else {
+            let start = i128::from(end) - out.len() as i128;
+            for (n, out) in out.iter_mut().enumerate() {
+                let known = u64::try_from(start + n as i128).ok();
+                let known = known.filter(|place| (oldest..self.end).contains(place));
+                *out = known.map_or(0.0, |place| f32::from(self.samples[(place % RING as u64) as usize]));
+            }
+            return;
+        };
+        let at = (from % RING as u64) as usize;
+        let first = (RING - at).min(out.len());
+        let (head, tail) = out.split_at_mut(first);
+        for (out, &sample) in head.iter_mut().zip(&self.samples[at..]) {
+            *out = f32::from(sample);
+        }
+        for (out, &sample) in tail.iter_mut().zip(self.samples.iter()) {
+            *out = f32::from(sample);
+        }
+    }
+}
+
+/// Puts the caller's frames on the time line of what was sent, by their own media time: what the network does to the way here
+/// moves nothing then, only what the echo's way really took does.
+#[derive(Debug, Default)]
+pub(super) struct Alignment {
+    last: Option<Last>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Last {
+    media_time: MediaTime,
+    place: u64,
+}
+
+impl Alignment {
+    /// Where the first sample of a frame of the caller lies, when so many samples have been sent; and whether that continues what
+    /// came before.
+    pub(super) fn place(&mut self, media_time: MediaTime, sent: u64) -> (u64, bool) {
+        let continued = self.last.map(|last| {
+            let step = media_time.0.wrapping_sub(last.media_time.0);
+            // A source that does not count its samples sends them one after the other.
+            let step = if (1..=LONGEST_STEP).contains(&step) { step } else { FRAME_SAMPLES as u64 };
+            last.place + step
+        });
+        let continued =
+            continued.filter(|place| (sent.saturating_sub(FURTHEST)..=sent + FURTHEST).contains(place));
+        let place = continued.unwrap_or(sent);
+        self.last = Some(Last { media_time, place });
+        (place, continued.is_some())
+    }
+}
+
+/// A whole number of frames.
+const RING: usize = 48 * FRAME_SAMPLES;
+/// 1 s of media time that is missing.
+const LONGEST_STEP: u64 = 8_000;
+/// 200 ms: the network's jitter is less; who is further off counts in another way than before.
+const FURTHEST: u64 = 1_600;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_sent_is_found_again_and_what_is_unknown_is_silence() {
+        let mut reference = Reference::new();
+        for n in 0..60_i16 {
+            reference.push(&[n + 1; FRAME_SAMPLES]);
+        }
+        let mut out = [0.0; 320];
+        reference.before(9_600, &mut out);
+        assert!(out[..160].iter().all(|&x| x == 59.0) && out[160..].iter().all(|&x| x == 60.0));
+        reference.before(9_680, &mut out);
+        assert!(out[80..240].iter().all(|&x| x == 60.0) && out[240..].iter().all(|&x| x == 0.0));
+        reference.before(RING as u64, &mut out);
+        assert!(out.iter().all(|&x| x == 47.0 || x == 48.0), "around the end of the ring");
+        reference.before(9_600 - RING as u64 + 160, &mut out);
+        assert!(out[..160].iter().all(|&x| x == 0.0) && out[160..].iter().all(|&x| x == 13.0));
+        reference.before(10, &mut out);
+        assert!(out.iter().all(|&x| x == 0.0));
+    }
+
+    #[test]
+    fn frames_lie_where_their_media_time_says_however_they_arrive() {
+        let mut alignment = Alignment::default();
+        assert_eq!(alignment.place(MediaTime(500), 1_600), (1_600, false));
+        assert_eq!(alignment.place(MediaTime(660), 2_240), (1_760, true), "late");
+        assert_eq!(alignment.place(MediaTime(980), 2_240), (2_080, true), "one was lost");
+        assert_eq!(alignment.place(MediaTime(980), 2_240), (2_240, true), "without media time");
+        assert_eq!(alignment.place(MediaTime(9_000_000), 2_400), (2_400, true), "a jump is no time");
+        assert_eq!(alignment.place(MediaTime(9_000_160), 90_000), (90_000, false), "nobody is so late");
+    }
+}
