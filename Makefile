@@ -3,6 +3,7 @@
 #   make run     build and run the server        ARGS="--sip 127.0.0.1:5080 ..." adds flags
 #   make test    every test, then the fuzzers    FUZZ_SECONDS=60 fuzzes longer
 #   make bench   what a frame and a call cost
+#   make voice-eval  how agents take turns   ARGS="--seed 2 --conditions clean,echo-30" picks
 #   make lint    formatting, clippy, documentation, dependencies, layering
 #   make fuzz    the fuzzers alone               FUZZ_SECONDS=600 for ten minutes each
 
@@ -12,7 +13,7 @@ ARGS ?=
 FUZZ_SECONDS ?= 5
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench lint fuzz
+.PHONY: help run test bench voice-eval lint fuzz
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -29,6 +30,10 @@ test:
 bench:
 	@scripts/setup.sh build bench
 	$(CARGO) bench --workspace --locked --bench '*'
+
+voice-eval:
+	@scripts/setup.sh build voice-eval
+	$(CARGO) run --release --locked --bin caly -- voice-eval $(ARGS)
 
 lint:
 	@scripts/setup.sh build lint

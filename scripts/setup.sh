@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # scripts/setup.sh NEED... - installs what a make target needs and this machine lacks, and says what it installs.
-# Needs: build, test, bench, fuzz, lint, fixtures. Meant for Debian 12 with Rust and root; elsewhere it prints what to install
+# Needs: build, test, bench, voice-eval, fuzz, lint, fixtures. Meant for Debian 12 with Rust and root; elsewhere it prints what to install
 # and stops.
 set -euo pipefail
 
@@ -16,6 +16,8 @@ main() {
             # Real SIP peers, a synthetic voice, a network namespace of the tests' own.
             test) packages+=(sip-tester baresip-core espeak-ng iproute2 util-linux) ;;
             bench) packages+=(sip-tester) ;;
+            # The callers' voices.
+            voice-eval) packages+=(espeak-ng) ;;
             # dumpcap, editcap and mergecap.
             fixtures) packages+=(tshark sox) ;;
             # libFuzzer is C++.

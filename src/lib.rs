@@ -11,6 +11,7 @@ pub mod capture;
 pub mod cli;
 pub mod config;
 pub mod engine;
+pub mod eval;
 pub mod mind;
 pub mod prompt;
 pub mod recorder;

@@ -17,9 +17,16 @@ fn stderr(output: &Output) -> &str {
 
 #[test]
 fn every_help_page_tells_the_exit_codes() {
-    for command in
-        [&[][..], &["serve"], &["call"], &["check"], &["prompts"], &["calls", "ls"], &["calls", "show"]]
-    {
+    for command in [
+        &[][..],
+        &["serve"],
+        &["call"],
+        &["check"],
+        &["prompts"],
+        &["voice-eval"],
+        &["calls", "ls"],
+        &["calls", "show"],
+    ] {
         let output = caly(&[command, &["--help"]].concat());
         assert_eq!(output.status.code(), Some(0), "{command:?}");
         assert!(stdout(&output).contains("Exit codes:\n  0  done\n"), "{command:?}: {}", stdout(&output));

@@ -39,6 +39,7 @@ const TABLE: &[Row] = &[
             "src/agent/",
             "src/call/",
             "src/engine/",
+            "src/eval/",
             "src/voice/",
             "src/cli/call/",
             "src/prompt/",

@@ -44,6 +44,9 @@ pub enum Command {
     /// Run a captured call again, without a network, and keep its events and its recording
     #[command(after_help = EXIT_CODES)]
     Replay(ReplayArgs),
+    /// Measure how agents take turns with callers, on a labelled set of synthetic ones or on one's own (needs espeak-ng)
+    #[command(after_help = EXIT_CODES)]
+    VoiceEval(VoiceEvalArgs),
     /// Look at the calls that the server has handled
     #[command(after_help = EXIT_CODES)]
     Calls(CallsArgs),
@@ -155,6 +158,42 @@ pub struct ReplayArgs {
     /// With --rtp: the payload type of the keys (RFC 4733)
     #[arg(long, value_name = "TYPE", default_value_t = 101, requires = "rtp", value_parser = clap::value_parser!(u8).range(96..=127))]
     pub dtmf_pt: u8,
+}
+
+/// `caly voice-eval`.
+#[derive(Debug, Args)]
+pub struct VoiceEvalArgs {
+    /// A set of sounds with labels, NAME.wav beside NAME.toml [default: the synthetic one, which is made from the seed]
+    #[arg(value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+
+    /// Write the synthetic set into DIR, to be listened to or changed, and measure nothing (about 1 GB)
+    #[arg(long, requires = "dir")]
+    pub make: bool,
+
+    /// The folder for report.json, report.md, trials.jsonl and the plots
+    #[arg(long, value_name = "DIR", default_value = "voice-eval")]
+    pub out: PathBuf,
+
+    /// The seed of the set, of the network and of the recognizer
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+
+    /// Only these conditions, with commas between them (clean,babble-10)
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub conditions: Vec<String>,
+
+    /// A few trials of each kind: enough to see that something broke, too few for figures
+    #[arg(long)]
+    pub small: bool,
+
+    /// Agents without a recognizer
+    #[arg(long)]
+    pub no_words: bool,
+
+    /// What the figures have to be (TOML) [default: what comes with the program]
+    #[arg(long, value_name = "FILE")]
+    pub thresholds: Option<PathBuf>,
 }
 
 /// `caly calls`.

@@ -11,10 +11,11 @@ mod replay;
 mod secret;
 mod serve;
 mod usage;
+mod voice_eval;
 
 pub use args::{
     CallArgs, CallsArgs, CallsCommand, CallsLsArgs, CallsShowArgs, CheckArgs, Cli, Command, DEFAULT_DATA_DIR,
-    PromptsArgs, ReplayArgs, ServeArgs,
+    PromptsArgs, ReplayArgs, ServeArgs, VoiceEvalArgs,
 };
 pub use output::{Failure, FailureKind, Format, Output, Style};
 pub use usage::{Usage, parse};
@@ -30,6 +31,7 @@ pub fn run(command: &Command, out: &mut Output<'_>) -> Result<(), Failure> {
         Command::Check(args) => check::run(args, out),
         Command::Prompts(args) => prompts::run(args, out),
         Command::Replay(args) => replay::run(args, out),
+        Command::VoiceEval(args) => voice_eval::run(args, out),
         Command::Calls(args) => calls::run(args, out),
     }
 }

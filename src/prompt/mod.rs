@@ -15,3 +15,4 @@ pub use espeak::{Espeak, EspeakError, Voice};
 pub use folder::{FolderError, Written, write};
 pub use library::{Library, LoadReport, Missing, load, unrendered};
 pub use line::{Line, lines_of};
+pub use shipped::shipped_clips;

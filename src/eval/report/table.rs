@@ -1,0 +1,138 @@
+//! The figures as tables for people: plain text that is a table in Markdown too.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::{Figures, Report, Share};
+
+/// All tables of a run.
+pub fn table(report: &Report) -> String {
+    let mut text = String::new();
+    for (title, columns) in [
+        ("Interruptions, ms from the first sound until the agent is changed on the wire", INTERRUPTIONS),
+        ("False alarms while the agent talks, and what listeners say", FALSE_ALARMS),
+        ("Answers: the agent took the turn in a pause, and ms until it answered", ANSWERS),
+    ] {
+        let rows: Vec<Vec<String>> = report
+            .conditions
+            .iter()
+            .filter(|figures| columns.iter().skip(1).any(|(_, cell)| cell(figures) != NONE))
+            .map(|figures| columns.iter().map(|(_, cell)| cell(figures)).collect())
+            .collect();
+        let heads: Vec<&str> = columns.iter().map(|(head, _)| *head).collect();
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "{title}\n\n{}", lined_up(&heads, &rows));
+    }
+    text
+}
+
+type Cell = fn(&Figures) -> String;
+
+const INTERRUPTIONS: &[(&str, Cell)] = &[
+    ("condition", |f| f.condition.clone()),
+    ("n", |f| if f.duck.count == 0 { NONE.to_owned() } else { f.duck.count.to_string() }),
+    ("duck p50", |f| ms(f.duck.p50)),
+    ("p95", |f| ms(f.duck.p95)),
+    ("<= 120", |f| percent(f.duck_within_120)),
+    ("pause p50", |f| ms(f.pause.p50)),
+    ("p95", |f| ms(f.pause.p95)),
+    ("<= 250", |f| percent(f.pause_within_250)),
+    ("stop p50", |f| ms(f.stop.p50)),
+    ("p95", |f| ms(f.stop.p95)),
+    ("missed", |f| share(f.missed_interruptions)),
+    ("dB off", |f| number(f.duck_error_db, 2)),
+];
+
+const FALSE_ALARMS: &[(&str, Cell)] = &[
+    ("condition", |f| f.condition.clone()),
+    ("min", |f| number((f.talked_min > 0.0).then_some(f.talked_min), 1)),
+    ("ducks/min", |f| number(f.false_ducks_per_min, 2)),
+    ("pauses/min", |f| number(f.false_pauses_per_min, 2)),
+    ("stops/min", |f| number(f.false_stops_per_min, 2)),
+    ("backchannel stops", |f| share(f.stopped_by_backchannel)),
+    ("cough stops", |f| share(f.stopped_by_noise)),
+    ("wrong resumes", |f| share(f.wrong_resumes)),
+    ("repeats", |f| ms(f.repeated_max)),
+    ("skips", |f| ms(f.skipped_max)),
+    ("false turns/min", |f| number(f.false_turns_per_min, 2)),
+];
+
+const ANSWERS: &[(&str, Cell)] = &[
+    ("condition", |f| f.condition.clone()),
+    ("cut 200", |f| cut(&f.cut_pauses, 200)),
+    ("300", |f| cut(&f.cut_pauses, 300)),
+    ("500", |f| cut(&f.cut_pauses, 500)),
+    ("700", |f| cut(&f.cut_pauses, 700)),
+    ("1000", |f| cut(&f.cut_pauses, 1000)),
+    ("lead-in 700", |f| cut(&f.cut_lead_ins, 700)),
+    ("1000", |f| cut(&f.cut_lead_ins, 1000)),
+    ("1300", |f| cut(&f.cut_lead_ins, 1300)),
+    ("digits 500", |f| cut(&f.cut_digits, 500)),
+    ("700", |f| cut(&f.cut_digits, 700)),
+    ("talked over", |f| share(f.talked_over)),
+    ("wait p50", |f| ms(f.sentence_wait.p50)),
+    ("p95", |f| ms(f.sentence_wait.p95)),
+    ("digits p50", |f| ms(f.digits_wait.p50)),
+    ("longest", |f| ms(f.longest_wait)),
+    ("never", |f| share(f.unanswered)),
+];
+
+fn ms(value: Option<f32>) -> String {
+    number(value, 0)
+}
+
+fn number(value: Option<f32>, digits: usize) -> String {
+    value.map_or(NONE.to_owned(), |value| format!("{value:.digits$}"))
+}
+
+fn percent(share: Share) -> String {
+    share.part().map_or(NONE.to_owned(), |part| format!("{:.0} %", 100.0 * part))
+}
+
+fn share(share: Share) -> String {
+    if share.of == 0 { NONE.to_owned() } else { format!("{}/{}", share.count, share.of) }
+}
+
+fn cut(cuts: &BTreeMap<u32, Share>, pause_ms: u32) -> String {
+    cuts.get(&pause_ms).map_or(NONE.to_owned(), |cut| percent(*cut))
+}
+
+/// A table whose columns are as wide as their longest cell.
+fn lined_up(heads: &[&str], rows: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(String::len);
+        cells.chain([heads[column].len(), 3]).max().unwrap_or(3)
+    };
+    let widths: Vec<usize> = (0..heads.len()).map(width).collect();
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let padded = cells.zip(&widths).enumerate().map(|(n, (cell, width))| {
+            if n == 0 { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+        });
+        format!("| {} |\n", padded.collect::<Vec<_>>().join(" | "))
+    };
+    let rule: Vec<String> = widths.iter().map(|width| "-".repeat(*width)).collect();
+    let mut text = line(&mut heads.iter().copied());
+    text += &line(&mut rule.iter().map(String::as_str));
+    for row in rows {
+        text += &line(&mut row.iter().map(String::as_str));
+    }
+    text
+}
+
+const NONE: &str = "-";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_lined_up_and_is_markdown() {
+        let rows =
+            vec![vec!["clean".to_owned(), "41".to_owned()], vec!["babble-10".to_owned(), "-".to_owned()]];
+        let text = lined_up(&["condition", "p50"], &rows);
+        assert_eq!(
+            text,
+            "| condition | p50 |\n| --------- | --- |\n| clean     |  41 |\n| babble-10 |   - |\n"
+        );
+    }
+}
