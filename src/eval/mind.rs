@@ -9,7 +9,7 @@ use rtrb::Producer;
 use super::labels::AgentPart;
 use super::recognizer::Recognizer;
 use crate::agent::{MindGone, MindLine, NotSent};
-use crate::voice::exchange::{Interruption, MindCommand, UtteranceId, VoiceEvent};
+use crate::voice::exchange::{Interruption, MindCommand, UtteranceId, VoiceEvent, YieldsTo};
 
 /// What the agents of all trials say.
 #[derive(Clone, Debug)]
@@ -130,7 +130,7 @@ impl TrialMind {
         let samples = unsaid[..count].to_vec();
         saying.sent += count;
         self.sent += count as u64;
-        Some(MindCommand::Speak { utterance, samples })
+        Some(MindCommand::Speak { utterance, samples, yields_to: YieldsTo::ANYTHING })
     }
 }
 

@@ -53,9 +53,29 @@ impl Recognizer {
     }
 
     fn transcript(&self) -> Transcript {
-        Transcript { turn: self.turn, words: self.words, is_backchannel: false, completeness: 0.5 }
+        let completeness = if self.text.ends_with(['.', '?', '!', '।']) { 0.9 } else { 0.2 };
+        let is_backchannel = self.text.split_whitespace().all(|word| LISTENING.contains(&word));
+        Transcript { turn: self.turn, words: self.words, is_backchannel, completeness }
     }
 }
+
+/// What a listener says.
+const LISTENING: &[&str] = &[
+    "haan",
+    "ji",
+    "hmm",
+    "achha",
+    "ok",
+    "okay",
+    "theek",
+    "hai",
+    "yes",
+    "right",
+    "uh-huh",
+    "हाँ",
+    "अच्छा",
+    "जी",
+];
 
 /// Half of the words are told 300 ms after their end, 95 % within 500.
 fn delay(random: &mut Random) -> Duration {

@@ -1,6 +1,6 @@
 //! Levels, the telephone's band, and sounds put together.
 
-/// RMS level in dBFS; -120 for silence.
+/// RMS level in dBFS; -300 for silence.
 pub(super) fn level(samples: &[f32]) -> f32 {
     if samples.is_empty() {
         return SILENCE_DBFS;
@@ -137,7 +137,8 @@ fn angle(frequency: f32, quality: f32) -> (f32, f32) {
 }
 
 pub(super) const SAMPLE_RATE: f32 = 8000.0;
-const SILENCE_DBFS: f32 = -120.0;
+/// Below whatever is computed with, however small.
+const SILENCE_DBFS: f32 = -300.0;
 const FULL_SCALE_POWER: f32 = 32_768.0 * 32_768.0;
 const ACTIVE_DB: f32 = 25.0;
 
