@@ -111,6 +111,10 @@ impl Reader<'_> {
         if let Some(tries) = tries.filter(|tries| !(1..=9).contains(tries.get_ref())) {
             self.fault(tries.span(), &format!("{at} tries"), "must be 1..=9".to_owned());
         }
+        let max_visits = raw.max_visits.as_ref();
+        if let Some(visits) = max_visits.filter(|visits| !(1..=99).contains(visits.get_ref())) {
+            self.fault(visits.span(), &format!("{at} max_visits"), "must be 1..=99".to_owned());
+        }
         State {
             name: name.to_owned(),
             say: raw.say.iter().map(|prompt| self.said(&format!("{at} say"), prompt)).collect(),
@@ -121,6 +125,7 @@ impl Reader<'_> {
             no_match: self.said(&format!("{at} no_match"), raw.no_match.as_ref().unwrap_or(&agent.no_match)),
             tries: tries.map_or(3, |tries| *tries.get_ref()),
             give_up: self.target(&format!("{at} give_up"), raw.give_up.as_ref().unwrap_or(&agent.give_up)),
+            max_visits: max_visits.map(|visits| *visits.get_ref()),
             yields_to: YieldsTo {
                 speech: takers.contains(&Taker::Speech),
                 digits: takers.contains(&Taker::Keys),

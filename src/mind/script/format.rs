@@ -55,6 +55,8 @@ pub(super) struct State {
     pub(super) no_match: usize,
     pub(super) tries: u8,
     pub(super) give_up: usize,
+    /// Whoever comes more often gives up.
+    pub(super) max_visits: Option<u8>,
     pub(super) yields_to: YieldsTo,
 }
 

@@ -31,6 +31,8 @@ pub struct ScriptMind {
     at: usize,
     phase: Phase,
     failed_tries: u8,
+    /// How often each state was entered that counts it.
+    visits: BTreeMap<usize, u8>,
     /// When a key was pressed last that the state does not know.
     wrong_key_at: Option<Instant>,
     values: BTreeMap<String, Value>,
@@ -94,6 +96,7 @@ impl ScriptMind {
             began: None,
             phase: Phase::Opening,
             failed_tries: 0,
+            visits: BTreeMap::new(),
             wrong_key_at: None,
             values: BTreeMap::new(),
             typed: String::new(),
@@ -129,6 +132,13 @@ impl ScriptMind {
         if self.steps > MAX_STEPS {
             return self.part(now);
         }
+        if let Some(most) = state.max_visits {
+            let visits = self.visits.entry(target).or_default();
+            *visits = visits.saturating_add(1);
+            if *visits > most {
+                return self.enter(now, state.give_up);
+            }
+        }
         self.at = target;
         self.failed_tries = 0;
         self.has_spoken_here = false;
@@ -148,8 +158,9 @@ impl ScriptMind {
             | Kind::Menu { .. }
             | Kind::Collect { .. }
             | Kind::Tool(_)
-            | Kind::Choose { .. }
-            | Kind::Record { .. } => state.yields_to,
+            | Kind::Choose { .. } => state.yields_to,
+            // No key chooses anything here.
+            Kind::Record { .. } => YieldsTo { digits: false, ..state.yields_to },
         };
         self.begin(now, state);
     }
@@ -167,7 +178,10 @@ impl ScriptMind {
             }
             Kind::Menu { .. } | Kind::Collect { .. } => {
                 self.phase = Phase::Waiting { until: None };
-                self.say(&state.say);
+                // Who has answered already is not asked.
+                if self.typed.is_empty() || !self.yields_to.digits {
+                    self.say(&state.say);
+                }
                 self.use_typed(now);
             }
             Kind::Choose { from, into, each, next } => self.offer(now, state, (from, into), (*each, *next)),
@@ -233,8 +247,18 @@ impl ScriptMind {
         let Some(state) = script.states.get(self.at) else { return };
         self.typed.clear();
         self.hush();
-        self.say(&[why]);
+        self.explain(why);
         self.begin(now, state);
+    }
+
+    /// Says why nothing came of what the caller did. Who speaks on without end still has to hear that this leads nowhere.
+    fn explain(&mut self, why: usize) {
+        let yields_to = self.yields_to;
+        if why == self.script.no_speech {
+            self.yields_to.speech = false;
+        }
+        self.say(&[why]);
+        self.yields_to = yields_to;
     }
 
     fn interrupted(&mut self, now: Instant, utterance: UtteranceId, by: Interruption) {
@@ -299,7 +323,12 @@ impl ScriptMind {
             // What was said before the prompt is no answer to it, unless the caller has talked it down.
             Phase::Waiting { .. } if !began_here && self.awaited.is_some() => {}
             Phase::Waiting { .. } => self.failed(now, self.script.no_speech),
-            Phase::HearingOut => self.said(now),
+            Phase::HearingOut => {
+                if self.is_speaking {
+                    self.explain(self.script.no_speech);
+                }
+                self.said(now);
+            }
             Phase::Opening
             | Phase::Saying
             | Phase::Calling { .. }

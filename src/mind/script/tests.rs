@@ -267,12 +267,19 @@ fn a_call_ends_although_voice_grants_nothing() {
 }
 
 #[test]
-fn an_order_that_does_not_exist_leads_back_to_the_menu() {
+fn an_order_that_does_not_exist_is_asked_for_again_three_times_in_all() {
+    let none = || Ok(json!({"result": "none", "orders": []}));
     let mut call = Call::begin();
     call.play();
-    call.press("1999#");
-    call.answer(Ok(json!({"result": "none", "orders": []})));
-    call.ends_with("none =order_unknown menu");
+    call.press("1");
+    for _ in 0..2 {
+        call.press("999#");
+        call.answer(none());
+        call.ends_with("look_up none =order_unknown ask_order");
+    }
+    call.press("999#");
+    call.answer(none());
+    call.ends_with("look_up none_again =order_unknown message");
 }
 
 #[test]

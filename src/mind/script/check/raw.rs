@@ -90,6 +90,7 @@ pub(super) struct RawState {
     pub(super) no_match: Option<Spanned<String>>,
     pub(super) tries: Option<Spanned<u8>>,
     pub(super) give_up: Option<Spanned<String>>,
+    pub(super) max_visits: Option<Spanned<u8>>,
     pub(super) interruptible: Option<Vec<Taker>>,
 }
 

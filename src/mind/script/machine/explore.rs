@@ -204,7 +204,8 @@ impl Walk {
         let (at, language, values) = (mind.at, mind.language, values.join(" "));
         let has_message = matches!(mind.phase, Phase::Recording { has_spoken: true, .. });
         let flags = (mind.has_spoken_here, has_message, mind.awaited.is_some());
-        format!("{at} {phase:?} {tries} {typed} {language} {values} {flags:?}")
+        let visits = &mind.visits;
+        format!("{at} {phase:?} {tries} {visits:?} {typed} {language} {values} {flags:?}")
     }
 
     /// One input again and again: the call ends within bounds, and politely.

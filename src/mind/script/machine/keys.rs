@@ -14,6 +14,7 @@ impl ScriptMind {
             Phase::Opening | Phase::Over => self.ignored_keys += 1,
             Phase::Recording { .. } if key == '#' => self.end_recording(now),
             Phase::Recording { .. } => self.ignored_keys += 1,
+            Phase::Saying if matches!(self.kind(), Some(Kind::Record { .. })) => self.invited_key(now, key),
             Phase::Saying | Phase::Calling { .. } if self.typed.len() < MAX_TYPED => self.typed.push(key),
             Phase::Saying | Phase::Calling { .. } => self.ignored_keys += 1,
             Phase::HearingOut => {
@@ -27,6 +28,16 @@ impl ScriptMind {
             }
             Phase::Waiting { .. } if self.must_be_heard() => self.ignored_keys += 1,
             Phase::Waiting { .. } => self.waited_key(now, key),
+        }
+    }
+
+    /// While the caller is asked for a message: `#` begins it, as it ends it.
+    fn invited_key(&mut self, now: Instant, key: char) {
+        if key == '#' {
+            self.hush();
+            self.said(now);
+        } else {
+            self.ignored_keys += 1;
         }
     }
 

@@ -41,6 +41,7 @@ fn speech_over_a_prompt_is_no_wrong_answer_to_the_state_behind_it() {
     call.cut();
     call.ends_with("greet");
     let said = call.said.len();
+    call.event(VoiceEvent::SpeechEnded { duration: Duration::from_secs(1) });
     call.event(VoiceEvent::TurnCommitted { turn: 0, speech: Duration::from_secs(1) });
     call.ends_with("greet menu");
     assert_eq!(call.said.len(), said + 1, "the menu, and no word about a wrong answer");
@@ -48,6 +49,51 @@ fn speech_over_a_prompt_is_no_wrong_answer_to_the_state_behind_it() {
     call.event(VoiceEvent::SpeechStarted);
     call.event(VoiceEvent::TurnCommitted { turn: 0, speech: Duration::from_secs(1) });
     assert!(call.said.iter().any(|said| said.contains("कीपैड इस्तेमाल")), "{:?}", call.said);
+}
+
+#[test]
+fn who_speaks_on_without_end_hears_that_it_leads_nowhere() {
+    let talk = VoiceEvent::TurnCommitted { turn: 0, speech: Duration::from_secs(8) };
+    let mut call = Call::begin();
+    call.event(VoiceEvent::SpeechStarted);
+    call.cut();
+    call.event(talk.clone());
+    assert!(call.said[1].contains("कीपैड इस्तेमाल"), "{:?}", call.said);
+    call.ends_with("greet menu");
+    for _ in 0..3 {
+        // What explains cannot be talked down; the menu behind it can.
+        let utterance = call.playing.remove(0);
+        call.event(VoiceEvent::Played { utterance });
+        call.cut();
+        call.event(talk.clone());
+    }
+    call.play();
+    call.ends_with("menu sorry =gave_up goodbye");
+}
+
+#[test]
+fn who_has_answered_already_is_not_asked() {
+    let mut call = Call::begin();
+    call.press("8");
+    call.play();
+    call.ends_with("greet menu english menu");
+    assert_eq!(call.said.len(), 2, "the greeting and the menu in English: {:?}", call.said);
+}
+
+#[test]
+fn while_a_message_is_asked_for_only_the_hash_has_a_meaning() {
+    let mut call = Call::begin();
+    call.play();
+    call.press("0");
+    let (said, ignored) = (call.said.len(), call.mind.ignored_keys());
+    call.press("05*");
+    assert_eq!((call.said.len(), call.mind.ignored_keys()), (said, ignored + 3));
+    assert_eq!(call.yields_to, YieldsTo { digits: false, ..YieldsTo::ANYTHING });
+    call.press("#");
+    call.event(VoiceEvent::SpeechStarted);
+    call.event(VoiceEvent::SpeechEnded { duration: Duration::from_secs(2) });
+    call.press("#");
+    call.ends_with("message message_taken =message_taken goodbye");
 }
 
 #[test]

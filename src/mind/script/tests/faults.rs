@@ -170,7 +170,7 @@ fn numbers_and_lengths_are_bounded() {
     let words: String = (0..2_000).map(|n| format!("w{n} = {{ hi = \"a\", en = \"a\" }}\n")).collect();
     let words = format!("[lexicon.more]\n{words}");
     for (more, expected) in [
-        (states, "[agent]: the agent has 529 states; at most 500 are allowed: split it into several"),
+        (states, "[agent]: the agent has 530 states; at most 500 are allowed: split it into several"),
         (prompts, "prompts; at most 1000 are allowed: split it into several"),
         (words, "[agent]: the agent has 2012 words in its lexicons; at most 2000 are allowed"),
     ] {
@@ -179,6 +179,7 @@ fn numbers_and_lengths_are_bounded() {
     }
     for (from, to, expected) in [
         ("tries = 3", "tries = 10", "tries: must be 1..=9".to_owned()),
+        ("max_visits = 2", "max_visits = 0", "[state.none] max_visits: must be 1..=99".to_owned()),
         (
             "say = [\"greeting\"]",
             &format!("say = [{}]", "\"greeting\",".repeat(9)),
