@@ -205,7 +205,8 @@ mod tests {
             give_up = \"end\"\nno_input = \"bye\"\nno_match = \"bye\"\nno_speech = \"bye\"\ngoodbye = \"bye\"\n\
             [prompt]\nbye = { en = \"Goodbye.\" }\n[state.end]\nkind = \"hang_up\"\nsay = [\"bye\"]\n";
         let script = Script::parse("shop.toml", script, &[]).unwrap_or_else(|faults| panic!("{faults}"));
-        let agent = AgentConfig { name: "shop".to_owned(), script: Arc::new(script) };
+        let (name, turn_taking) = ("shop".to_owned(), crate::voice::TurnTaking::default());
+        let agent = AgentConfig { name, script: Arc::new(script), turn_taking };
         let said = voiceless(&agent, &Config::default(), &Espeak::at("/nonexistent/espeak-ng")).unwrap();
         let expected = "agent:shop has 1 line to be rendered: espeak-ng cannot be run: ";
         assert!(said.starts_with(expected), "{said}");

@@ -7,20 +7,24 @@ use std::sync::{Arc, LazyLock};
 
 use super::fault::Faults;
 use super::table::{Table, text};
+use super::turn_taking;
 use crate::mind::script::Script;
 use crate::tools::BUILT_IN;
+use crate::voice::TurnTaking;
 
 /// One agent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct AgentConfig {
     /// Routes call it `agent:NAME`: the name of its file without `.toml`.
     pub name: String,
     /// What it says and does.
     pub script: Arc<Script>,
+    /// How it listens and when it speaks.
+    pub turn_taking: TurnTaking,
 }
 
 /// All agents; one that is called `demo` is always among them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct AgentsConfig(Vec<AgentConfig>);
 
 /// The agents, and what was found wrong in their files.
@@ -56,9 +60,9 @@ impl AgentsConfig {
         }
         for file in found {
             match file.read(BUILT_IN) {
-                Ok(script) => {
-                    let agent = AgentConfig { name: file.name.clone(), script: Arc::new(script) };
-                    read.agents.0.push(agent);
+                Ok((script, turn_taking)) => {
+                    let (name, script) = (file.name.clone(), Arc::new(script));
+                    read.agents.0.push(AgentConfig { name, script, turn_taking });
                 }
                 Err(faults) => read.faults.push(faults),
             }
@@ -78,7 +82,8 @@ impl Default for AgentsConfig {
 /// The demo agent, read once: a test holds that it has no fault.
 static SHIPPED: LazyLock<Option<AgentConfig>> = LazyLock::new(|| {
     let script = Arc::new(Script::parse("demo.toml", DEMO, BUILT_IN).ok()?);
-    Some(AgentConfig { name: DEMO_NAME.to_owned(), script })
+    let turn_taking = turn_taking::read("demo.toml", DEMO).ok()?;
+    Some(AgentConfig { name: DEMO_NAME.to_owned(), script, turn_taking })
 });
 
 fn folder_name(path: String) -> Result<String, String> {

@@ -47,6 +47,13 @@ impl Faults {
         (!faults.is_empty()).then_some(Self(faults))
     }
 
+    /// With others of the same file.
+    pub(super) fn and(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self.0.sort_by_key(|fault| fault.place);
+        self
+    }
+
     /// The faults in the order of the file.
     pub fn iter(&self) -> impl Iterator<Item = &Fault> {
         self.0.iter()

@@ -12,6 +12,7 @@ mod rtp;
 mod sip;
 mod table;
 mod trunk;
+mod turn_taking;
 
 use std::fs::File;
 use std::io::Read as _;
@@ -33,7 +34,7 @@ pub use trunk::Trunk;
 use table::{Document, Table};
 
 /// Everything that can be configured; the default is what an empty file means.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
     /// `[sip]`
     pub sip: SipConfig,

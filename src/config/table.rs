@@ -47,6 +47,11 @@ impl<'a> Document<'a> {
         faults
     }
 
+    /// Whether nothing wrong was found so far.
+    pub(super) fn is_sound(&self) -> bool {
+        self.faults.borrow().is_empty()
+    }
+
     /// Notes a fault of the syntax.
     pub(super) fn syntax_fault(&self, error: &toml::de::Error) {
         let message = error.message().lines().collect::<Vec<_>>().join(", ");
@@ -295,6 +300,23 @@ pub(super) fn integer(
     move |value| {
         let digits = value.as_integer();
         let number = digits.and_then(|digits| u64::from_str_radix(digits.as_str(), digits.radix()).ok());
+        let within = number.filter(|number| range.contains(number));
+        within.ok_or_else(|| {
+            format!("must be {}..={} {unit}", range.start(), range.end()).trim_end().to_owned()
+        })
+    }
+}
+
+/// A number within bounds, whole or not; the unit is named in the fault.
+pub(super) fn decimal(
+    range: RangeInclusive<f32>,
+    unit: &'static str,
+) -> impl Fn(&DeValue<'_>) -> Result<f32, String> {
+    move |value| {
+        let written = value.as_float().map(|float| float.as_str());
+        let written = written.or_else(|| value.as_integer().map(|digits| digits.as_str()));
+        let number = written.and_then(|digits| digits.parse().ok());
+        // What is no number is not within.
         let within = number.filter(|number| range.contains(number));
         within.ok_or_else(|| {
             format!("must be {}..={} {unit}", range.start(), range.end()).trim_end().to_owned()

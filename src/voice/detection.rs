@@ -31,6 +31,43 @@ pub struct Detection {
     pub min_words: u16,
 }
 
+/// How easily a caller stops the agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sensitivity {
+    /// With some insistence: for noisy lines, and agents that should be heard.
+    Low,
+    /// As people do.
+    Normal,
+    /// By the first word, and by many a backchannel.
+    High,
+}
+
+impl Detection {
+    /// The numbers for an agent that is so easily stopped.
+    pub fn with_sensitivity(sensitivity: Sensitivity) -> Self {
+        let ms = Duration::from_millis;
+        match sensitivity {
+            Sensitivity::Low => Self {
+                above_room_db: 7.0,
+                duck_after: ms(60),
+                pause_after: ms(240),
+                stop_after: ms(700),
+                stop_unheard_after: ms(800),
+                min_words: 2,
+                ..Self::default()
+            },
+            Sensitivity::Normal => Self::default(),
+            Sensitivity::High => Self {
+                above_room_db: 3.0,
+                pause_after: ms(120),
+                stop_after: ms(300),
+                stop_unheard_after: ms(500),
+                ..Self::default()
+            },
+        }
+    }
+}
+
 impl Default for Detection {
     fn default() -> Self {
         Self {

@@ -33,6 +33,7 @@ pub(crate) struct Agents {
 struct ReadyAgent {
     name: String,
     script: Arc<Script>,
+    turn_taking: TurnTaking,
     clips: Library,
 }
 
@@ -59,12 +60,13 @@ impl Agents {
     async fn prepare(configured: &AgentsConfig, book: Arc<dyn OrderBook>, prompts: &Path) -> Self {
         let tools = Arc::new(Toolbox::new(shop::tools(&book)));
         let mut ready = Vec::new();
-        for AgentConfig { name, script } in configured.iter() {
+        for AgentConfig { name, script, turn_taking } in configured.iter() {
             let (clips, report) = prompt::load(prompt::lines_of(script), prompts, &Espeak::default()).await;
             for warning in report.warnings() {
                 tracing::warn!(agent = name, "{warning}");
             }
-            ready.push(ReadyAgent { name: name.clone(), script: Arc::clone(script), clips });
+            let (name, script) = (name.clone(), Arc::clone(script));
+            ready.push(ReadyAgent { name, script, turn_taking: *turn_taking, clips });
         }
         Self { ready, tools }
     }
@@ -113,11 +115,35 @@ impl ReadyAgent {
         let patience = Patience {
             idle: self.script.idle(),
             idle_too_long: self.script.give_up_after(),
-            ..Patience::default()
+            ..self.turn_taking.patience
         };
         VoiceConfig {
             detector: Box::new(WebRtc::new()),
-            turn_taking: TurnTaking { patience, ..TurnTaking::default() },
+            turn_taking: TurnTaking { patience, ..self.turn_taking },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_agents_voice_is_made_of_its_own_settings() {
+        let demo = AgentsConfig::default().iter().next().cloned().unwrap();
+        let mut turn_taking = TurnTaking::default();
+        turn_taking.detection.above_room_db = 9.0;
+        turn_taking.patience.complete_from = 0.9;
+        turn_taking.audio.loudness = false;
+        let clips = Library::default();
+        let agent = ReadyAgent { name: demo.name, script: demo.script, turn_taking, clips };
+        let voice = agent.voice().turn_taking;
+        assert_eq!((voice.detection, voice.audio), (turn_taking.detection, turn_taking.audio));
+        let expected = Patience {
+            idle: agent.script.idle(),
+            idle_too_long: agent.script.give_up_after(),
+            ..turn_taking.patience
+        };
+        assert_eq!(voice.patience, expected);
     }
 }

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use crate::config::fault::{Fault, Faults};
 use crate::config::read_file;
 use crate::config::trunk::MAX_NAME_CHARS;
+use crate::config::turn_taking;
 use crate::mind::script::{MAX_SCRIPT_BYTES, Script};
+use crate::voice::TurnTaking;
 
 /// A file that holds an agent.
 #[derive(Debug)]
@@ -22,14 +24,18 @@ impl AgentFile {
     ///
     /// # Errors
     /// Everything that is wrong with the file.
-    pub(super) fn read(&self, tools: &[&str]) -> Result<Script, Faults> {
+    pub(super) fn read(&self, tools: &[&str]) -> Result<(Script, TurnTaking), Faults> {
         let file = self.path.display().to_string();
         let whole = |message| {
             Faults::from(Fault { file: file.clone(), place: None, key: None, value: None, message })
         };
         self.check_name().map_err(whole)?;
         let text = read_file(&self.path, MAX_SCRIPT_BYTES as u64).map_err(whole)?;
-        Script::parse(&file, &text, tools)
+        match (Script::parse(&file, &text, tools), turn_taking::read(&file, &text)) {
+            (Ok(script), Ok(turn_taking)) => Ok((script, turn_taking)),
+            (Err(faults), Ok(_)) | (Ok(_), Err(faults)) => Err(faults),
+            (Err(faults), Err(others)) => Err(faults.and(others)),
+        }
     }
 
     fn check_name(&self) -> Result<(), String> {

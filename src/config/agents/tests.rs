@@ -132,3 +132,35 @@ fn number_and_size_are_bounded_and_only_files_are_read() {
     let told = folder.load("").unwrap_err();
     assert!(told.contains("agents has 66 agents; at most 64 are allowed"), "{told}");
 }
+
+#[test]
+fn each_agent_takes_turns_as_its_file_says() {
+    let patient = format!("{DEMO}\n[turn_taking]\nsensitivity = \"low\"\nsilence_ms = 900\n");
+    let folder = Folder::new("turns", &[("patient.toml", &patient), ("usual.toml", DEMO)]);
+    let config = folder.load("").unwrap();
+    let of = |name: &str| config.agents.iter().find(|agent| agent.name == name).unwrap().turn_taking;
+    assert_eq!((of("usual"), of("demo")), (TurnTaking::default(), TurnTaking::default()));
+    assert_eq!(of("patient").patience.without_words.as_millis(), 900);
+    assert!(of("patient").detection.stop_after > of("usual").detection.stop_after);
+}
+
+#[test]
+fn faults_of_an_agents_turn_taking_are_told_with_those_of_its_dialogue() {
+    let bad = DEMO.replace("start = \"greet\"", "start = \"gret\"");
+    let lines = bad.lines().count();
+    let bad = format!("{bad}[turn_taking]\nsilence_m = 900\npause_after_ms = 600\nforgive_after_ms = 800\n");
+    let folder = Folder::new("contrary", &[("a.toml", &bad)]);
+    let expected = [
+        "agents/a.toml:8:9: [agent] start: there is no state `gret`; did you mean `greet`?".to_owned(),
+        format!(
+            "agents/a.toml:{}:1: [turn_taking] silence_m: unknown key; did you mean `silence_ms`?",
+            lines + 2
+        ),
+        format!(
+            "agents/a.toml:{}:18: [turn_taking] pause_after_ms = 600: pause_after_ms (600 ms) is more than \
+             stop_after_ms (500 ms): the agent would stop without a pause; lower pause_after_ms or raise stop_after_ms",
+            lines + 3
+        ),
+    ];
+    assert_eq!(folder.load("").unwrap_err().lines().collect::<Vec<_>>(), expected);
+}

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use toml::Spanned;
 
 use crate::mind::speech::Language;
@@ -18,6 +19,9 @@ pub(super) struct RawScript {
     pub(super) lexicon: BTreeMap<String, BTreeMap<String, Spanned<Texts>>>,
     pub(super) prompt: BTreeMap<String, Spanned<Texts>>,
     pub(super) state: BTreeMap<String, Spanned<RawState>>,
+    /// Read by those who make the agent's voice.
+    #[serde(default, rename = "turn_taking")]
+    _turn_taking: IgnoredAny,
 }
 
 pub(super) type Texts = BTreeMap<Language, String>;
