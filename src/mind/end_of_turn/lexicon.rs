@@ -232,7 +232,7 @@ const ENGLISH_LISTS: &[(Kind, &str)] = &[
 pub(super) const PARTICLE_VERBS: &[&str] = &[
     "pick", "hang", "come", "go", "hold", "log", "turn", "turned", "cut", "svitch", "cal", "get", "give",
     "sign", "shut", "back", "came", "vent", "pas", "send", "find", "going", "vork", "set", "figure", "drop",
-    "break", "run", "check", "logged", "move", "coming",
+    "break", "run", "check", "loged", "move", "coming",
 ];
 /// These.
 pub(super) const PARTICLES: &[&str] =

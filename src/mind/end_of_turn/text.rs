@@ -436,7 +436,7 @@ const SAYERS: &[&str] = &[
     "knev",
     "hope",
     "believe",
-    "see",
+    "si",
     "understand",
 ];
 /// These stand right behind their verb.
@@ -473,3 +473,17 @@ const OPENERS: &[&str] = &["agar", "jab", "jo", "jise", "jaise", "jisne", "अ�
 /// Which begins so.
 const ANSWERERS: &[&str] =
     &["to", "toh", "tab", "vo", "voh", "us", "use", "usko", "तो", "तब", "वो", "वह", "उसे", "उसको"];
+
+#[cfg(test)]
+mod tests {
+    use super::super::tokens::fold;
+    use super::*;
+
+    #[test]
+    fn the_lists_are_in_the_spelling_that_is_looked_up() {
+        let lists = [HELPERS, GIVERS, SAYERS, CLOSE_PARTICLES, NUMBERED, WISHERS, OPENERS, ANSWERERS];
+        for word in lists.into_iter().chain([PARTICLE_VERBS, PARTICLES, STEMS]).flatten() {
+            assert_eq!(fold(word), *word);
+        }
+    }
+}

@@ -8,6 +8,7 @@ mod endings;
 mod interruption;
 mod protection;
 mod turned_down;
+mod turns;
 mod words_over_agent;
 
 use caly_rtp::frame::FRAME;

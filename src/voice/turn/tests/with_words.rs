@@ -230,4 +230,9 @@ fn an_interruption_whose_speech_is_already_over_ends_too() {
     call.input(Input::SpeechStarted).until(1400).input(ended(200, 200)).input(Input::StoppedBySpeech);
     call.until(4000);
     assert_eq!(call.told(), [(1900, Output::Dismissed { turn: 0 })]);
+    // Nor does one in which no run of speech was found.
+    let mut call = Call::new();
+    call.input(Input::ExpectWords(false)).input(Input::PlaybackStarted).until(1000);
+    call.input(Input::StoppedBySpeech).until(4000);
+    assert_eq!(call.told(), [(1700, Output::Dismissed { turn: 0 })]);
 }
