@@ -189,7 +189,7 @@ fn text(what: &What) -> String {
     match what {
         What::Agent { name } => format!("{} takes the call", printable(name)),
         What::Turn { turn, key } => turn_text(turn, *key),
-        What::Idle { silence_ms } => format!("(nobody said anything for {})", tenths(i64_of(*silence_ms))),
+        What::Idle { silence_ms } => format!("(said nothing for {})", tenths(i64_of(*silence_ms))),
         What::Tool(tool) => tool_text(tool),
         What::DrySlots { cause, count } => {
             format!("{} ms of silence within a sentence: the {} was late", count * 20, printable(cause))
@@ -313,7 +313,7 @@ mod tests {
                 "  00:11.000  outcome message_taken",
                 "  00:11.010  server  100 ms of silence within a sentence: the mind was late",
                 "  00:11.020  agent   Thank you, goodbye.  (heard 10.0 s, cut by the end of the call)",
-                "  00:21.000  caller  (nobody said anything for 10.0 s)",
+                "  00:21.000  caller  (said nothing for 10.0 s)",
                 "  00:21.020  call    ended: remote_bye",
             ]
         );
