@@ -17,7 +17,8 @@ use crate::tools::shop::{Asking, MAX_MATCHES, Order, OrderBook, OrderStatus, key
 #[derive(Debug)]
 pub struct Shop {
     connection: Mutex<SqliteConnection>,
-    today: Date,
+    /// The day that it is; `None` asks the clock.
+    fixed_day: Option<Date>,
 }
 
 impl Shop {
@@ -27,7 +28,7 @@ impl Shop {
     /// When the file cannot be used.
     pub async fn open(file: &Path) -> Result<Self, StoreError> {
         let options = SqliteConnectOptions::new().filename(file).create_if_missing(true);
-        let opened = Self::with(options.busy_timeout(BUSY_TIMEOUT), Zoned::now().date()).await;
+        let opened = Self::with(options.busy_timeout(BUSY_TIMEOUT), None).await;
         opened.map_err(|source| StoreError::of(file, source))
     }
 
@@ -36,11 +37,12 @@ impl Shop {
     /// # Errors
     /// When SQLite fails.
     pub async fn in_memory(today: Date) -> Result<Self, StoreError> {
-        let opened = Self::with(SqliteConnectOptions::new().in_memory(true), today).await;
+        let opened = Self::with(SqliteConnectOptions::new().in_memory(true), Some(today)).await;
         opened.map_err(|source| StoreError::of(Path::new(":memory:"), source))
     }
 
-    async fn with(options: SqliteConnectOptions, today: Date) -> Result<Self, sqlx::Error> {
+    async fn with(options: SqliteConnectOptions, fixed_day: Option<Date>) -> Result<Self, sqlx::Error> {
+        let today = fixed_day.unwrap_or_else(|| Zoned::now().date());
         let options = options.thread_name(|_| "caly-shop".to_owned()).disable_statement_logging();
         let mut connection = options.connect().await?;
         let mut making = connection.begin().await?;
@@ -60,7 +62,7 @@ impl Shop {
             }
         }
         making.commit().await?;
-        Ok(Self { connection: Mutex::new(connection), today })
+        Ok(Self { connection: Mutex::new(connection), fixed_day })
     }
 }
 
@@ -87,18 +89,23 @@ impl OrderBook for Shop {
         })
     }
 
-    fn save(&self, order: Order) -> Asking<'_, ()> {
+    fn replace(&self, was: Order, order: Order) -> Asking<'_, bool> {
         Box::pin(async move {
             let mut connection = self.connection.lock().await;
-            sqlx::query("UPDATE orders SET status = ?, date = ?, pickup = ? WHERE id = ?")
+            let replaced = sqlx::query(
+                "UPDATE orders SET status = ?, date = ?, pickup = ? WHERE id = ? AND status = ? AND pickup IS ?",
+            );
+            let replaced = replaced
                 .bind(order.status.word())
                 .bind(&order.date)
                 .bind(&order.pickup)
                 .bind(&order.id)
+                .bind(was.status.word())
+                .bind(&was.pickup)
                 .execute(&mut *connection)
                 .await
                 .map_err(unavailable)?;
-            Ok(())
+            Ok(replaced.rows_affected() > 0)
         })
     }
 
@@ -112,7 +119,7 @@ impl OrderBook for Shop {
     }
 
     fn day(&self, from_today: i64) -> String {
-        day(self.today, from_today)
+        day(self.fixed_day.unwrap_or_else(|| Zoned::now().date()), from_today)
     }
 }
 
@@ -239,6 +246,15 @@ mod tests {
             ask(&tools, "open_ticket", ("order", "ABC123")).await,
         ];
         assert_eq!(tickets, ["T0001", "T0002"].map(|ticket| json!({ "result": "done", "ticket": ticket })));
+    }
+
+    #[tokio::test]
+    async fn two_callers_at_once_do_not_get_one_refund_twice() {
+        let tools = toolbox().await;
+        ask(&tools, "cancel_order", ("order", "ABC123")).await;
+        let refund = || ask(&tools, "refund_order", ("order", "ABC123"));
+        let (first, second) = tokio::join!(refund(), refund());
+        assert_eq!((&first["result"], &second["result"]), (&json!("done"), &json!("already")));
     }
 
     #[tokio::test]

@@ -47,8 +47,8 @@ pub trait OrderBook: Send + Sync + std::fmt::Debug {
     /// The order of that id.
     fn order<'a>(&'a self, id: &'a str) -> Asking<'a, Option<Order>>;
 
-    /// Keeps a changed order.
-    fn save(&self, order: Order) -> Asking<'_, ()>;
+    /// Keeps a changed order; false, and nothing is kept, if it is no more as it `was`.
+    fn replace(&self, was: Order, order: Order) -> Asking<'_, bool>;
 
     /// Opens a ticket for an order and tells its number.
     fn open_ticket<'a>(&'a self, order: &'a str) -> Asking<'a, String>;
@@ -96,6 +96,42 @@ pub fn keypad(id: &str) -> String {
     id.chars().filter_map(key).collect()
 }
 
+/// A book that could not be opened: every question is answered with why.
+#[derive(Clone, Debug)]
+pub struct ClosedBook {
+    /// Why.
+    pub why: String,
+}
+
+impl ClosedBook {
+    fn answer<T: Send + 'static>(&self) -> Asking<'_, T> {
+        let why = ToolError::Unavailable(self.why.clone());
+        Box::pin(async move { Err(why) })
+    }
+}
+
+impl OrderBook for ClosedBook {
+    fn typed<'a>(&'a self, _keypad: &'a str) -> Asking<'a, Vec<Order>> {
+        self.answer()
+    }
+
+    fn order<'a>(&'a self, _id: &'a str) -> Asking<'a, Option<Order>> {
+        self.answer()
+    }
+
+    fn replace(&self, _was: Order, _order: Order) -> Asking<'_, bool> {
+        self.answer()
+    }
+
+    fn open_ticket<'a>(&'a self, _order: &'a str) -> Asking<'a, String> {
+        self.answer()
+    }
+
+    fn day(&self, _from_today: i64) -> String {
+        String::new()
+    }
+}
+
 /// The shop's tools over a book.
 pub fn tools(book: &Arc<dyn OrderBook>) -> Vec<Arc<dyn Tool>> {
     let tool = |deed| Arc::new(ShopTool { book: Arc::clone(book), deed }) as Arc<dyn Tool>;
@@ -137,6 +173,12 @@ pub(super) const TOOL_NAMES: [&str; 5] = {
     [look_up.name(), cancel.name(), give_back.name(), refund.name(), open_ticket.name()]
 };
 
+/// What becomes of an order, and what is answered.
+enum Decision {
+    Leave(Value),
+    Change(Order, Value),
+}
+
 impl Tool for ShopTool {
     fn name(&self) -> &str {
         self.deed.name()
@@ -170,9 +212,9 @@ impl Tool for ShopTool {
             let value = value.ok_or_else(|| ToolError::Arguments(format!("{name} must be a short text")))?;
             match self.deed {
                 Deed::LookUp => self.look_up(value).await,
-                Deed::Cancel => self.cancel(value).await,
-                Deed::Return => self.send_back(value).await,
-                Deed::Refund => self.refund(value).await,
+                Deed::Cancel => self.change(value, Self::cancelled).await,
+                Deed::Return => self.change(value, Self::sent_back).await,
+                Deed::Refund => self.change(value, Self::refunded).await,
                 Deed::OpenTicket => self.open_ticket(value).await,
             }
         })
@@ -198,48 +240,59 @@ impl ShopTool {
         Ok(json!({ "result": result, "orders": orders }))
     }
 
-    async fn cancel(&self, id: &str) -> Result<Value, ToolError> {
-        let Some(order) = self.book.order(id).await? else { return Ok(not_possible()) };
+    /// Changes an order as `decide` says. Who changes it at the same time is noticed, and it is decided again.
+    async fn change(&self, id: &str, decide: impl Fn(&Self, &Order) -> Decision) -> Result<Value, ToolError> {
+        for _ in 0..MAX_CHANGES_AT_ONCE {
+            let Some(order) = self.book.order(id).await? else { return Ok(not_possible()) };
+            match decide(self, &order) {
+                Decision::Leave(answer) => return Ok(answer),
+                Decision::Change(changed, answer) => {
+                    if self.book.replace(order, changed).await? {
+                        return Ok(answer);
+                    }
+                }
+            }
+        }
+        Err(ToolError::Unavailable(format!("the order {id} keeps changing")))
+    }
+
+    fn cancelled(&self, order: &Order) -> Decision {
         match order.status {
             OrderStatus::InTransit => {
-                let amount_paise = order.amount_paise;
-                let date = self.book.day(0);
-                self.book.save(Order { status: OrderStatus::Cancelled, date, ..order }).await?;
-                Ok(json!({ "result": "done", "amount_paise": amount_paise }))
+                let done = json!({ "result": "done", "amount_paise": order.amount_paise });
+                let (status, date) = (OrderStatus::Cancelled, self.book.day(0));
+                Decision::Change(Order { status, date, ..order.clone() }, done)
             }
-            OrderStatus::Cancelled => Ok(json!({ "result": "already" })),
-            OrderStatus::Delivered | OrderStatus::Refunded => Ok(not_possible()),
+            OrderStatus::Cancelled => Decision::Leave(already()),
+            OrderStatus::Delivered | OrderStatus::Refunded => Decision::Leave(not_possible()),
         }
     }
 
-    async fn send_back(&self, id: &str) -> Result<Value, ToolError> {
-        let Some(order) = self.book.order(id).await? else { return Ok(not_possible()) };
+    fn sent_back(&self, order: &Order) -> Decision {
         match (order.status, &order.pickup) {
             (OrderStatus::Delivered, None) => {
                 let date = self.book.day(PICKUP_DAYS);
-                self.book.save(Order { pickup: Some(date.clone()), ..order }).await?;
-                Ok(json!({ "result": "done", "date": date }))
+                let done = json!({ "result": "done", "date": date });
+                Decision::Change(Order { pickup: Some(date), ..order.clone() }, done)
             }
-            (OrderStatus::Delivered, Some(_)) => Ok(json!({ "result": "already" })),
+            (OrderStatus::Delivered, Some(_)) => Decision::Leave(already()),
             (OrderStatus::InTransit | OrderStatus::Cancelled | OrderStatus::Refunded, _) => {
-                Ok(not_possible())
+                Decision::Leave(not_possible())
             }
         }
     }
 
-    async fn refund(&self, id: &str) -> Result<Value, ToolError> {
-        let Some(order) = self.book.order(id).await? else { return Ok(not_possible()) };
+    fn refunded(&self, order: &Order) -> Decision {
         let goes_back = order.status == OrderStatus::Delivered && order.pickup.is_some();
         if order.status == OrderStatus::Refunded {
-            return Ok(json!({ "result": "already" }));
+            return Decision::Leave(already());
         }
         if !goes_back && order.status != OrderStatus::Cancelled {
-            return Ok(not_possible());
+            return Decision::Leave(not_possible());
         }
-        let amount_paise = order.amount_paise;
-        let date = self.book.day(0);
-        self.book.save(Order { status: OrderStatus::Refunded, date, ..order }).await?;
-        Ok(json!({ "result": "done", "amount_paise": amount_paise }))
+        let done = json!({ "result": "done", "amount_paise": order.amount_paise });
+        let (status, date) = (OrderStatus::Refunded, self.book.day(0));
+        Decision::Change(Order { status, date, ..order.clone() }, done)
     }
 
     async fn open_ticket(&self, id: &str) -> Result<Value, ToolError> {
@@ -257,6 +310,10 @@ fn told(order: &Order) -> Value {
     })
 }
 
+fn already() -> Value {
+    json!({ "result": "already" })
+}
+
 fn not_possible() -> Value {
     json!({ "result": "not_possible" })
 }
@@ -265,3 +322,5 @@ fn not_possible() -> Value {
 pub const MAX_MATCHES: usize = 9;
 const MAX_ARGUMENT: usize = 32;
 const PICKUP_DAYS: i64 = 2;
+/// Callers who change one order within one look at it.
+const MAX_CHANGES_AT_ONCE: usize = 8;
