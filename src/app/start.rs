@@ -100,7 +100,7 @@ impl App {
         let mut seeds = seed::from_kernel().map_err(system("no randomness from the kernel"))?;
         let mut store = Store::open(&config.data.dir).await?;
         let data = store.data_dir().clone();
-        let agents = Agents::for_server(&config.agents, &data.shop(), &data.prompts()).await?;
+        let agents = Agents::for_server(&config.agents, &data.shop(), &data.prompts()).await;
         let mut destinations = destinations;
         agents.serve(&mut destinations, &Handle::current());
         let signaling = bind_signaling(&config, destinations, &mut seeds)?;

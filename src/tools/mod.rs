@@ -29,6 +29,9 @@ pub trait Tool: Send + Sync + std::fmt::Debug {
     fn call(&self, arguments: Value) -> Answering<'_>;
 }
 
+/// A tool that is slower has failed.
+pub const TOOL_TIME: Duration = Duration::from_secs(5);
+
 /// An answer that is in the making.
 pub type Answering<'a> = Pin<Box<dyn Future<Output = Result<Value, ToolError>> + Send + 'a>>;
 

@@ -16,7 +16,7 @@ use crate::prompt::{self, Espeak, Library};
 use crate::signaling::Destinations;
 use crate::store::{Shop, StoreError};
 use crate::tools::Toolbox;
-use crate::tools::shop::{self, OrderBook};
+use crate::tools::shop::{self, ClosedBook, OrderBook};
 use crate::voice::TurnTaking;
 use crate::voice::session::VoiceConfig;
 use crate::voice::turn::Patience;
@@ -39,13 +39,19 @@ struct ReadyAgent {
 
 impl Agents {
     /// Makes the agents of a server ready; the demo shop's orders are kept in `shop`. Prompts that are missing are told in the
-    /// log, and the agent goes without them.
-    pub(super) async fn for_server(
-        configured: &AgentsConfig,
-        shop: &Path,
-        prompts: &Path,
-    ) -> Result<Self, StoreError> {
-        Ok(Self::prepare(configured, Arc::new(Shop::open(shop).await?), prompts).await)
+    /// log, and the agent goes without them. A shop that cannot be opened stays closed, and nothing else with it.
+    pub(super) async fn for_server(configured: &AgentsConfig, shop: &Path, prompts: &Path) -> Self {
+        let book: Arc<dyn OrderBook> = match Shop::open(shop).await {
+            Ok(shop) => Arc::new(shop),
+            Err(error) => {
+                tracing::error!(
+                    "the demo shop is closed, its tools fail: {error}; {}, and restart the server",
+                    error.advice()
+                );
+                Arc::new(ClosedBook { why: "the demo shop is closed, as the server's log tells".to_owned() })
+            }
+        };
+        Self::prepare(configured, book, prompts).await
     }
 
     /// The same with a shop in memory, as it is on a given day.
@@ -126,7 +132,11 @@ impl ReadyAgent {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::config::Config;
+    use crate::tools::ToolError;
 
     #[test]
     fn each_agents_voice_is_made_of_its_own_settings() {
@@ -145,5 +155,16 @@ mod tests {
             ..turn_taking.patience
         };
         assert_eq!(voice.patience, expected);
+    }
+
+    #[tokio::test]
+    async fn a_shop_that_is_no_database_is_closed_and_agents_are_there() {
+        let folder = crate::store::scratch::Folder::new("closed-shop");
+        let file = folder.path().join("shop.db");
+        std::fs::write(&file, [0x5A; 9000]).unwrap();
+        let agents = Agents::for_server(&Config::default().agents, &file, folder.path()).await;
+        let answer = agents.tools.call("lookup_order", json!({ "keypad": "222123" })).await;
+        assert!(matches!(answer, Err(ToolError::Unavailable(_))), "{answer:?}");
+        assert!(!agents.ready.is_empty());
     }
 }

@@ -1,7 +1,7 @@
 //! The task in which one call's mind thinks, and the call's end of the two queues to it. The task ends with the call.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::Value;
 use tokio::runtime::Handle;
@@ -12,7 +12,7 @@ use tokio::time::{sleep_until, timeout};
 
 use crate::agent::{MindGone, MindLine, NotSent};
 use crate::mind::{Mind, ToolCall, ToolCallId, Wish};
-use crate::tools::{ToolError, Toolbox};
+use crate::tools::{TOOL_TIME, ToolError, Toolbox};
 use crate::voice::exchange::{MindCommand, VoiceEvent};
 
 /// Starts the task of a mind, and gives the line to it.
@@ -27,14 +27,15 @@ pub(super) fn start(runtime: &Handle, mind: Box<dyn Mind>, tools: Arc<Toolbox>) 
 /// The call's end of the queues.
 #[derive(Debug)]
 pub(super) struct QueueLine {
-    to_mind: Sender<VoiceEvent>,
+    /// With the time at which each happened: the mind may come to it later.
+    to_mind: Sender<(Instant, VoiceEvent)>,
     from_mind: Receiver<MindCommand>,
 }
 
 impl MindLine for QueueLine {
-    fn send(&mut self, _now: Instant, event: VoiceEvent) -> Result<(), NotSent> {
-        self.to_mind.try_send(event).map_err(|error| match error {
-            TrySendError::Full(event) => NotSent::Full(event),
+    fn send(&mut self, now: Instant, event: VoiceEvent) -> Result<(), NotSent> {
+        self.to_mind.try_send((now, event)).map_err(|error| match error {
+            TrySendError::Full((_, event)) => NotSent::Full(event),
             TrySendError::Closed(_) => NotSent::Gone,
         })
     }
@@ -51,7 +52,7 @@ impl MindLine for QueueLine {
 /// A mind with its ways to voice and to the tools.
 struct MindTask {
     mind: Box<dyn Mind>,
-    events: Receiver<VoiceEvent>,
+    events: Receiver<(Instant, VoiceEvent)>,
     commands: Sender<MindCommand>,
     tools: Arc<Toolbox>,
 }
@@ -66,21 +67,17 @@ impl MindTask {
             let wake_at = self.mind.poll_timeout();
             tokio::select! {
                 event = self.events.recv() => match event {
-                    Some(event) => self.mind.handle(Instant::now(), event),
+                    Some((at, event)) => self.mind.handle(at, event),
                     None => break,
                 },
-                Some(answer) = answers.join_next() => {
-                    if let Ok((id, answer)) = answer {
-                        self.mind.handle_tool(Instant::now(), id, answer);
-                    }
+                Some(Ok((id, answer))) = answers.join_next() => {
+                    self.mind.handle_tool(Instant::now(), id, answer);
                 }
                 () = sleep_until(wake_at.unwrap_or_else(Instant::now).into()), if wake_at.is_some() => {
                     self.mind.handle_timeout(Instant::now());
                 }
             }
         }
-        // What was begun is done: a caller who hangs up has still cancelled the order.
-        answers.detach_all();
     }
 
     /// False if the call is over.
@@ -105,9 +102,19 @@ impl MindTask {
             return self.mind.handle_tool(Instant::now(), call.id, Err(busy));
         }
         let tools = Arc::clone(&self.tools);
+        // A task of its own, so that a tool which panics is a tool that failed; and what was begun is done: a caller who hangs
+        // up has still cancelled the order. It ends in time by itself.
+        let (id, name) = (call.id, call.name.clone());
+        let work = async move { timeout(TOOL_TIME, tools.call(&call.name, call.arguments)).await };
+        let working = tokio::spawn(work);
         answers.spawn(async move {
-            let answer = timeout(TOOL_TIME, tools.call(&call.name, call.arguments)).await;
-            (call.id, answer.unwrap_or(Err(ToolError::Timeout(TOOL_TIME))))
+            let answer = match working.await {
+                Ok(answer) => answer.unwrap_or(Err(ToolError::Timeout(TOOL_TIME))),
+                Err(_) => {
+                    Err(ToolError::Unavailable(format!("{name} has panicked, as the server's log tells")))
+                }
+            };
+            (id, answer)
         });
     }
 }
@@ -118,8 +125,6 @@ const MAX_EVENTS: usize = 32;
 const MAX_COMMANDS: usize = 64;
 /// A conversation uses one at a time, and perhaps one that it no longer waits for.
 const MAX_TOOLS_AT_ONCE: usize = 8;
-/// No mind waits longer.
-const TOOL_TIME: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests;

@@ -15,7 +15,7 @@ use super::format::{Kind, Script, State};
 use crate::call::dialogue::Dialogue;
 use crate::mind::speech::{Clips, Language, Outbox};
 use crate::mind::{Mind, ToolCallId, Wish};
-use crate::tools::ToolError;
+use crate::tools::{TOOL_TIME, ToolError};
 use crate::voice::exchange::{Interruption, MindCommand, UtteranceId, VoiceEvent, YieldsTo};
 
 /// The mind of an agent that follows a script. It never asks a clock, and behaves the same way for the same events.
@@ -509,8 +509,6 @@ fn millis(duration: Duration) -> u64 {
 const MAX_STEPS: u32 = 300;
 /// Longer than the longest goodbye: what is not sent by then never will be.
 const LAST_WORDS: Duration = Duration::from_secs(30);
-/// A tool that is slower has failed.
-const TOOL_TIME: Duration = Duration::from_secs(5);
 /// As many as there are keys.
 const MAX_CHOICES: u64 = 9;
 

@@ -2,6 +2,7 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use serde_json::json;
 use tokio::sync::Notify;
@@ -22,14 +23,16 @@ struct Puppet {
 #[derive(Debug, Default)]
 struct Seen {
     events: Mutex<Vec<VoiceEvent>>,
+    times: Mutex<Vec<Instant>>,
     answers: Mutex<Vec<(u64, bool)>>,
     timeouts: AtomicUsize,
     news: Notify,
 }
 
 impl Mind for Puppet {
-    fn handle(&mut self, _now: Instant, event: VoiceEvent) {
+    fn handle(&mut self, now: Instant, event: VoiceEvent) {
         assert!(!self.panics, "the mind breaks off");
+        self.seen.times.lock().unwrap().push(now);
         self.seen.events.lock().unwrap().push(event);
         self.seen.news.notify_one();
     }
@@ -129,6 +132,38 @@ async fn events_reach_the_mind_and_its_commands_the_call_in_their_order() {
     assert_eq!(taken, (0..200).map(note).collect::<Vec<_>>(), "more than the queue holds, and none is lost");
     line.send(now, VoiceEvent::Answered).unwrap();
     until(|| *seen.events.lock().unwrap() == [VoiceEvent::Answered]).await;
+    assert_eq!(*seen.times.lock().unwrap(), [now], "when it happened, not when the mind came to it");
+}
+
+/// A tool with a fault.
+#[derive(Debug)]
+struct Broken;
+
+impl Tool for Broken {
+    fn name(&self) -> &str {
+        "broken"
+    }
+
+    fn description(&self) -> &str {
+        "Panics."
+    }
+
+    fn parameters(&self) -> Value {
+        json!({})
+    }
+
+    fn call(&self, _arguments: Value) -> Answering<'_> {
+        panic!("a tool's own fault")
+    }
+}
+
+#[tokio::test]
+async fn a_tool_that_panics_has_failed() {
+    let tools = Arc::new(Toolbox::new([Arc::new(Broken) as Arc<dyn Tool>]));
+    let seen = Arc::new(Seen::default());
+    let wishes = VecDeque::from([tool_call(7, "broken")]);
+    let _line = line_to(Puppet { wishes, seen: Arc::clone(&seen), ..Puppet::default() }, tools);
+    until(|| *seen.answers.lock().unwrap() == [(7, false)]).await;
 }
 
 #[tokio::test]
