@@ -285,3 +285,75 @@ pub(super) const STEMS: &[&str] = &[
     "जाने",
     "रहने",
 ];
+/// Auxiliary verbs that leave the meaning to another verb.
+pub(super) const HELPERS: &[&str] =
+    &["vil", "vould", "can", "could", "do", "does", "did", "should", "shal", "may"];
+/// "Tell me" what.
+pub(super) const GIVERS: &[&str] = &["let", "lets", "tel", "give", "shov", "get"];
+/// "That" behind them begins a clause.
+pub(super) const SAYERS: &[&str] = &[
+    "said",
+    "say",
+    "says",
+    "saying",
+    "told",
+    "tel",
+    "think",
+    "thought",
+    "knov",
+    "nev",
+    "knev",
+    "hope",
+    "believe",
+    "si",
+    "understand",
+];
+/// These stand right behind their verb.
+pub(super) const CLOSE_PARTICLES: &[&str] = &["in", "on", "by", "over", "through", "of"];
+/// What is numbered, and read out digit by digit.
+pub(super) const NUMBERED: &[&str] = &[
+    "number",
+    "nambar",
+    "id",
+    "acount",
+    "tracking",
+    "reference",
+    "otp",
+    "pin",
+    "pincode",
+    "code",
+    "order",
+    "नंबर",
+    "नम्बर",
+    "आईडी",
+    "ओटीपी",
+    "पिन",
+    "पिनकोड",
+    "कोड",
+    "ऑर्डर",
+];
+/// Who wishes "karna" has yet to say "hai".
+pub(super) const WISHERS: &[&str] =
+    &["mujhe", "muje", "hume", "humko", "mujhko", "hamein", "मुझे", "हमें", "मुझको"];
+/// Clauses that prepare another one.
+pub(super) const OPENERS: &[&str] =
+    &["agar", "jab", "jo", "jise", "jaise", "jisne", "अगर", "जब", "जो", "जैसे", "जिसने"];
+/// Which begins so.
+pub(super) const ANSWERERS: &[&str] =
+    &["to", "toh", "tab", "vo", "voh", "us", "use", "usko", "तो", "तब", "वो", "वह", "उसे", "उसको"];
+/// How participles of Hindi end.
+pub(super) const PARTICIPLE_ENDINGS: &[&str] =
+    &["ta", "ti", "te", "ha", "hi", "he", "ता", "ती", "ते", "हा", "ही", "हे"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lists_are_in_the_spelling_that_is_looked_up() {
+        let lists = [HELPERS, GIVERS, SAYERS, CLOSE_PARTICLES, NUMBERED, WISHERS, OPENERS, ANSWERERS];
+        for word in lists.into_iter().chain([PARTICLE_VERBS, PARTICLES, STEMS]).flatten() {
+            assert_eq!(fold(word), *word);
+        }
+    }
+}

@@ -2,7 +2,10 @@
 //! their small words that something must follow; a number has as many digits as such numbers have.
 
 use super::digits::{self, Run};
-use super::lexicon::{ENGLISH, HINDI, Kind, PARTICLE_VERBS, PARTICLES, STEMS, has_finite_ending};
+use super::lexicon::{
+    ANSWERERS, CLOSE_PARTICLES, ENGLISH, GIVERS, HELPERS, HINDI, Kind, NUMBERED, OPENERS, PARTICIPLE_ENDINGS,
+    PARTICLE_VERBS, PARTICLES, SAYERS, STEMS, WISHERS, has_finite_ending,
+};
 use super::tokens::{Mark, tokens};
 use super::{EndOfTurn, Heard, Score};
 
@@ -216,6 +219,8 @@ impl<'a> Sentence<'a> {
         match self.kind(last) {
             Some(Kind::Finite) => self.hindi_verb_last(before, before_kind),
             Some(Kind::Joins | Kind::Owns | Kind::Subject | Kind::Filler) => OPEN,
+            // Who denies leaves the last verb out: "nahi dikh raha".
+            Some(Kind::HalfVerb) if self.is_denied() => LIKELY,
             Some(Kind::Place | Kind::HalfVerb | Kind::Auxiliary) => LACKING,
             Some(Kind::Infinitive) if self.has_word(WISHERS) => LACKING,
             Some(Kind::Infinitive) => NEUTRAL,
@@ -260,6 +265,15 @@ impl<'a> Sentence<'a> {
         }
         let is_half = before.is_some_and(|word| ENGLISH.kind(word) == Some(Kind::Wants));
         if is_half { LIKELY } else { CLEAR }
+    }
+
+    /// "Nahi" stands close before the last word, which is a participle and no stem.
+    fn is_denied(self) -> bool {
+        if !PARTICIPLE_ENDINGS.iter().any(|ending| self.last().ends_with(ending)) {
+            return false;
+        }
+        let mut near = self.words.iter().rev().skip(1).take(DENIAL_REACH);
+        near.any(|word| matches!(word.as_str(), "nahi" | "nahin" | "nai" | "nhi" | "नहीं" | "नही"))
     }
 
     /// A noun at the end: said behind its verb, or before it.
@@ -330,12 +344,17 @@ impl<'a> Sentence<'a> {
             Some(Kind::Owns) => OPEN,
             Some(Kind::Subject) => OPEN,
             Some(Kind::Points) => {
-                let is_clause = last == "that" && before.is_some_and(|word| SAYERS.contains(&word));
+                let is_said = |word| SAYERS.contains(&word) || matches!(word, "is" | "vas") && !is_question;
+                let is_clause = last == "that" && before.is_some_and(is_said);
                 let has_verb = self.has(Kind::Finite) || self.has(Kind::Wants) || self.has(Kind::Auxiliary);
                 if is_clause || !has_verb { OPEN } else { LIKELY }
             }
             Some(Kind::Auxiliary) if is_confirmed => LIKELY,
-            Some(Kind::Auxiliary) if is_question && before_kind != Some(Kind::Asks) => NEUTRAL,
+            // "Where my parcel is", but "what I want is".
+            Some(Kind::Auxiliary) if is_question && before_kind != Some(Kind::Asks) => {
+                let is_asked = matches!(last, "is" | "are") && !self.has_word(&["vhat"]);
+                if is_asked { LIKELY } else { NEUTRAL }
+            }
             Some(Kind::Auxiliary) => OPEN,
             Some(Kind::Wants) if is_question => LIKELY,
             Some(Kind::Wants) => {
@@ -417,73 +436,8 @@ const LIKELY: f32 = 0.75;
 /// A whole sentence or answer.
 const CLEAR: f32 = 0.9;
 
-/// Auxiliary verbs that leave the meaning to another verb.
-const HELPERS: &[&str] = &["vil", "vould", "can", "could", "do", "does", "did", "should", "shal", "may"];
-/// "Tell me" what.
-const GIVERS: &[&str] = &["let", "lets", "tel", "give", "shov", "get"];
-/// "That" behind them begins a clause.
-const SAYERS: &[&str] = &[
-    "said",
-    "say",
-    "says",
-    "saying",
-    "told",
-    "tel",
-    "think",
-    "thought",
-    "knov",
-    "nev",
-    "knev",
-    "hope",
-    "believe",
-    "si",
-    "understand",
-];
-/// These stand right behind their verb.
-const CLOSE_PARTICLES: &[&str] = &["in", "on", "by", "over", "through", "of"];
+/// "Nahi kar pa raha".
+const DENIAL_REACH: usize = 3;
 
-/// What is numbered, and read out digit by digit.
-const NUMBERED: &[&str] = &[
-    "number",
-    "nambar",
-    "id",
-    "acount",
-    "tracking",
-    "reference",
-    "otp",
-    "pin",
-    "pincode",
-    "code",
-    "order",
-    "नंबर",
-    "नम्बर",
-    "आईडी",
-    "ओटीपी",
-    "पिन",
-    "पिनकोड",
-    "कोड",
-    "ऑर्डर",
-];
 /// Between a possessive and what has the value: "my registered mobile".
 const MAX_NAME_WORDS: usize = 4;
-/// Who wishes "karna" has yet to say "hai".
-const WISHERS: &[&str] = &["mujhe", "muje", "hume", "humko", "mujhko", "hamein", "मुझे", "हमें", "मुझको"];
-/// Clauses that prepare another one.
-const OPENERS: &[&str] = &["agar", "jab", "jo", "jise", "jaise", "jisne", "अगर", "जब", "जो", "जैसे", "जिसने"];
-/// Which begins so.
-const ANSWERERS: &[&str] =
-    &["to", "toh", "tab", "vo", "voh", "us", "use", "usko", "तो", "तब", "वो", "वह", "उसे", "उसको"];
-
-#[cfg(test)]
-mod tests {
-    use super::super::tokens::fold;
-    use super::*;
-
-    #[test]
-    fn the_lists_are_in_the_spelling_that_is_looked_up() {
-        let lists = [HELPERS, GIVERS, SAYERS, CLOSE_PARTICLES, NUMBERED, WISHERS, OPENERS, ANSWERERS];
-        for word in lists.into_iter().chain([PARTICLE_VERBS, PARTICLES, STEMS]).flatten() {
-            assert_eq!(fold(word), *word);
-        }
-    }
-}
