@@ -66,7 +66,7 @@ impl Call {
             ..Detection::default()
         };
         let turn_taking = TurnTaking { detection, ..TurnTaking::default() };
-        let config = VoiceConfig { detector: Box::new(WebRtc::new()), turn_taking };
+        let config = VoiceConfig { detector: Box::new(WebRtc::new()), turn_taking, listener: None };
         let voice = Voice::new(config, now);
         Self { scene, voice, now, sent: 0, limit: 0, out: [0; FRAME_SAMPLES] }
     }

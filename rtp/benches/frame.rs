@@ -13,6 +13,8 @@ use caly_rtp::echo::EchoCanceller;
 use caly_rtp::frame::{FRAME, FRAME_SAMPLES, MediaTime};
 use caly_rtp::jitter::{JitterBuffer, JitterConfig, Release};
 use caly_rtp::latch::LatchPolicy;
+use caly_rtp::level::{CallerGain, Loudness};
+use caly_rtp::noise::NoiseSuppressor;
 use caly_rtp::packet::{Packet, PayloadType, RtpTime, SeqNo, Ssrc};
 use caly_rtp::playout::{PlayoutRing, UtteranceId};
 use caly_rtp::session::{Direction, MediaConfig, Session, SessionConfig};
@@ -153,6 +155,22 @@ fn echo(criterion: &mut Criterion) {
     }
 }
 
+fn level(criterion: &mut Criterion) {
+    let speech = speech();
+    criterion.bench_function("caller gain", |bencher| {
+        let mut gain = CallerGain::new();
+        bencher.iter(|| gain.apply(black_box(&mut speech.clone()), true));
+    });
+    criterion.bench_function("loudness", |bencher| {
+        let mut loudness = Loudness::new();
+        bencher.iter(|| loudness.apply(black_box(&mut speech.map(|sample| sample / 5))));
+    });
+    criterion.bench_function("noise suppression", |bencher| {
+        let mut suppressor = NoiseSuppressor::new();
+        bencher.iter(|| suppressor.apply(black_box(&mut speech.clone())));
+    });
+}
+
 fn whole(criterion: &mut Criterion) {
     for (name, release) in [("echo, paced", Release::Paced), ("echo, in order", Release::InOrder)] {
         criterion.bench_function(&format!("whole frame: {name}"), |bencher| {
@@ -237,5 +255,5 @@ fn peer_address() -> SocketAddr {
     SocketAddr::from(([198, 51, 100, 7], 4_000))
 }
 
-criterion_group!(benches, wire, jitter, codec, concealment, playout, echo, whole);
+criterion_group!(benches, wire, jitter, codec, concealment, playout, echo, level, whole);
 criterion_main!(benches);

@@ -8,6 +8,7 @@ pub mod frame;
 pub mod jitter;
 pub mod latch;
 pub mod level;
+pub mod noise;
 pub mod packet;
 pub mod playout;
 pub mod quality;

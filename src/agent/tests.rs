@@ -44,7 +44,8 @@ impl MindLine for Paper {
 fn agent(room: usize) -> (Agent, Paper) {
     let paper = Paper::default();
     paper.0.lock().unwrap().room = room;
-    let voice = VoiceConfig { detector: Box::new(WebRtc::new()), turn_taking: TurnTaking::default() };
+    let voice =
+        VoiceConfig { detector: Box::new(WebRtc::new()), turn_taking: TurnTaking::default(), listener: None };
     (Agent::new(Box::new(paper.clone()), voice), paper)
 }
 

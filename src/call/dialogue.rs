@@ -103,6 +103,13 @@ pub enum Dialogue {
         /// Number of the utterance.
         utterance: u64,
     },
+    /// The agent's voice comes back from the caller, and is taken out of what the agent hears. Told once.
+    Echo {
+        /// From sending to hearing it, in milliseconds.
+        delay_ms: u64,
+        /// By how many dB it is softer than what was sent.
+        return_loss_db: u64,
+    },
     /// What found no room between the call and the agent's mind, counted when the call is over.
     Dropped {
         /// `events` for the mind, `keys` pressed, `notes` for this log, `key_strings` to be sent, `samples` beyond the credit, or
@@ -143,6 +150,7 @@ impl Dialogue {
             | Self::SpeechDismissed
             | Self::Idle { .. }
             | Self::Unfinished { .. }
+            | Self::Echo { .. }
             | Self::Message { .. } => {}
         }
         self
@@ -168,6 +176,7 @@ impl Dialogue {
             | Self::State { .. }
             | Self::DrySlots { .. }
             | Self::Unfinished { .. }
+            | Self::Echo { .. }
             | Self::Dropped { .. } => false,
         }
     }

@@ -113,7 +113,11 @@ impl Bench {
         let words = &trial.label.word;
         let recognizer = settings.has_words.then(|| Recognizer::new(words, phase, random));
         let mind = TrialMind::new(trial.label.agent, settings.lines.clone(), recognizer, producer);
-        let voice = VoiceConfig { detector: Box::new(WebRtc::new()), turn_taking: settings.turn_taking };
+        let voice = VoiceConfig {
+            detector: Box::new(WebRtc::new()),
+            turn_taking: settings.turn_taking,
+            listener: None,
+        };
         let local = SocketAddr::from((SERVER, 10_000));
         let config = CallConfig {
             at: start,

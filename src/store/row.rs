@@ -190,6 +190,7 @@ impl CallRow {
             | Dialogue::Message { .. }
             | Dialogue::DrySlots { .. }
             | Dialogue::Unfinished { .. }
+            | Dialogue::Echo { .. }
             | Dialogue::Dropped { .. } => {}
         }
     }

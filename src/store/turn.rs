@@ -124,6 +124,7 @@ impl Turns {
             | Dialogue::ToolAnswered { .. }
             | Dialogue::DrySlots { .. }
             | Dialogue::Unfinished { .. }
+            | Dialogue::Echo { .. }
             | Dialogue::Dropped { .. }
             | Dialogue::Outcome { .. } => {}
         }

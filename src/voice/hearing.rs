@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use arrayvec::ArrayVec;
-use caly_rtp::frame::{FRAME, FRAME_SAMPLES, Frame, FrameKind, MAX_FRAME_SAMPLES};
+use caly_rtp::frame::{FRAME, FRAME_SAMPLES, Frame, FrameKind, MAX_FRAME_SAMPLES, MediaTime};
 
+use super::conditioning::Conditioning;
 use super::detection::{Detection, frames_in};
 use super::level::{self, Levels, RoomLevel};
 use super::vad::SpeechDetector;
@@ -63,7 +64,7 @@ impl Hearing {
     }
 
     /// A frame of the caller.
-    pub(super) fn hear(&mut self, frame: &Frame) -> Heard {
+    pub(super) fn hear(&mut self, frame: &Frame, conditioning: &mut Conditioning) -> Heard {
         let mut heard = Heard::new();
         let mut samples = frame.samples.as_slice();
         while !samples.is_empty() {
@@ -71,9 +72,11 @@ impl Hearing {
             // Fits: no more than remains, and it is emptied whenever it is full.
             self.rest.extend(now.iter().copied());
             samples = later;
-            if let Ok(whole) = <[i16; FRAME_SAMPLES]>::try_from(self.rest.as_slice()) {
+            if let Ok(mut whole) = <[i16; FRAME_SAMPLES]>::try_from(self.rest.as_slice()) {
                 self.rest.clear();
-                heard.push(self.judge(&whole, frame.kind));
+                let end = frame.media_time.0 + (frame.samples.len() - samples.len()) as u64;
+                let media_time = MediaTime(end.saturating_sub(FRAME_SAMPLES as u64));
+                heard.push(self.take(media_time, &mut whole, frame.kind, conditioning));
             }
         }
         heard
@@ -84,26 +87,47 @@ impl Hearing {
         self.note(false)
     }
 
-    fn judge(&mut self, samples: &[i16; FRAME_SAMPLES], kind: FrameKind) -> Judged {
+    fn take(
+        &mut self,
+        media_time: MediaTime,
+        samples: &mut [i16; FRAME_SAMPLES],
+        kind: FrameKind,
+        conditioning: &mut Conditioning,
+    ) -> Judged {
+        match kind {
+            FrameKind::Voice => {
+                let echo = conditioning.clean(media_time, samples);
+                let judged = self.judge(samples, kind, echo);
+                conditioning.deliver(media_time, samples, judged.is_speech);
+                judged
+            }
+            // Nothing in it is the caller's, and nothing an echo.
+            FrameKind::Concealed | FrameKind::ComfortNoise => self.judge(samples, kind, level::LOWEST),
+        }
+    }
+
+    /// `echo` is the level up to which it may be the agent himself who is heard.
+    fn judge(&mut self, samples: &[i16; FRAME_SAMPLES], kind: FrameKind, echo: f32) -> Judged {
         let is_real = match kind {
             FrameKind::Voice => true,
             // Made up from what was heard: it goes on as it was, but begins nothing.
             FrameKind::Concealed => self.run.is_speech,
             FrameKind::ComfortNoise => false,
         };
-        let is_speech = is_real && self.label(samples);
+        let is_speech = is_real && self.label(samples, echo + ABOVE_ECHO_DB);
         self.note(is_speech)
     }
 
-    /// Whether a frame is the caller's speech: a voice, and louder than the room.
-    fn label(&mut self, samples: &[i16; FRAME_SAMPLES]) -> bool {
+    /// Whether a frame is the caller's speech: a voice, and louder than the room and than the agent's echo.
+    fn label(&mut self, samples: &[i16; FRAME_SAMPLES], echo: f32) -> bool {
         let level = level::dbfs(samples);
         let has_voice = self.detector.is_speech(samples);
-        let is_speech = has_voice && level > self.room.dbfs() + self.above_room_db;
+        let is_speech = has_voice && level > (self.room.dbfs() + self.above_room_db).max(echo);
         if self.run.is_speech {
             self.spoken.push(level);
             self.doubt();
-        } else if !is_speech {
+        } else if !is_speech && level > echo {
+            // What may be echo says nothing of the room.
             self.room.push(level);
         }
         is_speech
@@ -178,6 +202,9 @@ impl SpeechRun {
         })
     }
 }
+
+/// As much as an echo may be louder than it was thought to be.
+const ABOVE_ECHO_DB: f32 = 6.0;
 
 #[cfg(test)]
 mod tests;

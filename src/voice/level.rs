@@ -135,7 +135,8 @@ const WINDOW: usize = 150;
 const LAG: usize = 5;
 const STEPS_PER_DB: f32 = 2.0;
 const STEPS: usize = 193;
-const LOWEST: f32 = -96.0;
+/// The level of digital silence.
+pub(super) const LOWEST: f32 = -96.0;
 const FLOOR: f32 = -55.0;
 /// Between the talkers and the rooms that were measured, nearer to the rooms: whoever is taken for one is not heard.
 const TALK_SPREAD_DB: f32 = 12.0;

@@ -2,6 +2,7 @@
 //! frames and speaks frames; whom it speaks for is the mind, and the two know each other only through [`exchange`].
 
 pub mod barge_in;
+mod conditioning;
 pub mod detection;
 pub mod exchange;
 mod hearing;
@@ -14,4 +15,5 @@ pub mod turn;
 mod utterances;
 pub mod vad;
 
+pub use conditioning::{CallerListener, Conditioned};
 pub use settings::{AudioSettings, EchoCancellation, TurnTaking};

@@ -7,9 +7,11 @@ mod turns;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use caly_rtp::echo::EchoPath;
 use caly_rtp::frame::{FRAME_SAMPLES, Frame};
 
 use super::barge_in::BargeIn;
+use super::conditioning::{CallerListener, Conditioning};
 use super::exchange::{Digit, Interruption, MindCommand, UtteranceId, VoiceEvent, YieldsTo};
 use super::hearing::{Edge, Hearing, Judged};
 use super::mixer::Mixer;
@@ -27,6 +29,8 @@ pub struct VoiceConfig {
     pub detector: Box<dyn SpeechDetector>,
     /// How it shares the line with the caller.
     pub turn_taking: TurnTaking,
+    /// Who else listens to the caller.
+    pub listener: Option<Box<dyn CallerListener>>,
 }
 
 /// What a voice asks of its call.
@@ -41,6 +45,7 @@ pub enum VoiceWish {
 /// One call's voice.
 #[derive(Debug)]
 pub struct Voice {
+    conditioning: Conditioning,
     hearing: Hearing,
     barge_in: BargeIn,
     turn: TurnMachine,
@@ -75,6 +80,7 @@ impl Voice {
     /// A voice of a call that is answered now. The mind is told so, and given its first credit.
     pub fn new(config: VoiceConfig, now: Instant) -> Self {
         let mut voice = Self {
+            conditioning: Conditioning::new(config.turn_taking.audio, config.listener),
             hearing: Hearing::new(config.detector, &config.turn_taking.detection),
             barge_in: BargeIn::new(&config.turn_taking.detection),
             turn: TurnMachine::new(config.turn_taking.patience, now),
@@ -99,8 +105,11 @@ impl Voice {
         if !frame.samples.is_empty() {
             self.unheard_ticks = 0;
         }
-        for judged in self.hearing.hear(frame) {
+        for judged in self.hearing.hear(frame, &mut self.conditioning) {
             self.react(now, judged);
+        }
+        if let Some(path) = self.conditioning.poll_echo() {
+            self.outbox.note(echo_note(path));
         }
     }
 
@@ -116,7 +125,10 @@ impl Voice {
     /// What the mind wants.
     pub fn handle_command(&mut self, now: Instant, command: MindCommand) {
         match command {
-            MindCommand::Speak { utterance, yields_to, samples } => self.take(utterance, yields_to, &samples),
+            MindCommand::Speak { utterance, yields_to, mut samples } => {
+                self.conditioning.level(utterance, &mut samples);
+                self.take(utterance, yields_to, &samples);
+            }
             MindCommand::Finish { utterance } => self.mixer.finish(utterance),
             MindCommand::Stop => {
                 self.fall_silent();
@@ -154,11 +166,13 @@ impl Voice {
             self.advance(now, Input::Timer(timer));
         }
         self.play(now, samples);
+        self.conditioning.send(samples);
     }
 
     /// The machine stood still for so many ticks: what is said goes on where it was.
     pub fn handle_missed(&mut self, ticks: u32) {
         self.utterances.excuse(ticks);
+        self.conditioning.skip(ticks);
     }
 
     /// The call is over. Enters in its log what is known only now: poll the notes once more.
@@ -265,6 +279,12 @@ impl Voice {
             self.outbox.credit(limit);
         }
     }
+}
+
+fn echo_note(path: EchoPath) -> Dialogue {
+    // A loss below 0 would be a gain; as an integer it counts as none.
+    let return_loss_db = path.return_loss_db.round() as u64;
+    Dialogue::Echo { delay_ms: millis(path.delay), return_loss_db }
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -154,8 +154,8 @@ const SLOW: f32 = 0.03;
 /// Over 3 s.
 const FORGET: f32 = 1.0 - 1.0 / 150.0;
 const SEARCH_FRAMES: u32 = 4;
-/// 400 ms.
-const FEWEST_FRAMES: f32 = 18.0;
+/// 700 ms: two who begin to speak at the same time are alike until then.
+const FEWEST_FRAMES: f32 = 30.0;
 /// In standard deviations of the likeness of two directions that have nothing to do with each other.
 const CHANCE: f32 = 2.6;
 const LEAST_LIKENESS: f32 = 0.3;

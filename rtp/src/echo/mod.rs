@@ -167,7 +167,9 @@ impl EchoCanceller {
         let mut left = frame.map(f32::from);
         let powers = self.filter.cancel(&sent, &mut left);
         way.note(&powers, mean_square(&sent));
-        let power = loudest(&sent) * way.return_gain;
+        // A caller who happened to speak like an echo must not be silenced by the suspicion for longer.
+        let is_suspect = way.frames <= SUSPECT_FRAMES;
+        let power = if is_suspect { loudest(&sent) * way.return_gain.min(LOUDEST_ECHO) } else { 0.0 };
         self.stage = if !way.is_finite() {
             self.give_up()
         } else if way.frames >= FEWEST_FRAMES && way.sums.heard > PROOF * way.sums.left {
@@ -373,6 +375,10 @@ const CENTRE_FRAMES: u32 = 50;
 /// Frames that a filter needs to show that it is right, and has to.
 const FEWEST_FRAMES: u32 = 8;
 const MOST_FRAMES: u32 = 75;
+/// 500 ms in which a delay alone makes a level of echo.
+const SUSPECT_FRAMES: u32 = 25;
+/// -10 dB.
+const LOUDEST_ECHO: f32 = 0.1;
 /// 3 dB less: what has nothing to do with what was sent does not become softer.
 const PROOF: f32 = 2.0;
 /// One second, before the way is told.

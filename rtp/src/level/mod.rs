@@ -1,6 +1,14 @@
 //! How loud 8 kHz audio is, and what makes it as loud as it should be. Levels are in dB below full scale, of a square wave of which is 0:
 //! what telephony calls dBov.
 
+mod caller;
+mod limiter;
+mod loudness;
+
+pub use caller::CallerGain;
+pub use limiter::Limiter;
+pub use loudness::Loudness;
+
 /// Mean square of some samples; 0 of none.
 #[must_use]
 pub fn mean_square(samples: &[f32]) -> f32 {

@@ -126,6 +126,7 @@ impl ReadyAgent {
         VoiceConfig {
             detector: Box::new(WebRtc::new()),
             turn_taking: TurnTaking { patience, ..self.turn_taking },
+            listener: None,
         }
     }
 }

@@ -34,6 +34,10 @@ enum What {
     Unfinished {
         utterance: u64,
     },
+    Echo {
+        delay_ms: u64,
+        return_loss_db: u64,
+    },
     Dropped {
         of: String,
         count: u64,
@@ -149,6 +153,7 @@ fn beside_turns(dialogue: Dialogue) -> Option<What> {
         }
         Dialogue::DrySlots { cause, count } => Some(What::DrySlots { cause, count }),
         Dialogue::Unfinished { utterance } => Some(What::Unfinished { utterance }),
+        Dialogue::Echo { delay_ms, return_loss_db } => Some(What::Echo { delay_ms, return_loss_db }),
         Dialogue::Dropped { kind, count } => Some(What::Dropped { of: kind, count }),
         Dialogue::Outcome { name } => Some(What::Outcome { name }),
         Dialogue::Said { .. }
@@ -179,6 +184,7 @@ fn head(entry: &Entry) -> String {
         What::Idle { .. } => "caller",
         What::Tool(_) => "tool",
         What::DrySlots { .. } | What::Unfinished { .. } | What::Dropped { .. } | What::Gap { .. } => "server",
+        What::Echo { .. } => "line",
         What::Outcome { .. } => "outcome",
         What::Ended { .. } => "call",
     };
@@ -196,6 +202,11 @@ fn text(what: &What) -> String {
         }
         What::Unfinished { utterance } => {
             format!("utterance {utterance} breaks off: the mind sent no more of it for 5 s")
+        }
+        What::Echo { delay_ms, return_loss_db } => {
+            format!(
+                "the agent's own voice comes back after {delay_ms} ms, {return_loss_db} dB softer, and is taken out"
+            )
         }
         What::Dropped { of, count } => {
             format!("{count} {} were dropped, the mind did not take them in time", printable(of))

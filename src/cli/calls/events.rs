@@ -113,6 +113,9 @@ fn describe_dialogue(dialogue: &Dialogue) -> String {
         Dialogue::Unfinished { utterance } => {
             format!("{utterance} breaks off, the mind sent no more of it for 5 s")
         }
+        Dialogue::Echo { delay_ms, return_loss_db } => {
+            format!("echo of the agent after {delay_ms} ms, {return_loss_db} dB softer, is taken out")
+        }
         Dialogue::Dropped { kind, count } => {
             format!("{count} {kind} found no room between the call and the mind")
         }
@@ -244,6 +247,10 @@ mod tests {
                 "5 slots of 20 ms had nothing to send, the mind was late",
             ),
             (Dialogue::Unfinished { utterance: 3 }, "3 breaks off, the mind sent no more of it for 5 s"),
+            (
+                Dialogue::Echo { delay_ms: 182, return_loss_db: 21 },
+                "echo of the agent after 182 ms, 21 dB softer, is taken out",
+            ),
             (
                 Dialogue::Dropped { kind: "keys".to_owned(), count: 6 },
                 "6 keys found no room between the call and the mind",

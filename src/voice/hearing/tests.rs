@@ -5,6 +5,7 @@ use std::path::Path;
 
 use caly_rtp::codec::Codec;
 
+use super::super::settings::{AudioSettings, EchoCancellation};
 use super::super::vad::WebRtc;
 use super::*;
 use crate::seed::Seeds;
@@ -82,7 +83,7 @@ fn percent_spoken(samples: &[f32], from_second: usize) -> usize {
     let runs: Vec<bool> = samples
         .chunks_exact(FRAME_SAMPLES)
         .map(|samples| {
-            ears.hear(&frame(samples));
+            ears.hear(&frame(samples), &mut plain());
             ears.run.is_speech
         })
         .collect();
@@ -129,12 +130,14 @@ fn frames_of_any_length_are_judged_by_20_ms() {
     let talk = talk();
     let whole: Vec<Judged> = {
         let mut ears = ears();
-        talk.chunks_exact(FRAME_SAMPLES).flat_map(|samples| ears.hear(&frame(samples))).collect()
+        talk.chunks_exact(FRAME_SAMPLES)
+            .flat_map(|samples| ears.hear(&frame(samples), &mut plain()))
+            .collect()
     };
     for length in [1, 80, 240, MAX_FRAME_SAMPLES] {
         let mut ears = ears();
         let judged: Vec<Judged> =
-            talk.chunks(length).flat_map(|samples| ears.hear(&frame(samples))).collect();
+            talk.chunks(length).flat_map(|samples| ears.hear(&frame(samples), &mut plain())).collect();
         assert_eq!(judged, whole, "{length} samples");
     }
 }
@@ -146,7 +149,7 @@ fn what_is_made_up_begins_nothing_and_what_is_silence_ends_it() {
     let mut hear = |n: usize, kind| {
         let mut frame = frame(&talk[n * FRAME_SAMPLES..][..FRAME_SAMPLES]);
         frame.kind = kind;
-        ears.hear(&frame)[0]
+        ears.hear(&frame, &mut plain())[0]
     };
     let edges = |judged: Vec<Judged>| -> Vec<Edge> { judged.iter().filter_map(|one| one.edge).collect() };
     assert_eq!(edges((0..50).map(|n| hear(n, FrameKind::Concealed)).collect()), []);
@@ -157,4 +160,10 @@ fn what_is_made_up_begins_nothing_and_what_is_silence_ends_it() {
     let [Edge::End { speech, silence }] = ended[..] else { panic!("{ended:?}") };
     assert_eq!(silence, Duration::from_millis(200));
     assert!((1200..=1600).contains(&speech.as_millis()), "{speech:?}");
+}
+
+/// Nothing is done to what is heard.
+fn plain() -> Conditioning {
+    let audio = AudioSettings { echo_cancellation: EchoCancellation::Off, ..AudioSettings::default() };
+    Conditioning::new(audio, None)
 }

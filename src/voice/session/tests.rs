@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod any_order;
+mod conditioned;
 mod credit;
 mod ears;
 mod endings;
@@ -15,6 +16,7 @@ use caly_rtp::frame::FRAME;
 
 use super::super::detection::Detection;
 use super::super::level;
+use super::super::settings::{AudioSettings, EchoCancellation};
 use super::*;
 
 /// Loud is speech: what a detector hears is its own test's business.
@@ -54,9 +56,22 @@ impl Bench {
     }
 
     fn made(detector: Box<dyn SpeechDetector>, detection: Detection) -> Self {
+        // Samples are to come out as they went in, and a caller whose samples are all the same is not an agent's whose are too.
+        let audio = AudioSettings {
+            loudness: false,
+            echo_cancellation: EchoCancellation::Off,
+            ..AudioSettings::default()
+        };
+        Self::of(VoiceConfig {
+            detector,
+            turn_taking: TurnTaking { detection, audio, ..TurnTaking::default() },
+            listener: None,
+        })
+    }
+
+    fn of(config: VoiceConfig) -> Self {
         let start = Instant::now();
-        let turn_taking = TurnTaking { detection, ..TurnTaking::default() };
-        let voice = Voice::new(VoiceConfig { detector, turn_taking }, start);
+        let voice = Voice::new(config, start);
         Self {
             voice,
             start,
