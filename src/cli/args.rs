@@ -187,6 +187,10 @@ pub struct VoiceEvalArgs {
     #[arg(long)]
     pub small: bool,
 
+    /// The agent's file whose [turn_taking] is measured [default: the usual settings]
+    #[arg(long, value_name = "FILE")]
+    pub agent: Option<PathBuf>,
+
     /// Agents without a recognizer
     #[arg(long)]
     pub no_words: bool,

@@ -16,7 +16,7 @@ use crate::voice::{EchoCancellation, TurnTaking};
 ///
 /// # Errors
 /// Every fault of the table at once.
-pub(super) fn read(file: &str, text: &str) -> Result<TurnTaking, Faults> {
+pub fn read(file: &str, text: &str) -> Result<TurnTaking, Faults> {
     let document = Document::new(file, text);
     let (keys, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {

@@ -3,9 +3,10 @@
 use serde::Serialize;
 
 use super::labels::{AgentPart, Kind, Label};
+use super::mind::samples_in;
 use super::runner::{Recording, Settings, Trial, run};
 use super::wire::{Played, Stretch, follow};
-use crate::voice::exchange::{Interruption, VoiceEvent};
+use crate::voice::exchange::VoiceEvent;
 
 /// What one trial came to. Times are milliseconds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -37,14 +38,18 @@ pub struct Outcome {
 /// False alarms: what happened while the caller said nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Undisturbed {
-    /// So long the agent talked and no caller did.
+    /// So long the agent talked and no caller did, the beginning of the call left out.
     pub talked_ms: f32,
-    /// Times it was turned down.
+    /// Times it was turned down in that time.
     pub ducks: usize,
-    /// Times it paused and went on.
+    /// Times it fell silent.
     pub pauses: usize,
-    /// Times it stopped for good.
+    /// Times it was stopped for good.
     pub stops: usize,
+    /// Times it was turned down in the first three seconds of the call, while nothing is known of the room.
+    pub early_ducks: usize,
+    /// Times it was stopped in them.
+    pub early_stops: usize,
 }
 
 /// What a caller did who spoke over the agent. Times from where it began to speak; none if it did not happen.
@@ -140,16 +145,11 @@ pub fn measure(trial: &Trial, settings: &Settings, reference: &[i16]) -> Outcome
     };
     match label.agent {
         AgentPart::Talks => {
-            let stopped = Stop::of(&recording);
-            // What comes behind the frame that fades out is something else.
-            let end = stopped.map_or(recording.wire.len(), |stop| stop.sample);
-            let end = (end + FRAME).min(recording.wire.len());
-            let played = follow(&recording.wire[..end], reference);
-            let talk = Talk { label, recording: &recording, played: &played, stopped };
+            let talk = Talk::of(label, &recording, reference);
             outcome.undisturbed = talk.undisturbed();
             outcome.over = talk.over();
-            outcome.duck_db = played.duck_db;
-            outcome.strange_frames = played.strange_frames;
+            outcome.duck_db = talk.played.duck_db;
+            outcome.strange_frames = talk.played.strange_frames;
         }
         AgentPart::Asks | AgentPart::Listens => {
             outcome.answer = label.kind.is_answer().then(|| answer(label, &recording));
@@ -162,63 +162,117 @@ pub fn measure(trial: &Trial, settings: &Settings, reference: &[i16]) -> Outcome
 #[derive(Clone, Copy, Debug)]
 struct Stop {
     at_ms: f32,
-    sample: usize,
+    /// How much was heard of what was stopped, in samples.
+    heard: usize,
 }
 
-impl Stop {
-    fn of(recording: &Recording) -> Option<Self> {
-        recording.told.iter().find_map(|(at_ms, event)| match event {
-            VoiceEvent::Interrupted { by: Interruption::Speech | Interruption::Digit, .. } => {
-                Some(Self { at_ms: *at_ms, sample: (at_ms.max(0.0) * 8.0).round() as usize })
-            }
-            VoiceEvent::Answered
-            | VoiceEvent::SpeechStarted
-            | VoiceEvent::SpeechEnded { .. }
-            | VoiceEvent::TurnLikely { .. }
-            | VoiceEvent::TurnResumed { .. }
-            | VoiceEvent::TurnCommitted { .. }
-            | VoiceEvent::SpeechDismissed { .. }
-            | VoiceEvent::Digit(_)
-            | VoiceEvent::Played { .. }
-            | VoiceEvent::Credit { .. }
-            | VoiceEvent::Idle { .. }
-            | VoiceEvent::IdleTooLong => None,
-        })
-    }
+/// All stops of a call.
+fn stops(recording: &Recording) -> Vec<Stop> {
+    let stop = |(at_ms, event): &(f32, VoiceEvent)| match event {
+        VoiceEvent::Interrupted { heard, .. } => Some(Stop { at_ms: *at_ms, heard: samples_in(*heard) }),
+        VoiceEvent::Answered
+        | VoiceEvent::SpeechStarted
+        | VoiceEvent::SpeechEnded { .. }
+        | VoiceEvent::TurnLikely { .. }
+        | VoiceEvent::TurnResumed { .. }
+        | VoiceEvent::TurnCommitted { .. }
+        | VoiceEvent::SpeechDismissed { .. }
+        | VoiceEvent::Digit(_)
+        | VoiceEvent::Played { .. }
+        | VoiceEvent::Credit { .. }
+        | VoiceEvent::Idle { .. }
+        | VoiceEvent::IdleTooLong => None,
+    };
+    recording.told.iter().filter_map(stop).collect()
 }
 
-/// A trial in which the agent talks.
+/// A trial in which the agent talks. Who is stopped by nobody goes on when it has the floor again, so there may be several stretches
+/// of talk; what comes behind the stop that the caller meant is not looked at.
 struct Talk<'a> {
     label: &'a Label,
     recording: &'a Recording,
-    played: &'a Played,
+    /// On the wire's clock.
+    onset_ms: Option<f32>,
+    /// Where the agent talked.
+    talked: Vec<Talked>,
+    played: Played,
+    false_stops: Vec<Stop>,
     stopped: Option<Stop>,
 }
 
-impl Talk<'_> {
-    /// Where the caller begins on the wire's clock.
-    fn onset_ms(&self) -> Option<f32> {
-        self.label.begin_ms().map(|ms| ms as f32 + self.recording.caller_at_ms)
+/// One stretch of talk, in samples of the wire.
+#[derive(Clone, Copy, Debug)]
+struct Talked {
+    from: usize,
+    to: usize,
+}
+
+impl<'a> Talk<'a> {
+    fn of(label: &'a Label, recording: &'a Recording, reference: &[i16]) -> Self {
+        let onset_ms = label.begin_ms().map(|ms| ms as f32 + recording.caller_at_ms);
+        let is_false = |stop: &Stop| onset_ms.is_none_or(|onset_ms| stop.at_ms < onset_ms);
+        let (false_stops, meant): (Vec<Stop>, Vec<Stop>) = stops(recording).into_iter().partition(is_false);
+        let stopped = meant.first().copied();
+        let mut talk = Self {
+            label,
+            recording,
+            onset_ms,
+            talked: Vec::new(),
+            played: Played::default(),
+            false_stops,
+            stopped,
+        };
+        talk.follow(reference);
+        talk
+    }
+
+    fn follow(&mut self, reference: &[i16]) {
+        // The reference begins to talk when every call does.
+        let begin = first_talk(reference, 0).unwrap_or(0);
+        let (mut from, mut said) = (begin, 0);
+        for stop in self.false_stops.iter().copied().map(Some).chain([self.stopped]) {
+            let wire = &self.recording.wire;
+            let to = stop.map_or(wire.len(), |stop| sample_at(stop.at_ms) + FRAME).min(wire.len());
+            let Some(what) = reference.get((begin + said).min(reference.len())..) else { return };
+            if from < to {
+                let played = follow(&wire[from..to], what);
+                self.played.append(played, from, to, stop.is_some());
+                self.talked.push(Talked { from, to });
+            }
+            let Some(stop) = stop else { return };
+            said += stop.heard;
+            let Some(next) = first_talk(wire, to) else { return };
+            from = next;
+        }
     }
 
     fn undisturbed(&self) -> Undisturbed {
-        let whole_ms = self.recording.wire.len() as f32 / 8.0;
-        let stopped_ms = self.stopped.map_or(whole_ms, |stop| stop.at_ms);
-        // A cough is no caller: whatever it does is a false alarm, but one that was asked for.
-        let until_ms = self.onset_ms().unwrap_or(whole_ms).min(stopped_ms);
-        let before = |stretches: &[Stretch]| stretches.iter().filter(|s| ms_of(s.from) < until_ms).count();
-        let stops = usize::from(self.stopped.is_some_and(|stop| stop.at_ms <= until_ms));
-        let pauses = before(&self.played.pauses);
-        Undisturbed { talked_ms: until_ms, ducks: before(&self.played.ducks), pauses, stops }
+        let until_ms = self.onset_ms.unwrap_or(f32::INFINITY);
+        let overlap =
+            |talked: &Talked| (ms_of(talked.to).min(until_ms) - ms_of(talked.from).max(EARLY_MS)).max(0.0);
+        let count = |stretches: &[Stretch], from_ms: f32, to_ms: f32| {
+            let begins = stretches.iter().map(|stretch| ms_of(stretch.from));
+            begins.filter(|at_ms| (from_ms..to_ms).contains(at_ms)).count()
+        };
+        let early_stops = self.false_stops.iter().filter(|stop| stop.at_ms < EARLY_MS).count();
+        Undisturbed {
+            talked_ms: self.talked.iter().map(overlap).sum(),
+            ducks: count(&self.played.ducks, EARLY_MS, until_ms),
+            pauses: count(&self.played.pauses, EARLY_MS, until_ms),
+            stops: self.false_stops.len() - early_stops,
+            early_ducks: count(&self.played.ducks, 0.0, EARLY_MS.min(until_ms)),
+            early_stops,
+        }
     }
 
     fn over(&self) -> Option<Over> {
-        let (onset_ms, end_ms) = (self.onset_ms()?, self.label.end_ms()?);
-        let stop_ms = self.stopped.map(|stop| stop.at_ms - onset_ms);
-        if stop_ms.is_some_and(|stop_ms| stop_ms < 0.0) {
-            // A false alarm had stopped the agent before.
+        let (onset_ms, end_ms) = (self.onset_ms?, self.label.end_ms()?);
+        let is_talking = |talked: &Talked| (ms_of(talked.from)..ms_of(talked.to)).contains(&onset_ms);
+        if !self.talked.last().is_some_and(is_talking) {
+            // A false alarm had stopped the agent, and it was not talking again.
             return None;
         }
+        let stop_ms = self.stopped.map(|stop| stop.at_ms - onset_ms);
         let lasts = |stretch: &&Stretch| stretch.to.is_none_or(|to| ms_of(to) > onset_ms);
         let first = |stretches: &[Stretch]| {
             stretches.iter().find(lasts).map(|stretch| (ms_of(stretch.from) - onset_ms).max(0.0))
@@ -227,7 +281,7 @@ impl Talk<'_> {
         // Who is silent is softer.
         let duck_ms = first(&self.played.ducks).into_iter().chain(pause_ms).reduce(f32::min);
         let pauses = self.played.pauses.iter().filter(lasts);
-        let open_end = self.stopped.map_or(self.recording.wire.len(), |stop| stop.sample);
+        let open_end = self.stopped.map_or(self.recording.wire.len(), |stop| sample_at(stop.at_ms));
         let lengths = pauses.map(|pause| ms_of(pause.to.unwrap_or(open_end)) - ms_of(pause.from));
         let resumes = self
             .played
@@ -243,6 +297,18 @@ impl Talk<'_> {
             resumes: resumes.collect(),
         })
     }
+}
+
+/// The frame in which the agent is first heard from there on.
+fn first_talk(wire: &[i16], from: usize) -> Option<usize> {
+    let begin = from.next_multiple_of(FRAME);
+    let is_heard = |frame: &[i16]| frame.iter().any(|sample| sample.unsigned_abs() > AUDIBLE);
+    wire.get(begin..)?.chunks_exact(FRAME).position(is_heard).map(|frames| begin + frames * FRAME)
+}
+
+/// Where on the wire a time is: the first sample of its tick.
+fn sample_at(at_ms: f32) -> usize {
+    (at_ms.max(0.0) * 8.0).round() as usize
 }
 
 /// When the caller's turns ended, on the caller's clock.
@@ -296,6 +362,8 @@ fn ms_of(samples: usize) -> f32 {
 }
 
 const FRAME: usize = 160;
+/// So long it takes to know a room.
+const EARLY_MS: f32 = 3000.0;
 /// Who waits longer than this before it goes on has stopped.
 const LONGEST_PAUSE_MS: f32 = 600.0;
 /// Nobody minds 40 ms heard twice.

@@ -2,14 +2,14 @@
 //! recognizer tells it.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rtrb::Producer;
 
 use super::labels::AgentPart;
 use super::recognizer::Recognizer;
 use crate::agent::{MindGone, MindLine, NotSent};
-use crate::voice::exchange::{Interruption, MindCommand, UtteranceId, VoiceEvent, YieldsTo};
+use crate::voice::exchange::{MindCommand, UtteranceId, VoiceEvent, YieldsTo};
 
 /// What the agents of all trials say.
 #[derive(Clone, Debug)]
@@ -33,6 +33,8 @@ pub(super) struct TrialMind {
     recognizer: Option<Recognizer>,
     answered: Option<Instant>,
     saying: Option<Saying>,
+    /// Who talks: from which sample of its talk it goes on when it was stopped and has the floor again.
+    stopped_at: Option<usize>,
     utterances: u64,
     sent: u64,
     limit: u64,
@@ -46,6 +48,9 @@ pub(super) struct TrialMind {
 struct Saying {
     utterance: UtteranceId,
     samples: Arc<[i16]>,
+    /// Where it began.
+    from: usize,
+    /// Up to where it is sent.
     sent: usize,
 }
 
@@ -64,6 +69,7 @@ impl TrialMind {
             recognizer,
             answered: None,
             saying: None,
+            stopped_at: None,
             utterances: 0,
             sent: 0,
             limit: 0,
@@ -73,44 +79,51 @@ impl TrialMind {
     }
 
     fn hear_of(&mut self, now: Instant, event: &VoiceEvent) {
+        if let Some((recognizer, answered)) = self.recognizer.as_mut().zip(self.answered) {
+            recognizer.handle(event, now.saturating_duration_since(answered));
+        }
         match event {
             VoiceEvent::Answered => {
                 self.answered = Some(now);
                 match self.part {
-                    AgentPart::Talks => self.say(self.lines.talk.clone()),
-                    AgentPart::Asks => self.say(self.lines.question.clone()),
+                    AgentPart::Talks => self.say(self.lines.talk.clone(), 0),
+                    AgentPart::Asks => self.say(self.lines.question.clone(), 0),
                     AgentPart::Listens => self.commands.push(MindCommand::Listen),
                 }
             }
             VoiceEvent::Credit { samples } => self.limit = *samples,
-            VoiceEvent::Interrupted { by: Interruption::Speech | Interruption::Digit, .. } => {
-                self.saying = None;
+            VoiceEvent::Interrupted { heard, .. } => {
+                let saying = self.saying.take();
+                self.stopped_at = saying.map(|saying| saying.from + samples_in(*heard));
             }
-            VoiceEvent::TurnCommitted { turn, .. } => {
-                self.end_turn(*turn);
-                self.say(self.lines.answer.clone());
-            }
-            VoiceEvent::SpeechDismissed { turn } => self.end_turn(*turn),
+            VoiceEvent::TurnCommitted { .. } => self.answer(),
+            VoiceEvent::SpeechDismissed { .. } if self.stopped_at.is_some() => self.answer(),
             VoiceEvent::Played { .. } => self.commands.push(MindCommand::Listen),
             VoiceEvent::SpeechStarted
             | VoiceEvent::SpeechEnded { .. }
             | VoiceEvent::TurnLikely { .. }
             | VoiceEvent::TurnResumed { .. }
+            | VoiceEvent::SpeechDismissed { .. }
             | VoiceEvent::Digit(_)
             | VoiceEvent::Idle { .. }
             | VoiceEvent::IdleTooLong => {}
         }
     }
 
-    fn end_turn(&mut self, turn: u32) {
-        if let Some(recognizer) = &mut self.recognizer {
-            recognizer.end_turn(turn);
+    /// Who was talking goes on; the others answer.
+    fn answer(&mut self) {
+        match (self.part, self.stopped_at.take()) {
+            (AgentPart::Talks, Some(from)) => self.say(self.lines.talk.clone(), from),
+            (AgentPart::Talks, None) | (AgentPart::Asks | AgentPart::Listens, _) => {
+                self.say(self.lines.answer.clone(), 0);
+            }
         }
     }
 
-    fn say(&mut self, samples: Arc<[i16]>) {
+    fn say(&mut self, samples: Arc<[i16]>, from: usize) {
         self.utterances += 1;
-        self.saying = Some(Saying { utterance: UtteranceId(self.utterances), samples, sent: 0 });
+        let from = from.min(samples.len());
+        self.saying = Some(Saying { utterance: UtteranceId(self.utterances), samples, from, sent: from });
     }
 
     /// As much as the credit allows, 100 ms at a time.
@@ -150,6 +163,11 @@ impl MindLine for TrialMind {
             .and_then(|(recognizer, answered)| recognizer.poll(now, answered));
         Ok(self.commands.pop().or(words).or_else(|| self.speak()))
     }
+}
+
+/// At 8 kHz.
+pub(super) fn samples_in(time: Duration) -> usize {
+    usize::try_from(time.as_micros() / 125).unwrap_or(usize::MAX)
 }
 
 /// 100 ms, as minds send it.

@@ -3,79 +3,68 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::labels::Word;
+use super::labels::Label;
 use super::random::Random;
-use crate::voice::exchange::{MindCommand, Transcript};
+use crate::mind::understanding::{Change, Recognized, Understanding, Word};
+use crate::voice::exchange::{MindCommand, VoiceEvent};
 
 /// Tells words in time.
 #[derive(Debug)]
 pub(super) struct Recognizer {
-    /// Words that were not told yet, and when they are.
-    untold: VecDeque<(Duration, String)>,
-    /// What the caller has said in this turn.
+    /// Words that were not told yet.
+    untold: VecDeque<Said>,
+    /// All that were.
+    told: Vec<Said>,
+    understanding: Understanding,
+}
+
+/// A word, when it begins in the caller's audio, and when it is told after the call began.
+#[derive(Clone, Debug)]
+struct Said {
     text: String,
-    words: u16,
-    turn: u32,
+    begins: Duration,
+    told_at: Duration,
 }
 
 impl Recognizer {
-    /// One for these words. The first sample of the caller is taken `phase` after the call began.
-    pub(super) fn new(words: &[Word], phase: Duration, random: &mut Random) -> Self {
+    /// One for the words of a label. The first sample of the caller is taken `phase` after the call began.
+    pub(super) fn new(label: &Label, phase: Duration, random: &mut Random) -> Self {
         let mut told_at = Duration::ZERO;
         let mut untold = VecDeque::new();
-        for word in words {
-            let said = phase + Duration::from_millis(word.end_ms.into());
-            told_at = told_at.max(said + delay(random));
-            untold.push_back((told_at, word.text.clone()));
+        for word in &label.word {
+            let time = |ms: u32| phase + Duration::from_millis(ms.into());
+            told_at = told_at.max(time(word.end_ms) + delay(random));
+            // Partial results have no full stops, and a sentence must be known for one without.
+            let text = word.text.trim_end_matches(['.', ',', '?', '!', '।']).to_owned();
+            untold.push_back(Said { text, begins: time(word.begin_ms), told_at });
         }
-        Self { untold, text: String::new(), words: 0, turn: 0 }
+        let mut understanding = Understanding::default();
+        understanding.set_language(Some(&label.language));
+        Self { untold, told: Vec::new(), understanding }
     }
 
-    /// A turn is over: words that are told from now on belong to the next one.
-    pub(super) fn end_turn(&mut self, turn: u32) {
-        self.turn = turn.wrapping_add(1);
-        self.text.clear();
-        self.words = 0;
+    /// What voice says of turns, so long after the call began.
+    pub(super) fn handle(&mut self, event: &VoiceEvent, since_answer: Duration) {
+        self.understanding.handle(event, since_answer);
     }
 
-    /// What it has heard since it was asked last, if anything.
+    /// What it has heard since it was asked last, if anything that voice has to know.
     pub(super) fn poll(&mut self, now: Instant, answered: Instant) -> Option<MindCommand> {
-        let mut is_new = false;
-        while let Some((_, word)) = self.untold.pop_front_if(|(at, _)| answered + *at <= now) {
-            if !self.text.is_empty() {
-                self.text.push(' ');
-            }
-            self.text.push_str(&word);
-            self.words = self.words.saturating_add(1);
-            is_new = true;
+        let before = self.told.len();
+        while let Some(said) = self.untold.pop_front_if(|said| answered + said.told_at <= now) {
+            self.told.push(said);
         }
-        is_new.then(|| MindCommand::Transcript(self.transcript()))
-    }
-
-    fn transcript(&self) -> Transcript {
-        let completeness = if self.text.ends_with(['.', '?', '!', '।']) { 0.9 } else { 0.2 };
-        let is_backchannel = self.text.split_whitespace().all(|word| LISTENING.contains(&word));
-        Transcript { turn: self.turn, words: self.words, is_backchannel, completeness }
+        if self.told.len() == before {
+            return None;
+        }
+        let words: Vec<Word<'_>> =
+            self.told.iter().map(|said| Word { text: &said.text, begins: Some(said.begins) }).collect();
+        match self.understanding.hear(Recognized { words: &words, is_final: false }, &[]) {
+            Change::Words(transcript) => Some(MindCommand::Transcript(transcript)),
+            Change::Nothing | Change::Late(_) => None,
+        }
     }
 }
-
-/// What a listener says.
-const LISTENING: &[&str] = &[
-    "haan",
-    "ji",
-    "hmm",
-    "achha",
-    "ok",
-    "okay",
-    "theek",
-    "hai",
-    "yes",
-    "right",
-    "uh-huh",
-    "हाँ",
-    "अच्छा",
-    "जी",
-];
 
 /// Half of the words are told 300 ms after their end, 95 % within 500.
 fn delay(random: &mut Random) -> Duration {
@@ -100,17 +89,19 @@ mod tests {
 
     #[test]
     fn words_come_one_after_the_other_and_begin_anew_with_each_turn() {
-        let word = |text: &str, end_ms| Word { text: text.to_owned(), begin_ms: 0, end_ms };
-        let words = [word("mera", 200), word("order", 500), word("number", 4000)];
-        let mut recognizer = Recognizer::new(&words, Duration::ZERO, &mut Random::new(1));
+        let text = "kind = \"sentence\"\nagent = \"asks\"\n\
+            word = [{ text = \"mera\", begin_ms = 0, end_ms = 200 }, { text = \"order\", begin_ms = 200, end_ms = 500 },\
+            { text = \"number.\", begin_ms = 3500, end_ms = 4000 }]";
+        let label: Label = toml::from_str(text).unwrap();
+        let mut recognizer = Recognizer::new(&label, Duration::ZERO, &mut Random::new(1));
         let start = Instant::now();
         let mut told = Vec::new();
         for ms in (0..6000).step_by(20) {
+            let since = Duration::from_millis(ms);
             if ms == 3000 {
-                recognizer.end_turn(0);
+                recognizer.handle(&VoiceEvent::SpeechDismissed { turn: 0 }, since);
             }
-            let polled = recognizer.poll(start + Duration::from_millis(ms), start);
-            if let Some(MindCommand::Transcript(transcript)) = polled {
+            if let Some(MindCommand::Transcript(transcript)) = recognizer.poll(start + since, start) {
                 told.push((transcript.turn, transcript.words));
             }
         }

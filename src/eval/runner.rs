@@ -110,8 +110,9 @@ impl Bench {
     fn new(trial: &Trial, settings: &Settings, phase: Duration, random: &mut Random) -> Self {
         let start = settings.start;
         let (producer, told) = RingBuffer::new(MAX_TOLD);
-        let words = &trial.label.word;
-        let recognizer = settings.has_words.then(|| Recognizer::new(words, phase, random));
+        // Numbers of its own, so that the network is the same with and without it.
+        let mut delays = Random::named(settings.seed, &format!("{} told", trial.name));
+        let recognizer = settings.has_words.then(|| Recognizer::new(&trial.label, phase, &mut delays));
         let mind = TrialMind::new(trial.label.agent, settings.lines.clone(), recognizer, producer);
         let voice = VoiceConfig {
             detector: Box::new(WebRtc::new()),

@@ -117,6 +117,7 @@ const MEASURES: &[(&str, Value)] = &[
     ("duck_p95_ms", |f| f.duck.p95.map(f64::from)),
     ("pause_p50_ms", |f| f.pause.p50.map(f64::from)),
     ("pause_p95_ms", |f| f.pause.p95.map(f64::from)),
+    ("early_stops", |f| part(f.early_stops)),
     ("false_ducks_per_min", |f| f.false_ducks_per_min.map(f64::from)),
     ("false_pauses_per_min", |f| f.false_pauses_per_min.map(f64::from)),
     ("false_stops_per_min", |f| f.false_stops_per_min.map(f64::from)),

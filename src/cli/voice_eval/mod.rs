@@ -13,6 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::{Failure, Format, Output, VoiceEvalArgs};
+use crate::config::read_turn_taking;
 use crate::eval::{
     self, CONDITIONS, Condition, Corpus, Outcome, Planned, Report, Settings, Size, Thresholds, Trial,
 };
@@ -39,7 +40,7 @@ pub(super) fn run(args: &VoiceEvalArgs, out: &mut Output<'_>) -> Result<(), Fail
         return make(args, &conditions, size, out);
     }
     let settings = Settings {
-        turn_taking: TurnTaking::default(),
+        turn_taking: turn_taking(args)?,
         has_words: !args.no_words,
         lines: eval::shipped_lines(),
         seed: args.seed,
@@ -149,6 +150,16 @@ fn progress(length: usize, done: &str) -> ProgressBar {
         bar.set_style(style);
     }
     bar
+}
+
+/// What an operator has set for an agent.
+fn turn_taking(args: &VoiceEvalArgs) -> Result<TurnTaking, Failure> {
+    let Some(path) = &args.agent else { return Ok(TurnTaking::default()) };
+    let file = path.display().to_string();
+    let text = fs::read_to_string(path)
+        .map_err(|error| Failure::refused(format!("{file}: {error}")).advise("name an agent's file"))?;
+    read_turn_taking(&file, &text)
+        .map_err(|faults| Failure::refused(faults.to_string()).advise("mend the agent's file"))
 }
 
 fn thresholds(args: &VoiceEvalArgs) -> Result<Thresholds, Failure> {

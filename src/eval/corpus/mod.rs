@@ -222,7 +222,7 @@ impl Item {
     /// When the caller begins: over the agent after the room was heard for a while, in answer to a question soon after it.
     fn lead_ms(&self, random: &mut Random) -> u32 {
         match self.agent {
-            AgentPart::Talks => random.between(3200.0, 5200.0) as u32,
+            AgentPart::Talks => random.between(5500.0, 7500.0) as u32,
             AgentPart::Asks | AgentPart::Listens => random.between(1800.0, 3000.0) as u32,
         }
     }
@@ -321,7 +321,14 @@ const fn wanted(
 /// Coughs and bumps over the agent.
 const COUGHS: usize = 40;
 /// Calls in which nobody says anything.
-const QUIET_CALLS: [AgentPart; 4] = [AgentPart::Talks, AgentPart::Asks, AgentPart::Talks, AgentPart::Asks];
+const QUIET_CALLS: [AgentPart; 6] = [
+    AgentPart::Talks,
+    AgentPart::Asks,
+    AgentPart::Talks,
+    AgentPart::Asks,
+    AgentPart::Talks,
+    AgentPart::Talks,
+];
 const NOBODY_OVER_S: usize = 60;
 const NOBODY_ASKED_S: usize = 20;
 /// Longer than any agent waits for the end of a turn.

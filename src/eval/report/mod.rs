@@ -41,7 +41,11 @@ pub struct Figures {
     pub pause_within_250: Share,
     /// Until the agent was told that it is stopped.
     pub stop: Percentiles,
-    /// Minutes in which the agent talked and no caller spoke.
+    /// Calls in whose first three seconds the agent was turned down although nobody spoke.
+    pub early_ducks: Share,
+    /// Calls in whose first three seconds it was stopped.
+    pub early_stops: Share,
+    /// Minutes behind these in which the agent talked and no caller spoke.
     pub talked_min: f32,
     /// Times the agent was turned down in one such minute.
     pub false_ducks_per_min: Option<f32>,
@@ -83,7 +87,7 @@ pub struct Figures {
     pub longest_wait: Option<f32>,
     /// From the beginning of an answer until the agent's own, at most.
     pub longest_turn: Option<f32>,
-    /// Answers that the agent never took.
+    /// Answers that were not cut off and that the agent never took.
     pub unanswered: Share,
     /// Turns that ended in a minute without a caller.
     pub false_turns_per_min: Option<f32>,
@@ -141,11 +145,13 @@ impl Figures {
             Share::of(&interruptions, |over| time(over).is_some_and(|ms| ms <= limit))
         };
         let undisturbed = Undisturbed::of(outcomes);
+        let talks: Vec<&&Outcome> = outcomes.iter().filter(|o| o.agent == AgentPart::Talks).collect();
         let resumes: Vec<_> =
             outcomes.iter().filter_map(|o| o.over.as_ref()).flat_map(|over| &over.resumes).collect();
         let resumed: Vec<&Over> =
             outcomes.iter().filter_map(|o| o.over.as_ref()).filter(|over| !over.resumes.is_empty()).collect();
         let answers = Answers::of(outcomes);
+        let whole = || answers.all.iter().map(|(_, answer)| answer).filter(|answer| !answer.is_cut());
         Self {
             condition: condition.to_owned(),
             trials: outcomes.len(),
@@ -154,6 +160,8 @@ impl Figures {
             pause: Percentiles::of(interruptions.iter().map(|over| over.pause_ms)),
             pause_within_250: within(250.0, |over| over.pause_ms),
             stop: Percentiles::of(interruptions.iter().map(|over| over.stop_ms)),
+            early_ducks: Share::of(&talks, |o| o.undisturbed.early_ducks > 0),
+            early_stops: Share::of(&talks, |o| o.undisturbed.early_stops > 0),
             talked_min: undisturbed.minutes,
             false_ducks_per_min: undisturbed.per_minute(undisturbed.ducks),
             false_pauses_per_min: undisturbed.per_minute(undisturbed.pauses),
@@ -173,9 +181,9 @@ impl Figures {
             sentence_wait: answers.waits(&[Kind::Sentence]),
             pause_wait: answers.waits(&[Kind::Pause]),
             digits_wait: answers.waits(&[Kind::LeadIn, Kind::Digits]),
-            longest_wait: largest(answers.all.iter().filter_map(|(_, answer)| answer.wait_ms)),
-            longest_turn: largest(answers.all.iter().filter_map(|(_, answer)| answer.turn_ms)),
-            unanswered: Share::of(&answers.all, |(_, answer)| answer.wait_ms.is_none()),
+            longest_wait: largest(whole().filter_map(|answer| answer.wait_ms)),
+            longest_turn: largest(whole().filter_map(|answer| answer.turn_ms)),
+            unanswered: Share::of(&whole().collect::<Vec<_>>(), |answer| answer.wait_ms.is_none()),
             false_turns_per_min: false_turns(outcomes),
             strange_frames: outcomes.iter().map(|outcome| outcome.strange_frames).sum(),
         }
@@ -241,7 +249,9 @@ impl<'a> Answers<'a> {
 
     fn waits(&self, kinds: &[Kind]) -> Percentiles {
         let of_kinds = self.all.iter().filter(|(kind, _)| kinds.contains(kind));
-        Percentiles::of(of_kinds.map(|(_, answer)| answer.wait_ms))
+        // Who was cut off is counted there and does not wait.
+        let whole = of_kinds.filter(|(_, answer)| !answer.is_cut());
+        Percentiles::of(whole.map(|(_, answer)| answer.wait_ms))
     }
 }
 

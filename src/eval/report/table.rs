@@ -10,7 +10,10 @@ pub fn table(report: &Report) -> String {
     let mut text = String::new();
     for (title, columns) in [
         ("Interruptions, ms from the first sound until the agent is changed on the wire", INTERRUPTIONS),
-        ("False alarms while the agent talks, and what listeners say", FALSE_ALARMS),
+        (
+            "False alarms while the agent talks: calls in whose first 3 s there was one, and one per minute later; what listeners say",
+            FALSE_ALARMS,
+        ),
         ("Answers: the agent took the turn in a pause, and ms until it answered", ANSWERS),
     ] {
         let rows: Vec<Vec<String>> = report
@@ -45,6 +48,8 @@ const INTERRUPTIONS: &[(&str, Cell)] = &[
 
 const FALSE_ALARMS: &[(&str, Cell)] = &[
     ("condition", |f| f.condition.clone()),
+    ("early ducks", |f| share(f.early_ducks)),
+    ("early stops", |f| share(f.early_stops)),
     ("min", |f| number((f.talked_min > 0.0).then_some(f.talked_min), 1)),
     ("ducks/min", |f| number(f.false_ducks_per_min, 2)),
     ("pauses/min", |f| number(f.false_pauses_per_min, 2)),
