@@ -162,8 +162,11 @@ impl Follower<'_> {
         match (self.state, is_soft) {
             (State::Ducked, true) => {
                 let begin_gain = self.gain_of(&frame[..HALF], self.place);
-                if begin_gain.is_some_and(|begin| (begin / gain - 1.0).abs() < 0.05) {
-                    self.ducked.add(frame, &self.reference[self.place..self.place + FRAME]);
+                let expected = &self.reference[self.place..self.place + FRAME];
+                // The steps of G.711 are too coarse for what is soft already.
+                let is_steady = begin_gain.is_some_and(|begin| (begin / gain - 1.0).abs() < 0.05);
+                if is_steady && peak(expected) >= LOUD_PEAK {
+                    self.ducked.add(frame, expected);
                 }
             }
             (State::Full | State::Silent, true) => {
@@ -253,6 +256,8 @@ const FRAME: usize = 160;
 const HALF: usize = 80;
 /// About -66 dBFS: the agents of trials are never softer while they talk, not even 12 dB down.
 const SILENCE_PEAK: u16 = 16;
+/// About -24 dBFS.
+const LOUD_PEAK: u16 = 2000;
 /// -6 dB: half way to -12.
 const SOFT_GAIN: f32 = 0.5;
 /// G.711 of soft sounds leaves a likeness of 0.99.
