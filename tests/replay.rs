@@ -224,6 +224,9 @@ fn what_cannot_be_run_is_told_with_a_remedy() {
     };
     let foreign = scratch.join("foreign.pcap");
     fs::write(&foreign, [&header[..], &frame(&arp, 42), &frame(&cut, 200)].concat()).unwrap();
+    let (only_arp, only_cut) = (scratch.join("arp.pcap"), scratch.join("cut.pcap"));
+    fs::write(&only_arp, [&header[..], &frame(&arp, 42)].concat()).unwrap();
+    fs::write(&only_cut, [&header[..], &frame(&cut, 200)].concat()).unwrap();
     let nothing = scratch.write("nothing.pcap", "");
     let packed = scratch.join("packed.pcap.gz");
     fs::write(&packed, [0x1f, 0x8b, 8, 0]).unwrap();
@@ -246,6 +249,9 @@ fn what_cannot_be_run_is_told_with_a_remedy() {
             1,
             "2 frames, 1 of them neither UDP nor TCP, 1 only in part",
         ),
+        (&only_arp, &scratch.join("arp"), &[], 1, "where there is IP"),
+        (&only_cut, &scratch.join("cut"), &[], 1, "dumpcap -s 0"),
+        (&empty, &scratch.join("empty"), &[], 1, "empty or broken"),
         (&empty, &fresh, &["--rtp"], 1, "no RTP with PCMU or PCMA"),
         (&empty, &scratch.join("rtp"), &["--rtp=192.0.2.1:4000"], 1, "to 192.0.2.1:4000 in the capture"),
         (&empty, &fresh, &["--rtp=here"], 2, "invalid value"),

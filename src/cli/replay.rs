@@ -80,8 +80,8 @@ pub(super) fn run(args: &ReplayArgs, out: &mut Output<'_>) -> Result<(), Failure
     };
     let began = Instant::now();
     let (counters, is_broken) = (reading.counters, reading.broken_after.is_some());
-    let outcome = replay::run(reading, config)
-        .map_err(|error| unplayable(&args.file, error, &holds(&counters, is_broken)))?;
+    let outcome =
+        replay::run(reading, config).map_err(|error| unplayable(&args.file, error, &counters, is_broken))?;
     let took = began.elapsed();
     let files = write(&args.out, &outcome)?;
     let speed = outcome.duration_ms as f64 / 1000.0 / took.max(Duration::from_micros(1)).as_secs_f64();
@@ -130,8 +130,17 @@ fn holds(counters: &ReadCounters, is_broken: bool) -> String {
     format!("it holds {frames} frames, {foreign} of them neither UDP nor TCP, {cut} only in part{end}")
 }
 
-fn unplayable(file: &Path, error: ReplayError, holds: &str) -> Failure {
+fn unplayable(file: &Path, error: ReplayError, counters: &ReadCounters, is_broken: bool) -> Failure {
+    let holds = holds(counters, is_broken);
+    let ReadCounters { frames, foreign, cut, .. } = *counters;
     let advice = match error {
+        _ if cut > frames / 2 => "capture whole packets: dumpcap -s 0 -i any -w call.pcap",
+        _ if frames == 0 => {
+            "the file is empty or broken at its beginning: capture again, or mend it with pcapfix"
+        }
+        _ if foreign == frames => {
+            "capture where there is IP over Ethernet, or on all interfaces: dumpcap -i any -w call.pcap"
+        }
         ReplayError::NoInvite => "if it holds RTP without its SIP, add --rtp",
         ReplayError::NoRtp => "capture the call again with: dumpcap -i any -w call.pcap udp",
         ReplayError::NoRtpTo(_) => "give --rtp without an address, or one that RTP went to",
