@@ -156,7 +156,7 @@ mod tests {
     use crate::cli::Style;
     use crate::mind::script::Script;
 
-    const DEMO: &str = "agent:demo (\"Caly\"): 29 states; speaks hi, en; uses cancel_order, lookup_order, open_ticket, \
+    const DEMO: &str = "agent:demo (\"Caly\"): 30 states; speaks hi, en; uses cancel_order, lookup_order, open_ticket, \
         refund_order, return_order";
 
     fn check(path: &str, format: Format) -> (String, Option<u8>) {
@@ -177,7 +177,7 @@ mod tests {
         let json: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!((json["is_sound"].as_bool(), json["trunks"].as_u64(), code), (Some(true), Some(1), None));
         let agent = &json["agents"][0];
-        assert_eq!((agent["name"].as_str(), agent["states"].as_u64()), (Some("demo"), Some(29)));
+        assert_eq!((agent["name"].as_str(), agent["states"].as_u64()), (Some("demo"), Some(30)));
         assert_eq!(
             (agent["languages"][1].as_str(), agent["tools"].as_array().unwrap().len()),
             (Some("en"), 5)
