@@ -152,6 +152,12 @@ macro_rules! time {
 }
 
 const TIMES: &[TimeKey] = &[
+    time!(
+        "learn_room_ms",
+        0..=2000,
+        detection.learn_room,
+        "so much of a call's beginning may be the room, whatever is heard"
+    ),
     time!("begin_after_ms", 20..=200, detection.begin_after, "speech in a row that counts as speech"),
     time!("end_after_ms", 60..=600, detection.end_after, "silence that ends it; less is a gap between words"),
     time!(
@@ -257,6 +263,13 @@ const NUMBERS: &[NumberKey] = &[
         unit: "dB",
         place: |of| &mut of.detection.above_room_db,
         about: "how much louder than the room a caller has to be",
+    },
+    NumberKey {
+        key: "still_above_room_db",
+        bounds: 0.0..=20.0,
+        unit: "dB",
+        place: |of| &mut of.detection.still_above_room_db,
+        about: "the same once the agent is turned down; no more than that",
     },
     NumberKey {
         key: "complete_from",

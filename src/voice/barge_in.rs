@@ -102,6 +102,14 @@ impl BargeIn {
         }
     }
 
+    /// Something was heard already: less of it confirms what more of it began.
+    pub fn is_alarmed(&self) -> bool {
+        match self.state {
+            State::Quiet | State::Rising(_) | State::Resumed { goes_on: None, .. } => false,
+            State::Ducked { .. } | State::Paused { .. } | State::Resumed { goes_on: Some(_), .. } => true,
+        }
+    }
+
     /// The words of the caller's present turn are others than they were: how many there are, and whether they only tell the agent
     /// to go on.
     pub fn hear_words(&mut self, words: u16, is_backchannel: bool) -> Verdict {

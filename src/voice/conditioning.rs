@@ -1,11 +1,11 @@
-//! What is done to audio between the line and those who judge it: the agent's echo is taken out of what the caller says, steady noise
-//! if that is wished, and who listens gets the caller at one level. The recording and what is passed on as it came see nothing of it.
+//! What is done to audio between the line and those who judge it: the agent's echo is taken out of what the caller says, what is no voice because it is
+//! too low, steady noise if that is wished, and who listens gets the caller at one level. The recording and what is passed on as it came see nothing of it.
 
 use std::fmt;
 
 use caly_rtp::echo::{EchoCanceller, EchoPath};
 use caly_rtp::frame::{FRAME_SAMPLES, MediaTime};
-use caly_rtp::level::{CallerGain, Loudness};
+use caly_rtp::level::{CallerGain, Loudness, LowCut};
 use caly_rtp::noise::NoiseSuppressor;
 use caly_rtp::playout::UtteranceId;
 
@@ -33,6 +33,7 @@ pub struct Conditioned {
 pub(super) struct Conditioning {
     echo: Option<Box<EchoCanceller>>,
     is_path_told: bool,
+    low_cut: LowCut,
     noise: Option<Box<NoiseSuppressor>>,
     gain: Option<CallerGain>,
     listener: Option<Box<dyn CallerListener>>,
@@ -50,6 +51,7 @@ impl Conditioning {
         Self {
             echo,
             is_path_told: false,
+            low_cut: LowCut::default(),
             noise: settings.noise_suppression.then(Box::default),
             gain: settings.caller_gain.then(CallerGain::new),
             listener,
@@ -85,6 +87,7 @@ impl Conditioning {
     /// Cleans 20 ms of the caller. The level in dBFS up to which what is left may be the agent's echo.
     pub(super) fn clean(&mut self, media_time: MediaTime, samples: &mut [i16; FRAME_SAMPLES]) -> f32 {
         let echo = self.echo.as_mut().map_or(NO_ECHO, |echo| echo.hear(media_time, samples));
+        self.low_cut.apply(samples);
         if let Some(noise) = &mut self.noise {
             noise.apply(samples);
         }

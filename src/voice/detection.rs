@@ -10,6 +10,11 @@ use caly_rtp::frame::FRAME;
 pub struct Detection {
     /// How many dB above the room a frame has to be. More of it ignores more of the caller's surroundings, and more soft callers.
     pub above_room_db: f32,
+    /// The same for what follows once the agent is turned down. No more than that.
+    pub still_above_room_db: f32,
+    /// So much of a call's beginning may be the room, whatever is heard: a call from a noisy place would begin with the noise
+    /// interrupting the greeting.
+    pub learn_room: Duration,
     /// Speech in a row that begins a run of speech.
     pub begin_after: Duration,
     /// A pause that ends a run; shorter ones are within words.
@@ -49,6 +54,7 @@ impl Detection {
         match sensitivity {
             Sensitivity::Low => Self {
                 above_room_db: 7.0,
+                still_above_room_db: 4.0,
                 duck_after: ms(60),
                 pause_after: ms(240),
                 stop_after: ms(700),
@@ -59,7 +65,8 @@ impl Detection {
             Sensitivity::Normal => Self::default(),
             Sensitivity::High => Self {
                 above_room_db: 3.0,
-                pause_after: ms(120),
+                still_above_room_db: 2.0,
+                pause_after: ms(80),
                 stop_after: ms(300),
                 stop_unheard_after: ms(500),
                 ..Self::default()
@@ -73,16 +80,19 @@ impl Default for Detection {
         Self {
             // Measured in babble 10 dB below the caller: fewer than one false alarm in four minutes.
             above_room_db: 4.0,
+            // Less than that keeps an interruption in noise from being missed between its loud syllables.
+            still_above_room_db: 2.0,
+            learn_room: Duration::from_millis(500),
             begin_after: Duration::from_millis(40),
             end_after: Duration::from_millis(200),
             // One frame alone is a click.
             duck_after: Duration::from_millis(40),
-            pause_after: Duration::from_millis(160),
+            pause_after: Duration::from_millis(120),
             forgive_after: Duration::from_millis(300),
             // Recognized words come 300 ms after they were said, 500 at times.
-            longest_pause: Duration::from_millis(600),
+            longest_pause: Duration::from_millis(560),
             stop_after: Duration::from_millis(500),
-            stop_unheard_after: Duration::from_millis(700),
+            stop_unheard_after: Duration::from_millis(680),
             min_words: 1,
         }
     }

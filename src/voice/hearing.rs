@@ -16,6 +16,9 @@ use super::vad::SpeechDetector;
 pub(super) struct Hearing {
     detector: Box<dyn SpeechDetector>,
     above_room_db: f32,
+    still_above_room_db: f32,
+    /// Frames until the room is known.
+    unknown_frames: u32,
     room: RoomLevel,
     /// Levels of the run of speech that goes on.
     spoken: Levels,
@@ -29,6 +32,10 @@ pub(super) struct Hearing {
 pub(super) struct Judged {
     /// The caller's speech.
     pub(super) is_speech: bool,
+    /// Perhaps too soft to begin with, but speech if there was some just before.
+    pub(super) goes_on: bool,
+    /// Made up in the place of what was lost.
+    pub(super) is_made_up: bool,
     /// Where a run of speech began or ended.
     pub(super) edge: Option<Edge>,
 }
@@ -56,6 +63,8 @@ impl Hearing {
         Self {
             detector,
             above_room_db: detection.above_room_db,
+            still_above_room_db: detection.still_above_room_db,
+            unknown_frames: frames_in(detection.learn_room) * u32::from(!detection.learn_room.is_zero()),
             room: RoomLevel::new(),
             spoken: Levels::new(),
             run: SpeechRun::new(detection),
@@ -84,7 +93,7 @@ impl Hearing {
 
     /// 20 ms in which nothing came.
     pub(super) fn hear_nothing(&mut self) -> Judged {
-        self.note(false)
+        self.note(false, false)
     }
 
     fn take(
@@ -114,23 +123,33 @@ impl Hearing {
             FrameKind::Concealed => self.run.is_speech,
             FrameKind::ComfortNoise => false,
         };
-        let is_speech = is_real && self.label(samples, echo + ABOVE_ECHO_DB);
-        self.note(is_speech)
+        let (is_speech, goes_on) =
+            if is_real { self.label(samples, echo + ABOVE_ECHO_DB) } else { (false, false) };
+        Judged { is_made_up: kind == FrameKind::Concealed, ..self.note(is_speech, goes_on) }
     }
 
-    /// Whether a frame is the caller's speech: a voice, and louder than the room and than the agent's echo.
-    fn label(&mut self, samples: &[i16; FRAME_SAMPLES], echo: f32) -> bool {
+    /// Whether a frame is the caller's speech: a voice, and louder than the room and than the agent's echo. And whether it is, if
+    /// there was some just before.
+    fn label(&mut self, samples: &[i16; FRAME_SAMPLES], echo: f32) -> (bool, bool) {
         let level = level::dbfs(samples);
         let has_voice = self.detector.is_speech(samples);
-        let is_speech = has_voice && level > (self.room.dbfs() + self.above_room_db).max(echo);
+        let is_unknown = self.unknown_frames > 0;
+        if is_unknown {
+            self.unknown_frames -= 1;
+            // A caller who talks at once does not raise it above himself: his gaps keep it down.
+            self.room.learn(level);
+        }
+        let room = self.room.dbfs();
+        let is_speech = has_voice && level > (room + self.above_room_db).max(echo);
+        let goes_on = has_voice && level > (room + self.still_above_room_db).max(echo);
         if self.run.is_speech {
             self.spoken.push(level);
             self.doubt();
-        } else if !is_speech && level > echo {
+        } else if !is_speech && !is_unknown && level > echo {
             // What may be echo says nothing of the room.
             self.room.push(level);
         }
-        is_speech
+        (is_speech, goes_on)
     }
 
     /// What the caller says is not the room, however long it takes to say. But what goes on for three seconds without a pause may
@@ -146,12 +165,12 @@ impl Hearing {
         }
     }
 
-    fn note(&mut self, is_speech: bool) -> Judged {
+    fn note(&mut self, is_speech: bool, goes_on: bool) -> Judged {
         let edge = self.run.push(is_speech);
         if edge == Some(Edge::Begin) {
             self.spoken = Levels::new();
         }
-        Judged { is_speech, edge }
+        Judged { is_speech, goes_on, is_made_up: false, edge }
     }
 }
 

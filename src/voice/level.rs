@@ -99,6 +99,11 @@ impl RoomLevel {
         self.recent.push(level);
     }
 
+    /// One more frame of which nobody knows yet whose it is.
+    pub fn learn(&mut self, level: f32) {
+        self.levels.push(level);
+    }
+
     /// What was heard is the room, and not what it was taken for before.
     pub fn become_like(&mut self, heard: &Levels) {
         self.levels.clone_from(heard);

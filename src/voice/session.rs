@@ -226,7 +226,7 @@ impl Voice {
             }
             None => {}
         }
-        self.weigh(now, judged.is_speech);
+        self.weigh(now, judged);
     }
 
     fn take(&mut self, utterance: UtteranceId, yields_to: YieldsTo, samples: &[i16]) {

@@ -4,10 +4,12 @@
 mod caller;
 mod limiter;
 mod loudness;
+mod low_cut;
 
 pub use caller::CallerGain;
 pub use limiter::Limiter;
 pub use loudness::Loudness;
+pub use low_cut::LowCut;
 
 /// Mean square of some samples; 0 of none.
 #[must_use]

@@ -3,6 +3,16 @@ use std::time::Duration;
 
 use super::*;
 
+/// The numbers of these tests, whatever agents are tuned to.
+fn usual() -> Detection {
+    Detection {
+        pause_after: Duration::from_millis(160),
+        longest_pause: Duration::from_millis(600),
+        stop_unheard_after: Duration::from_millis(700),
+        ..Detection::default()
+    }
+}
+
 /// Plays a text to the machine: `s` speech, `.` none, `w` words that are no backchannel, `b` a backchannel. What it said, and at
 /// which frame, counted from 1.
 fn verdicts(machine: &mut BargeIn, text: &str) -> Vec<(usize, Verdict)> {
@@ -25,11 +35,11 @@ fn verdicts(machine: &mut BargeIn, text: &str) -> Vec<(usize, Verdict)> {
 }
 
 fn without_words(text: &str) -> Vec<(usize, Verdict)> {
-    verdicts(&mut BargeIn::new(&Detection::default()), text)
+    verdicts(&mut BargeIn::new(&usual()), text)
 }
 
 fn with_words(text: &str) -> Vec<(usize, Verdict)> {
-    let mut machine = BargeIn::new(&Detection::default());
+    let mut machine = BargeIn::new(&usual());
     machine.expect_words(true);
     verdicts(&mut machine, text)
 }
@@ -99,7 +109,7 @@ fn words_that_come_after_it_went_on_still_stop_it() {
     // More was said than the first word, which was a backchannel.
     assert_eq!(with_words(&runs("s12 b1 s5 .10 w1")), [(2, Duck), (8, Pause), (12, Restore), (27, Stop)]);
     // Not when it was told that nothing more will come.
-    let mut machine = BargeIn::new(&Detection::default());
+    let mut machine = BargeIn::new(&usual());
     machine.expect_words(true);
     verdicts(&mut machine, &runs("s12 .60"));
     machine.settle();
@@ -115,7 +125,7 @@ fn who_speaks_on_after_a_backchannel_is_not_turned_down_twice_but_heard() {
 
 #[test]
 fn fewer_words_than_an_agent_wants_do_not_stop_it() {
-    let patient = Detection { min_words: 3, ..Detection::default() };
+    let patient = Detection { min_words: 3, ..usual() };
     let mut machine = BargeIn::new(&patient);
     machine.expect_words(true);
     verdicts(&mut machine, &runs("s10"));
@@ -126,9 +136,9 @@ fn fewer_words_than_an_agent_wants_do_not_stop_it() {
 
 #[test]
 fn whoever_stops_before_it_ducks_or_pauses_does_neither() {
-    let at_once = Detection { stop_after: Duration::ZERO, ..Detection::default() };
+    let at_once = Detection { stop_after: Duration::ZERO, ..usual() };
     assert_eq!(verdicts(&mut BargeIn::new(&at_once), ".ss"), [(3, Stop)]);
-    let no_pause = Detection { pause_after: Duration::from_secs(9), ..Detection::default() };
+    let no_pause = Detection { pause_after: Duration::from_secs(9), ..usual() };
     assert_eq!(verdicts(&mut BargeIn::new(&no_pause), &runs("s12")), [(2, Duck), (12 + 5, Restore)][..1]);
 }
 
@@ -164,7 +174,7 @@ fn small() -> Detection {
         stop_after: frames(6),
         stop_unheard_after: frames(8),
         min_words: 2,
-        ..Detection::default()
+        ..usual()
     }
 }
 
@@ -280,7 +290,7 @@ fn every_way_through_it_ends_each_alarm_in_time() {
 #[test]
 fn without_words_no_run_shorter_than_its_time_stops_it() {
     // All of them, wherever in 25 frames; then silence.
-    let usual = Detection { stop_after: Duration::from_millis(240), ..Detection::default() };
+    let usual = Detection { stop_after: Duration::from_millis(240), ..usual() };
     for pattern in 0_u32..1 << 11 {
         let mut machine = BargeIn::new(&usual);
         let said: Vec<Verdict> =

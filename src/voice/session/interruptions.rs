@@ -8,13 +8,17 @@ use super::{MICROS_PER_SAMPLE, Voice, millis};
 use crate::call::dialogue::Dialogue;
 use crate::voice::barge_in::Verdict;
 use crate::voice::exchange::{Interruption, Transcript, VoiceEvent};
+use crate::voice::hearing::Judged;
 use crate::voice::turn::Input;
 
 impl Voice {
     /// 20 ms of the caller were speech or were not: what that means for what the agent is saying.
-    pub(super) fn weigh(&mut self, now: Instant, is_speech: bool) {
-        if self.can_be_stopped() {
+    pub(super) fn weigh(&mut self, now: Instant, judged: Judged) {
+        // What was lost says nothing against an interruption that begins.
+        let is_unknown = judged.is_made_up && !self.barge_in.is_alarmed();
+        if self.can_be_stopped() && !is_unknown {
             self.barge_in.expect_words(self.turn.expects_words());
+            let is_speech = if self.barge_in.is_alarmed() { judged.goes_on } else { judged.is_speech };
             let verdict = self.barge_in.push(is_speech);
             self.judge(now, verdict);
         }

@@ -17,6 +17,7 @@ use caly_rtp::frame::FRAME;
 use super::super::detection::Detection;
 use super::super::level;
 use super::super::settings::{AudioSettings, EchoCancellation};
+use super::super::turn::Patience;
 use super::*;
 
 /// Loud is speech: what a detector hears is its own test's business.
@@ -25,7 +26,7 @@ struct Loud;
 
 impl SpeechDetector for Loud {
     fn is_speech(&mut self, frame: &[i16; FRAME_SAMPLES]) -> bool {
-        level::dbfs(frame) > -45.0
+        level::dbfs(frame) > -30.0
     }
 
     fn reset(&mut self) {}
@@ -52,7 +53,15 @@ impl Bench {
     }
 
     fn with(detector: Box<dyn SpeechDetector>) -> Self {
-        Self::made(detector, Detection::default())
+        // The numbers of these tests, whatever agents are tuned to.
+        let detection = Detection {
+            learn_room: Duration::ZERO,
+            pause_after: Duration::from_millis(160),
+            longest_pause: Duration::from_millis(600),
+            stop_unheard_after: Duration::from_millis(700),
+            ..Detection::default()
+        };
+        Self::made(detector, detection)
     }
 
     fn made(detector: Box<dyn SpeechDetector>, detection: Detection) -> Self {
@@ -62,9 +71,10 @@ impl Bench {
             echo_cancellation: EchoCancellation::Off,
             ..AudioSettings::default()
         };
+        let patience = Patience { longest_turn: Duration::from_secs(30), ..Default::default() };
         Self::of(VoiceConfig {
             detector,
-            turn_taking: TurnTaking { detection, audio, ..TurnTaking::default() },
+            turn_taking: TurnTaking { detection, patience, audio },
             listener: None,
         })
     }
@@ -159,7 +169,7 @@ impl Bench {
 
     fn run(&mut self, ticks: u32, caller: i16) {
         for _ in 0..ticks {
-            self.tick(&[caller; FRAME_SAMPLES]);
+            self.tick(&sound(caller));
         }
     }
 
@@ -183,3 +193,8 @@ impl Bench {
 
 const QUIET: i16 = 0;
 const SPEECH: i16 = 8000;
+
+/// 20 ms of 1 kHz: what is constant is no sound.
+fn sound(amplitude: i16) -> [i16; FRAME_SAMPLES] {
+    std::array::from_fn(|n| if n % 8 < 4 { amplitude } else { -amplitude })
+}

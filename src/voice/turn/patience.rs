@@ -65,7 +65,7 @@ impl Default for Patience {
             provider: Duration::from_millis(200),
             likely_after: Duration::from_millis(250),
             shortest_turn: Duration::from_millis(350),
-            longest_turn: Duration::from_secs(30),
+            longest_turn: Duration::from_secs(8),
             longest_turn_with_words: Duration::from_secs(8),
             ends_turn_on: Digit::from_char('#'),
             idle: Duration::from_secs(8),

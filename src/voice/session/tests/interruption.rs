@@ -10,7 +10,7 @@ fn speech_turns_the_agent_down_and_then_stops_it_within_the_tick() {
     let before = bench.heard.len();
     let level = |frame: &[i16]| frame.iter().map(|&sample| f32::from(sample).abs()).sum::<f32>();
     let expected = level(&bench.heard[before - 160..]);
-    let frames: Vec<f32> = (0..30).map(|_| level(&bench.tick(&[SPEECH; FRAME_SAMPLES]))).collect();
+    let frames: Vec<f32> = (0..30).map(|_| level(&bench.tick(&sound(SPEECH)))).collect();
     assert!(frames[0] > expected * 0.99, "one frame is a click");
     assert!(frames[1] < expected * 0.8, "the second one turns it down in the same tick");
     assert!((frames[3] / expected - 0.25).abs() < 0.03, "{frames:?}");
@@ -141,7 +141,7 @@ fn a_key_or_500_ms_of_speech_is_answered_by_silence_in_the_next_frame() {
         let mut bench = Bench::new();
         bench.say_this(1, vec![9000; 80_000]);
         bench.run(tick, QUIET);
-        let frames: Vec<_> = (0..25).map(|_| bench.tick(&[SPEECH; FRAME_SAMPLES])).collect();
+        let frames: Vec<_> = (0..25).map(|_| bench.tick(&sound(SPEECH))).collect();
         assert_eq!(frames[24], [0; FRAME_SAMPLES]);
         assert_eq!(bench.ticks_of(|event| matches!(event, VoiceEvent::Interrupted { .. })), [tick + 25]);
     }

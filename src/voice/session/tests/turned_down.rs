@@ -22,10 +22,10 @@ fn it_is_12_db_softer_in_the_next_frame_and_as_loud_as_before_when_it_was_nothin
         bench.run(quiet, QUIET);
         let loud = rms(&bench.heard[4 * FRAME_SAMPLES..][..FRAME_SAMPLES]);
         let db = |samples: &[i16]| 20.0 * (rms(samples) / loud).log10();
-        let first = bench.tick(&[SPEECH; FRAME_SAMPLES]);
+        let first = bench.tick(&sound(SPEECH));
         assert!(db(&first).abs() < 0.01, "one frame is a click");
         // The second frame of speech is in; what goes out next falls for 10 ms, and is where it should be.
-        let next = bench.tick(&[SPEECH; FRAME_SAMPLES]);
+        let next = bench.tick(&sound(SPEECH));
         assert!((db(&next[80..]) + 12.0).abs() < 0.1, "{} dB", db(&next[80..]));
         for _ in 0..9 {
             let ducked = bench.tick(&[QUIET; FRAME_SAMPLES]);

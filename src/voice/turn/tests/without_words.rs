@@ -6,7 +6,7 @@ use super::*;
 fn a_turn_ends_700_ms_after_the_last_word_and_pauses_do_not_end_it() {
     let start = Instant::now();
     let at = |ms| start + Duration::from_millis(ms);
-    let mut machine = TurnMachine::new(Patience::default(), start);
+    let mut machine = TurnMachine::new(patient(), start);
     for (from, to) in [(0, 400), (1000, 1500)] {
         machine.handle(at(from), Input::SpeechStarted);
         assert_eq!(run(&mut machine, start, from, to), []);
@@ -20,7 +20,7 @@ fn a_turn_ends_700_ms_after_the_last_word_and_pauses_do_not_end_it() {
 #[test]
 fn a_click_is_no_turn_and_endless_speech_is_cut() {
     let start = Instant::now();
-    let mut machine = TurnMachine::new(Patience::default(), start);
+    let mut machine = TurnMachine::new(patient(), start);
     machine.handle(start, Input::SpeechStarted);
     machine.handle(start, ended(60, 0));
     assert_eq!(run(&mut machine, start, 0, 2000), [(700, Output::Dismissed { turn: 0 })]);
@@ -34,7 +34,7 @@ fn a_click_is_no_turn_and_endless_speech_is_cut() {
 fn the_silence_before_the_end_was_noticed_counts() {
     let start = Instant::now();
     let at = |ms| start + Duration::from_millis(ms);
-    let mut machine = TurnMachine::new(Patience::default(), start);
+    let mut machine = TurnMachine::new(patient(), start);
     machine.handle(at(0), Input::SpeechStarted);
     machine.handle(at(1200), ended(1000, 200));
     let over = committed(0, 1000, 700, Ending::Silence);
@@ -51,7 +51,7 @@ fn the_silence_before_the_end_was_noticed_counts() {
 fn speech_of_a_turn_that_was_cut_is_none_of_the_next() {
     let start = Instant::now();
     let at = |ms| start + Duration::from_millis(ms);
-    let mut machine = TurnMachine::new(Patience::default(), start);
+    let mut machine = TurnMachine::new(patient(), start);
     machine.handle(at(0), Input::SpeechStarted);
     let cut = |turn| committed(turn, 30_000, 0, Ending::Longest);
     assert_eq!(run(&mut machine, start, 0, 31_000), [(30_000, cut(0))]);
@@ -72,7 +72,7 @@ fn speech_of_a_turn_that_was_cut_is_none_of_the_next() {
 fn a_caller_whom_nobody_answers_is_cut_again() {
     let start = Instant::now();
     let at = |ms| start + Duration::from_millis(ms);
-    let mut machine = TurnMachine::new(Patience::default(), start);
+    let mut machine = TurnMachine::new(patient(), start);
     machine.handle(at(0), Input::SpeechStarted);
     assert_eq!(run(&mut machine, start, 0, 31_000).len(), 1);
     machine.handle(at(31_000), Input::Listen);
@@ -84,7 +84,7 @@ fn a_caller_whom_nobody_answers_is_cut_again() {
 fn silence_of_both_is_told_every_8_s_and_ends_after_60() {
     let start = Instant::now();
     let at = |ms| start + Duration::from_millis(ms);
-    let mut machine = TurnMachine::new(Patience::default(), start);
+    let mut machine = TurnMachine::new(patient(), start);
     // Three prompts of 10 s do not count; the caller says nothing.
     let mut told = Vec::new();
     for prompt in 0..3_u64 {
@@ -102,4 +102,9 @@ fn silence_of_both_is_told_every_8_s_and_ends_after_60() {
     machine.handle(at(91_000), KEY);
     let told = run(&mut machine, start, 91_000, 100_000);
     assert_eq!(told, [(99_000, Output::Idle(Duration::from_secs(8)))]);
+}
+
+/// Turns may last for half a minute here.
+fn patient() -> Patience {
+    Patience { longest_turn: Duration::from_secs(30), ..Patience::default() }
 }
