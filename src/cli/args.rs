@@ -187,7 +187,7 @@ pub struct VoiceEvalArgs {
     #[arg(long)]
     pub small: bool,
 
-    /// The agent's file whose [turn_taking] is measured [default: the usual settings]
+    /// The agent's file whose `[turn_taking]` is measured [default: the usual settings]
     #[arg(long, value_name = "FILE")]
     pub agent: Option<PathBuf>,
 

@@ -18,7 +18,7 @@ pub struct Thresholds {
 pub struct Threshold {
     /// The conditions that it holds for.
     pub conditions: Vec<String>,
-    /// The figure, by one of the names of [`MEASURES`].
+    /// The figure, by one of the names of `MEASURES`.
     pub measure: String,
     /// The largest value that is good.
     pub at_most: f64,

@@ -1,8 +1,8 @@
 //! The agent's own voice, coming back from the caller: found, measured, and taken out. A call without an echo pays for the search
 //! alone.
 //!
-//! Three steps, each of which has to succeed before the next: [`delay`] finds a delay at which the caller's loudness moves like ours
-//! did; [`filter`] has to explain what comes back by what was sent; then what it explains is taken out of what is heard. From the
+//! Three steps, each of which has to succeed before the next: `delay` finds a delay at which the caller's loudness moves like ours
+//! did; `filter` has to explain what comes back by what was sent; then what it explains is taken out of what is heard. From the
 //! first of them on there is a level below which a frame may be echo ([`EchoCanceller::hear`]).
 
 mod delay;
