@@ -94,7 +94,7 @@ fn the_shop_remembers_across_calls() {
         })
         .map(|state| state.unwrap_or_default())
         .collect();
-    assert!(ends.contains(&"cancelled".to_owned()), "{ends:?}");
+    assert!(ends.iter().all(|end| !end.is_empty()), "both callers were answered: {ends:?}");
     assert_eq!(
         ends.iter().filter(|end| *end == "cancelled").count(),
         1,

@@ -151,6 +151,10 @@ impl Voice {
             MindCommand::ExpectWords(expects) => self.advance(now, Input::ExpectWords(expects)),
             MindCommand::Transcript(transcript) => self.hear_words(now, transcript),
             MindCommand::ProviderTurn(opinion) => self.advance(now, Input::Provider(opinion)),
+            // The mind is ahead of what is heard.
+            MindCommand::Note(note @ Dialogue::Said { utterance, .. }) => {
+                self.utterances.announce(UtteranceId(utterance), note, &mut self.outbox);
+            }
             MindCommand::Note(note) => self.outbox.note(note),
         }
     }
@@ -245,7 +249,7 @@ impl Voice {
     /// Pulls a frame and tells what began and ended in it.
     fn play(&mut self, now: Instant, samples: &mut [i16; FRAME_SAMPLES]) {
         let pulled = self.mixer.pull(samples);
-        if pulled.samples_filled > 0 && self.utterances.begin() {
+        if pulled.samples_filled > 0 && self.utterances.begin(&mut self.outbox) {
             self.advance(now, Input::PlaybackStarted);
         }
         if let Some(utterance) = self.utterances.count_slot(pulled.is_dry) {
@@ -262,6 +266,7 @@ impl Voice {
 
     fn finished(&mut self, now: Instant, utterance: UtteranceId) {
         self.outbox.event(VoiceEvent::Played { utterance });
+        self.utterances.tell(utterance, &mut self.outbox);
         self.outbox.note(Dialogue::Heard { utterance: utterance.0 });
         let was_speaking = !self.utterances.is_empty();
         self.utterances.end(utterance, &mut self.outbox);

@@ -13,6 +13,8 @@ use crate::call::dialogue::Dialogue;
 #[derive(Debug, Default)]
 pub(super) struct Utterances {
     open: VecDeque<Open>,
+    /// What is said in those that nobody has heard of yet.
+    announced: VecDeque<(UtteranceId, Dialogue)>,
     /// Dry slots in a row.
     dry_slots: u32,
     /// As many dry slots from now on are the scheduler's.
@@ -58,10 +60,32 @@ impl Utterances {
         }
     }
 
+    /// What will be said in it: entered in the log when it is, or when it is over without having begun.
+    pub(super) fn announce(&mut self, utterance: UtteranceId, note: Dialogue, outbox: &mut Outbox) {
+        if self.announced.len() >= MAX_OPEN
+            && let Some((_, earliest)) = self.announced.pop_front()
+        {
+            outbox.note(earliest);
+        }
+        self.announced.push_back((utterance, note));
+    }
+
     /// Its samples are heard; true for the first of them.
-    pub(super) fn begin(&mut self) -> bool {
+    pub(super) fn begin(&mut self, outbox: &mut Outbox) -> bool {
         let Some(open) = self.open.front_mut() else { return false };
-        !std::mem::replace(&mut open.has_begun, true)
+        let utterance = open.utterance;
+        let is_first = !std::mem::replace(&mut open.has_begun, true);
+        if is_first {
+            self.tell(utterance, outbox);
+        }
+        is_first
+    }
+
+    /// Enters what was announced up to this one.
+    pub(super) fn tell(&mut self, utterance: UtteranceId, outbox: &mut Outbox) {
+        while let Some((_, note)) = self.announced.pop_front_if(|(announced, _)| *announced <= utterance) {
+            outbox.note(note);
+        }
     }
 
     /// The machine stood still for so many ticks. Nothing was taken from what waits meanwhile: if a dry slot follows at once, the
@@ -90,6 +114,7 @@ impl Utterances {
 
     /// This one is over, and so are those before it.
     pub(super) fn end(&mut self, utterance: UtteranceId, outbox: &mut Outbox) {
+        self.tell(utterance, outbox);
         while let Some(open) = self.open.pop_front_if(|open| open.utterance <= utterance) {
             open.note_dry_slots(outbox);
         }

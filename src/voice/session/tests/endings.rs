@@ -125,3 +125,35 @@ fn what_was_dropped_is_noted_when_the_call_is_over() {
     bench.run(1, QUIET);
     assert_eq!(bench.notes, [], "once");
 }
+
+#[test]
+fn what_is_said_is_logged_when_it_is_heard_and_what_never_is_when_it_is_over() {
+    let said = |utterance| {
+        MindCommand::Note(Dialogue::Said {
+            utterance,
+            text: "words".to_owned(),
+            language: "hi-IN".to_owned(),
+        })
+    };
+    let mut bench = Bench::new();
+    // The mind is ahead: the second waits behind the first, which takes 200 ms; the third is cut before it begins.
+    for (utterance, samples) in [(1, 1_600), (2, 800), (3, 800)] {
+        bench.command(said(utterance));
+        bench.say(utterance, samples);
+    }
+    bench.run(12, QUIET);
+    bench.press('5');
+    bench.run(1, QUIET);
+    let told: Vec<String> = bench
+        .noted(|note| {
+            matches!(note, Dialogue::Said { .. } | Dialogue::Heard { .. } | Dialogue::BargeIn { .. })
+        })
+        .into_iter()
+        .map(|note| match note {
+            Dialogue::Said { utterance, .. } => format!("said {utterance}"),
+            Dialogue::Heard { utterance } => format!("heard {utterance}"),
+            _ => "cut".to_owned(),
+        })
+        .collect();
+    assert_eq!(told, ["said 1", "heard 1", "said 2", "said 3", "cut"]);
+}
