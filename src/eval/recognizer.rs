@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::labels::Label;
 use super::random::Random;
-use crate::mind::understanding::{Change, Recognized, Understanding, Word};
+use crate::mind::understanding::{Recognized, Understanding, Word};
 use crate::voice::exchange::{MindCommand, VoiceEvent};
 
 /// Tells words in time.
@@ -59,10 +59,8 @@ impl Recognizer {
         }
         let words: Vec<Word<'_>> =
             self.told.iter().map(|said| Word { text: &said.text, begins: Some(said.begins) }).collect();
-        match self.understanding.hear(Recognized { words: &words, is_final: false }, &[]) {
-            Change::Words(transcript) => Some(MindCommand::Transcript(transcript)),
-            Change::Nothing | Change::Late(_) => None,
-        }
+        let change = self.understanding.hear(Recognized { words: &words, is_final: false }, &[]);
+        change.transcript.map(MindCommand::Transcript)
     }
 }
 

@@ -25,14 +25,12 @@ pub struct Word<'a> {
 }
 
 /// What a result has changed.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Change {
-    /// Nothing that voice has to know.
-    Nothing,
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Change {
     /// Tell voice.
-    Words(Transcript),
+    pub transcript: Option<Transcript>,
     /// These words are the end of the turn before, and were not known when it ended. Voice need not know.
-    Late(String),
+    pub late: Option<String>,
 }
 
 /// A turn that is over.
@@ -129,11 +127,8 @@ impl Understanding {
             self.settled.append(&mut self.pending);
             self.spent = 0;
         }
-        match self.transcript(audio) {
-            Some(transcript) => Change::Words(transcript),
-            None if late.is_empty() => Change::Nothing,
-            None => Change::Late(late.join(" ")),
-        }
+        let late = (!late.is_empty()).then(|| late.join(" "));
+        Change { transcript: self.transcript(audio), late }
     }
 
     /// Tells of ended turns: those of voice's events that end one. `heard` is how much of the caller's audio the recognizer has
