@@ -27,6 +27,17 @@ pub fn read(file: &str, text: &str) -> Result<TurnTaking, Faults> {
     let are_keys_sound = document.is_sound();
     if are_keys_sound {
         RULES.iter().for_each(|rule| rule.check(&turn_taking, &table));
+        let Detection { above_room_db: first, still_above_room_db: then, .. } = turn_taking.detection;
+        if then > first {
+            let key = if table.has("still_above_room_db") { "still_above_room_db" } else { "above_room_db" };
+            table.fault_at(
+                key,
+                format!(
+                    "still_above_room_db ({then} dB) is more than above_room_db ({first} dB): what turns the agent down would be no \
+                     speech any more; lower still_above_room_db or raise above_room_db"
+                ),
+            );
+        }
     }
     table.finish();
     match Faults::of(document.into_faults()) {
@@ -293,6 +304,11 @@ const RULES: &[Rule] = &[
         more: &["pause_after_ms"],
         why: "the agent would pause before it is turned down",
     },
+    Rule {
+        less: "begin_after_ms",
+        more: &["pause_after_ms"],
+        why: "the agent would pause before speech has begun",
+    },
     Rule { less: "pause_after_ms", more: &["stop_after_ms"], why: "the agent would stop without a pause" },
     Rule {
         less: "pause_after_ms",
@@ -319,6 +335,36 @@ const RULES: &[Rule] = &[
         less: "end_after_ms",
         more: &["complete_silence_ms"],
         why: "a turn would be over before its speech is",
+    },
+    Rule {
+        less: "end_after_ms",
+        more: &["unheard_silence_ms"],
+        why: "a turn would be over before its speech is",
+    },
+    Rule {
+        less: "end_after_ms",
+        more: &["likely_after_ms"],
+        why: "a turn would be likely to be over before its speech is",
+    },
+    Rule {
+        less: "silence_ms",
+        more: &["max_utterance_without_words_ms"],
+        why: "every turn would be cut before it is over",
+    },
+    Rule {
+        less: "unfinished_silence_ms",
+        more: &["max_utterance_ms"],
+        why: "unfinished sentences would be cut before they are over",
+    },
+    Rule {
+        less: "complete_stall_ms",
+        more: &["neutral_stall_ms"],
+        why: "whole sentences would wait longest for words",
+    },
+    Rule {
+        less: "neutral_stall_ms",
+        more: &["unfinished_stall_ms"],
+        why: "unfinished sentences would wait least for words",
     },
     Rule {
         less: "complete_silence_ms",

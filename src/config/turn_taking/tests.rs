@@ -32,8 +32,12 @@ fn every_key_sets_its_number_and_no_other() {
     }
     for number in NUMBERS {
         let mut expected = TurnTaking::default();
-        *(number.place)(&mut expected) = *number.bounds.end();
-        assert_eq!(set(&format!("{} = {}", number.key, number.bounds.end())).unwrap(), expected);
+        let bounds = [*number.bounds.end(), *number.bounds.start()].into_iter();
+        let mut set_to =
+            bounds.filter_map(|bound| Some((bound, set(&format!("{} = {bound}", number.key)).ok()?)));
+        let (bound, came) = set_to.next().unwrap();
+        *(number.place)(&mut expected) = bound;
+        assert_eq!(came, expected, "{}", number.key);
     }
     let all = set("min_words = 3\nends_turn_on = \"*\"\necho_cancellation = \"off\"\ncaller_gain = false\n\
                    loudness = false\nnoise_suppression = true")
@@ -98,9 +102,9 @@ fn nonsense_is_refused_with_its_place_and_what_to_do() {
              pause_after_ms or longest_pause_ms",
         ),
         (
-            "max_utterance_ms = 1000\nmin_utterance_ms = 1200",
-            "5:20: [turn_taking] min_utterance_ms = 1200: min_utterance_ms (1200 ms) is more than max_utterance_ms \
-             (1000 ms): no turn would be long enough; lower min_utterance_ms or raise max_utterance_ms",
+            "max_utterance_ms = 1900\nmin_utterance_ms = 1950",
+            "5:20: [turn_taking] min_utterance_ms = 1950: min_utterance_ms (1950 ms) is more than max_utterance_ms \
+             (1900 ms): no turn would be long enough; lower min_utterance_ms or raise max_utterance_ms",
         ),
         (
             "neutral_silence_ms = 400",
@@ -112,8 +116,26 @@ fn nonsense_is_refused_with_its_place_and_what_to_do() {
             "4:17: [turn_taking] duck_after_ms = 200: duck_after_ms (200 ms) is more than pause_after_ms (120 ms): the \
              agent would pause before it is turned down; lower duck_after_ms or raise pause_after_ms",
         ),
+        (
+            "above_room_db = 1",
+            "4:17: [turn_taking] above_room_db = 1: still_above_room_db (2 dB) is more than above_room_db (1 dB): what turns \
+             the agent down would be no speech any more; lower still_above_room_db or raise above_room_db",
+        ),
     ] {
         assert_eq!(set(keys).unwrap_err(), expected);
+    }
+    for contradiction in [
+        "max_utterance_ms = 1000",
+        "max_utterance_without_words_ms = 1000\nsilence_ms = 3000",
+        "unheard_silence_ms = 200\nend_after_ms = 500",
+        "likely_after_ms = 60",
+        "complete_stall_ms = 2000",
+        "unfinished_stall_ms = 0",
+        "begin_after_ms = 200",
+        "above_room_db = 0\nstill_above_room_db = 20",
+    ] {
+        let told = set(contradiction).unwrap_err();
+        assert!(told.contains("is more than"), "{contradiction}: {told}");
     }
     let told = read("a.toml", "turn_taking = 5").unwrap_err().to_string();
     assert_eq!(told, "a.toml:1:15: [turn_taking]: must be a table: write [turn_taking]");
