@@ -13,7 +13,7 @@ pub use text::TextEndOfTurn;
 /// Judges whether a turn is over.
 ///
 /// A mind asks once for each change of the words, so an answer must not take longer than about a millisecond: what is
-/// slower delays the mind's other work in the same call. A model that hears (an ONNX file named by the agent's settings, for example) loads
+/// slower delays the mind's other work in the same call. A model that hears (from an ONNX file, for example; no setting names one yet) loads
 /// once for all calls, gives each call a value of this trait with the model's state of that call, and reads
 /// [`Heard::audio`]; where it needs longer than that, it scores on a thread of its own and answers with its latest score.
 pub trait EndOfTurn: Send {
