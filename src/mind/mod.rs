@@ -54,12 +54,3 @@ pub struct ToolCall {
     /// What it is given.
     pub arguments: Value,
 }
-
-/// What a mind knows of its call when it begins.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Caller {
-    /// The caller's number or user, as its From header says.
-    pub from: String,
-    /// The number that was called.
-    pub number: String,
-}

@@ -21,11 +21,6 @@ impl Toolbox {
         self.0.iter().find(|tool| tool.name() == name)
     }
 
-    /// All names, in the order in which they were put in.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|tool| tool.name())
-    }
-
     /// Uses a tool.
     ///
     /// # Errors
