@@ -57,12 +57,24 @@ fn run_again_inside(test: &str) {
     drop(group);
     let stdout = stdout.join().unwrap_or_default();
     let stderr = stderr.join().unwrap_or_default();
-    assert!(ended.success(), "in its own network {test} failed:\n{stdout}\n{stderr}");
+    let why = panics(&stderr);
+    assert!(ended.success(), "in its own network {test} failed:\n{stdout}\n{stderr}\n{why}");
     assert!(
         stdout.contains(PROOF),
         "{test} did not run in its own network; is this its name?\n{stdout}\n{stderr}"
     );
     assert!(!stdout.contains(&proof(&namespace())), "{test} ran in the network of everybody");
+}
+
+/// What a process said when it panicked, without the backtraces: once more behind a long log, whose end alone may be kept.
+fn panics(stderr: &str) -> String {
+    let mut is_panic = false;
+    let is_said = |line: &&str| {
+        let is_end = line.starts_with("stack backtrace:") || line.starts_with("note:");
+        is_panic = !is_end && (is_panic || line.contains("panicked at"));
+        is_panic
+    };
+    stderr.lines().filter(is_said).take(MAX_PANIC_LINES).collect::<Vec<_>>().join("\n")
 }
 
 /// What the inner process prints when `inside` has come to its end.
@@ -128,5 +140,7 @@ pub(crate) const OWN_ADDRESS: &str = "10.77.0.1";
 /// Carries the outer network's name to the inner process.
 const MARKER: &str = "CALY_TEST_OUTER_NETWORK";
 const PROOF: &str = "caly test ran in";
-/// The longest test in a network of its own takes about 15 s.
+/// Enough for what was expected and what was found.
+const MAX_PANIC_LINES: usize = 40;
+/// The longest test in a network of its own takes about 45 s.
 const LIMIT: Duration = Duration::from_secs(90);
