@@ -259,7 +259,7 @@ struct Wanted {
     kind: Kind,
     agent: AgentPart,
     phrases: &'static [Phrase],
-    /// How often each phrase is said, by as many talkers.
+    /// How often each phrase is said: by another talker each time, until all have said it.
     times: usize,
     /// Lengths of the pauses within, one after the other.
     pauses_ms: &'static [u32],
@@ -273,15 +273,22 @@ impl Wanted {
             Size::Small => full.div_ceil(10).max(self.pauses_ms.len()),
         }
     }
+
+    /// What is said in a clip, by whom, with pauses of how many milliseconds.
+    fn choose(&self, number: usize) -> (&'static Phrase, &'static Talker, u32) {
+        let pause_ms = self.pauses_ms[number % self.pauses_ms.len()];
+        let nth = number / self.pauses_ms.len();
+        let (place, round) = (nth % self.phrases.len(), nth / self.phrases.len());
+        let phrase = &self.phrases[place];
+        let talkers = talkers(phrase.tongue);
+        // Each round has the next talker, whatever the number of phrases.
+        (phrase, &talkers[(place + round) % talkers.len()], pause_ms)
+    }
 }
 
 impl Spoke {
     fn clip(&mut self, synthesizer: &dyn Synthesize, wanted: &Wanted, number: usize) -> Result<Clip, String> {
-        let pause_ms = wanted.pauses_ms[number % wanted.pauses_ms.len()];
-        let nth = number / wanted.pauses_ms.len();
-        let phrase = &wanted.phrases[nth % wanted.phrases.len()];
-        let talkers = talkers(phrase.tongue);
-        let talker = &talkers[(nth + nth / wanted.phrases.len()) % talkers.len()];
+        let (phrase, talker, pause_ms) = wanted.choose(number);
         Ok(self.phrase(synthesizer, talker, phrase)?.with_pauses(pause_ms))
     }
 
@@ -304,8 +311,8 @@ const WANTED: &[Wanted] = &[
     wanted(Kind::Pause, AgentPart::Asks, PAUSED, 1, &[200, 300, 500, 700, 1000]),
     wanted(Kind::LeadIn, AgentPart::Asks, LEAD_INS, 1, &[500, 700, 1000, 1300]),
     wanted(Kind::Digits, AgentPart::Asks, DIGITS, 1, &[300, 500, 700]),
-    wanted(Kind::Interruption, AgentPart::Talks, INTERRUPTIONS, 2, &[0]),
-    wanted(Kind::Backchannel, AgentPart::Talks, BACKCHANNELS, 3, &[0]),
+    wanted(Kind::Interruption, AgentPart::Talks, INTERRUPTIONS, 8, &[0]),
+    wanted(Kind::Backchannel, AgentPart::Talks, BACKCHANNELS, 6, &[0]),
 ];
 
 const fn wanted(
@@ -342,3 +349,21 @@ const LINE_NOISE: f32 = 10.0;
 const CLIP_DB: f32 = 24.0;
 /// A sixteenth of full scale.
 const DC_SHIFT: f32 = 2048.0;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn who_talks_over_the_agent_says_each_phrase_in_all_voices() {
+        for wanted in WANTED.iter().filter(|wanted| wanted.agent == AgentPart::Talks) {
+            let said: BTreeSet<_> = (0..wanted.count(Size::Full))
+                .map(|number| wanted.choose(number))
+                .map(|(phrase, talker, _)| (phrase.spoken, phrase.written, talker))
+                .collect();
+            assert_eq!(said.len(), 4 * wanted.phrases.len(), "{:?}", wanted.kind);
+        }
+    }
+}
