@@ -76,8 +76,7 @@ fn a_set_that_was_written_is_measured_as_it_was_made() {
 fn a_missed_threshold_is_one_line_and_exit_code_1() {
     let out = scratch("missed");
     let bounds = out.with_extension("toml");
-    let impossible =
-        "[[threshold]]\nconditions = [\"silence\"]\nmeasure = \"false_turns_per_min\"\nat_most = -1\n";
+    let impossible = "least_samples = 1\n[[threshold]]\nconditions = [\"silence\"]\nmeasure = \"false_turns_per_min\"\nat_most = -1\n";
     std::fs::write(&bounds, impossible).unwrap();
     let arguments =
         ["--small", "--conditions", "silence", "--thresholds", bounds.to_str().unwrap(), "--json"];
@@ -88,6 +87,38 @@ fn a_missed_threshold_is_one_line_and_exit_code_1() {
     assert_eq!(String::from_utf8_lossy(&output.stderr).lines().count(), 1);
     std::fs::remove_dir_all(&out).unwrap();
     std::fs::remove_file(&bounds).unwrap();
+}
+
+#[test]
+fn what_no_bound_judges_is_told_and_does_not_fail() {
+    let (out, set) = (scratch("judged"), scratch("street"));
+    let made = voice_eval(&[set.to_str().unwrap(), "--make", "--small", "--conditions", "silence"], &out);
+    assert_eq!(made.status.code(), Some(0), "{}", String::from_utf8_lossy(&made.stderr));
+    let lines = || {
+        let output = voice_eval(&[set.to_str().unwrap()], &out);
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let few = lines();
+    assert!(
+        few.contains("not judged: silence: false_stops_per_min is not judged: it has 6 samples and needs 20")
+    );
+    assert!(
+        few.contains("not bounded: bounds apply to nothing, because no trial has their condition: clean,")
+    );
+    for entry in std::fs::read_dir(set.join("silence")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|it| it == "toml") {
+            let label = std::fs::read_to_string(&path).unwrap().replace("silence", "street");
+            std::fs::write(&path, label).unwrap();
+        }
+    }
+    let street = lines();
+    assert!(street.contains("not bounded: no bound names the condition street\n"), "{street}");
+    assert!(!street.contains("not judged:"), "{street}");
+    for folder in [out, set] {
+        std::fs::remove_dir_all(folder).unwrap();
+    }
 }
 
 #[test]

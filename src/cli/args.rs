@@ -167,7 +167,7 @@ pub struct VoiceEvalArgs {
     #[arg(value_name = "DIR")]
     pub dir: Option<PathBuf>,
 
-    /// Write the synthetic set into DIR, to be listened to or changed, and measure nothing (about 1 GB)
+    /// Write the synthetic set into DIR, to be listened to or changed, and measure nothing (about 3 GB)
     #[arg(long, requires = "dir")]
     pub make: bool,
 

@@ -45,8 +45,12 @@ pub enum Kind {
     Digits,
     /// Interrupts the agent.
     Interruption,
+    /// Does so in the first moments of the call.
+    EarlyInterruption,
     /// Says that it is listening; the agent is to go on.
     Backchannel,
+    /// Says so twice, or in several words: as long as a short interruption.
+    DoubledBackchannel,
     /// Coughs, or drops something.
     Noise,
     /// Says nothing: only what surrounds the caller is heard.
@@ -62,7 +66,9 @@ impl Kind {
             Self::LeadIn => "lead_in",
             Self::Digits => "digits",
             Self::Interruption => "interruption",
+            Self::EarlyInterruption => "early_interruption",
             Self::Backchannel => "backchannel",
+            Self::DoubledBackchannel => "doubled_backchannel",
             Self::Noise => "noise",
             Self::Nothing => "nothing",
         }
@@ -72,8 +78,23 @@ impl Kind {
     pub fn is_answer(self) -> bool {
         match self {
             Self::Sentence | Self::Pause | Self::LeadIn | Self::Digits => true,
-            Self::Interruption | Self::Backchannel | Self::Noise | Self::Nothing => false,
+            Self::Interruption
+            | Self::EarlyInterruption
+            | Self::Backchannel
+            | Self::DoubledBackchannel
+            | Self::Noise
+            | Self::Nothing => false,
         }
+    }
+
+    /// Whether words are said.
+    pub fn is_speech(self) -> bool {
+        self != Self::Noise && self != Self::Nothing
+    }
+
+    /// Whether it is spoken over the agent.
+    pub fn is_over_agent(self) -> bool {
+        !self.is_answer() && self != Self::Nothing
     }
 }
 
@@ -182,7 +203,12 @@ impl Label {
 
     fn check_kind(&self) -> Result<(), String> {
         let needs_speech = match self.kind {
-            Kind::Sentence | Kind::Interruption | Kind::Backchannel | Kind::Noise => 1,
+            Kind::Sentence
+            | Kind::Interruption
+            | Kind::EarlyInterruption
+            | Kind::Backchannel
+            | Kind::DoubledBackchannel
+            | Kind::Noise => 1,
             Kind::Pause | Kind::LeadIn | Kind::Digits => 2,
             Kind::Nothing => 0,
         };
@@ -192,8 +218,7 @@ impl Label {
         if self.kind == Kind::Nothing && !self.speech.is_empty() {
             return Err("kind \"nothing\" has no speech: leave the spans out".to_owned());
         }
-        let talks_over = matches!(self.kind, Kind::Interruption | Kind::Backchannel | Kind::Noise);
-        if talks_over && self.agent != AgentPart::Talks {
+        if self.kind.is_over_agent() && self.agent != AgentPart::Talks {
             return Err(format!(
                 "kind {:?} is spoken over the agent: write agent = \"talks\"",
                 self.kind.name()

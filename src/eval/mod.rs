@@ -8,6 +8,7 @@ mod channel;
 mod corpus;
 mod labels;
 mod measure;
+mod meter;
 mod mind;
 mod random;
 mod recognizer;
@@ -19,11 +20,11 @@ mod wire;
 
 pub use corpus::{CONDITIONS, Condition, Corpus, Planned, Size, Synthesize, Talker};
 pub use labels::{AgentPart, Echo, Kind, Label, Network, Span, Word};
-pub use measure::{Answer, Outcome, Over, Pause, Resumed, Undisturbed, measure};
+pub use measure::{Answer, Begun, Outcome, Over, Pause, Resumed, SpeechLevel, Undisturbed, measure};
 pub use mind::Lines;
-pub use report::{Figures, Percentiles, Report, Share, plots, table};
+pub use report::{Figures, Interruptions, Levels, Percentiles, Report, Share, plots, table};
 pub use runner::{Settings, Trial};
-pub use thresholds::{Miss, Threshold, ThresholdError, Thresholds};
+pub use thresholds::{Judgement, Miss, Threshold, ThresholdError, Thresholds, Unjudged};
 pub use voice_of_agent::shipped_lines;
 
 /// What an agent sends that nobody disturbs, for as long as the longest trial of a set.

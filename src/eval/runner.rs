@@ -11,6 +11,7 @@ use rtrb::RingBuffer;
 
 use super::channel::{Arrival, EchoPath, Sender, arrivals};
 use super::labels::{AgentPart, Kind, Label};
+use super::meter::{Heard, Meter};
 use super::mind::{Lines, Told, TrialMind};
 use super::random::Random;
 use super::recognizer::Recognizer;
@@ -58,6 +59,8 @@ pub(super) struct Recording {
     pub(super) caller_at_ms: f32,
     /// What the mind was told, in milliseconds on the wire's clock.
     pub(super) told: Vec<(f32, VoiceEvent)>,
+    /// What a recognizer would have heard as the caller's speech.
+    pub(super) heard: Vec<Heard>,
 }
 
 /// Runs a trial.
@@ -103,6 +106,7 @@ struct Bench {
     phase: Duration,
     sender: Sender,
     told: rtrb::Consumer<Told>,
+    heard: rtrb::Consumer<Heard>,
     recording: Recording,
 }
 
@@ -114,10 +118,11 @@ impl Bench {
         let mut delays = Random::named(settings.seed, &format!("{} told", trial.name));
         let recognizer = settings.has_words.then(|| Recognizer::new(&trial.label, phase, &mut delays));
         let mind = TrialMind::new(trial.label.agent, settings.lines.clone(), recognizer, producer);
+        let (meter, heard) = Meter::new();
         let voice = VoiceConfig {
             detector: Box::new(WebRtc::new()),
             turn_taking: settings.turn_taking,
-            listener: None,
+            listener: Some(Box::new(meter)),
         };
         let local = SocketAddr::from((SERVER, 10_000));
         let config = CallConfig {
@@ -133,8 +138,8 @@ impl Bench {
         call.handle_input(start, CallInput::Acknowledged { answer: None });
         // The first tick is the wire's time zero; the caller's first packet leaves 20 ms after its first sample.
         let caller_at_ms = phase.as_secs_f32() * 1000.0 - TICK.as_secs_f32() * 1000.0;
-        let recording = Recording { wire: Vec::new(), caller_at_ms, told: Vec::new() };
-        Self { call, start, now: start, phase, sender: Sender::new(), told, recording }
+        let recording = Recording { wire: Vec::new(), caller_at_ms, told: Vec::new(), heard: Vec::new() };
+        Self { call, start, now: start, phase, sender: Sender::new(), told, heard, recording }
     }
 
     fn receive(&mut self, trial: &Trial, arrival: Arrival, echo: Option<&EchoPath>) {
@@ -169,6 +174,9 @@ impl Bench {
         while let Ok((at, event)) = self.told.pop() {
             let at_ms = at.saturating_duration_since(self.start + TICK).as_secs_f32() * 1000.0;
             self.recording.told.push((at_ms, event));
+        }
+        while let Ok(heard) = self.heard.pop() {
+            self.recording.heard.push(heard);
         }
     }
 

@@ -28,7 +28,9 @@ impl Played {
         self.ducks.extend(later.ducks.into_iter().map(moved));
         self.pauses.extend(later.pauses.into_iter().map(moved));
         self.resumes.extend(later.resumes);
-        self.duck_db = self.duck_db.or(later.duck_db);
+        // The one that is farther from what it should be tells more.
+        let depths = self.duck_db.into_iter().chain(later.duck_db);
+        self.duck_db = depths.max_by(|a, b| (a - DUCK_DB).abs().total_cmp(&(b - DUCK_DB).abs()));
         self.strange_frames += later.strange_frames;
     }
 }
@@ -247,7 +249,8 @@ impl Energy {
     }
 }
 
-fn peak(samples: &[i16]) -> u16 {
+/// The loudest sample.
+pub(super) fn peak(samples: &[i16]) -> u16 {
     samples.iter().map(|sample| sample.unsigned_abs()).max().unwrap_or(0)
 }
 
@@ -255,9 +258,11 @@ const FRAME: usize = 160;
 /// Gains move within the first half of a frame.
 const HALF: usize = 80;
 /// About -66 dBFS: the agents of trials are never softer while they talk, not even 12 dB down.
-const SILENCE_PEAK: u16 = 16;
+pub(super) const SILENCE_PEAK: u16 = 16;
 /// About -24 dBFS.
 const LOUD_PEAK: u16 = 2000;
+/// What a duck should be.
+pub(super) const DUCK_DB: f32 = -12.0;
 /// -6 dB: half way to -12.
 const SOFT_GAIN: f32 = 0.5;
 /// G.711 of soft sounds leaves a likeness of 0.99.

@@ -15,7 +15,8 @@ use serde::Serialize;
 use super::{Failure, Format, Output, VoiceEvalArgs};
 use crate::config::read_turn_taking;
 use crate::eval::{
-    self, CONDITIONS, Condition, Corpus, Outcome, Planned, Report, Settings, Size, Thresholds, Trial,
+    self, CONDITIONS, Condition, Corpus, Judgement, Outcome, Planned, Report, Settings, Size, Thresholds,
+    Trial,
 };
 use crate::voice::TurnTaking;
 
@@ -25,7 +26,32 @@ struct Printed<'a> {
     #[serde(flatten)]
     report: &'a Report,
     /// One line for each figure that is out of its bounds.
-    missed: &'a [String],
+    missed: Vec<String>,
+    /// One line for each figure that is bounded and too little was measured for.
+    not_judged: Vec<String>,
+    /// One line for conditions that no bound names, and one for bounds whose conditions were not run.
+    not_bounded: Vec<String>,
+}
+
+impl<'a> Printed<'a> {
+    fn new(report: &'a Report, judgement: &Judgement, is_whole_set: bool) -> Self {
+        let mut not_bounded = Vec::new();
+        if !judgement.unbounded.is_empty() {
+            not_bounded.push(format!("no bound names the condition {}", judgement.unbounded.join(", ")));
+        }
+        // Who asked for some of the conditions knows that the others are missing.
+        if is_whole_set && !judgement.unused.is_empty() {
+            let unused = judgement.unused.join(", ");
+            not_bounded
+                .push(format!("bounds apply to nothing, because no trial has their condition: {unused}"));
+        }
+        Self {
+            report,
+            missed: judgement.missed.iter().map(ToString::to_string).collect(),
+            not_judged: judgement.unjudged.iter().map(ToString::to_string).collect(),
+            not_bounded,
+        }
+    }
 }
 
 /// Runs the command.
@@ -63,14 +89,13 @@ pub(super) fn run(args: &VoiceEvalArgs, out: &mut Output<'_>) -> Result<(), Fail
         }
     };
     let report = Report::of(&outcomes, args.seed, settings.has_words);
-    let missed: Vec<String> = thresholds.misses(&report).iter().map(ToString::to_string).collect();
-    let printed = Printed { report: &report, missed: &missed };
+    let printed = Printed::new(&report, &thresholds.judge(&report), args.conditions.is_empty());
     write(&args.out, &printed, &outcomes)?;
     print(out, &printed)?;
-    if missed.is_empty() {
+    if printed.missed.is_empty() {
         return Ok(());
     }
-    Err(Failure::failed(format!("{} thresholds are missed", missed.len()))
+    Err(Failure::failed(format!("{} thresholds are missed", printed.missed.len()))
         .advise(format!("see {} for each trial", args.out.join("trials.jsonl").display())))
 }
 
@@ -224,8 +249,14 @@ fn print(out: &mut Output<'_>, printed: &Printed<'_>) -> Result<(), Failure> {
         Format::Json => out.json(printed),
         Format::Text => {
             out.line(eval::table(printed.report).trim_end())?;
-            for missed in printed.missed {
-                out.line(format_args!("missed: {missed}"))?;
+            for line in &printed.not_bounded {
+                out.line(format_args!("not bounded: {line}"))?;
+            }
+            for line in &printed.not_judged {
+                out.line(format_args!("not judged: {line}"))?;
+            }
+            for line in &printed.missed {
+                out.line(format_args!("missed: {line}"))?;
             }
             Ok(())
         }

@@ -9,6 +9,8 @@ pub struct Condition {
     pub(super) around: Around,
     /// So many dB softer than the caller.
     pub(super) below_db: f32,
+    /// How much louder than the usual the caller is, in dB.
+    pub(super) louder_db: f32,
     /// What becomes of the sound on its way.
     pub(super) line: Line,
     /// Which trials there are.
@@ -59,6 +61,8 @@ pub(super) enum Trials {
 /// All conditions, in the order of the report.
 pub const CONDITIONS: &[Condition] = &[
     with("clean", Around::Quiet, 0.0, Line::Plain),
+    spoken("soft", -15.0),
+    spoken("loud", 10.0),
     with("white-20", Around::White, 20.0, Line::Plain),
     with("white-10", Around::White, 10.0, Line::Plain),
     with("car-20", Around::Car, 20.0, Line::Plain),
@@ -88,9 +92,13 @@ pub const CONDITIONS: &[Condition] = &[
 ];
 
 const fn with(name: &'static str, around: Around, below_db: f32, line: Line) -> Condition {
-    Condition { name, around, below_db, line, trials: Trials::All }
+    Condition { name, around, below_db, louder_db: 0.0, line, trials: Trials::All }
+}
+
+const fn spoken(name: &'static str, louder_db: f32) -> Condition {
+    Condition { louder_db, ..with(name, Around::Quiet, 0.0, Line::Plain) }
 }
 
 const fn alone(name: &'static str, around: Around) -> Condition {
-    Condition { name, around, below_db: 0.0, line: Line::Plain, trials: Trials::Nobody }
+    Condition { trials: Trials::Nobody, ..with(name, around, 0.0, Line::Plain) }
 }

@@ -12,7 +12,9 @@ pub use speech::{Synthesize, Talker};
 
 use conditions::{Around, Line, Trials};
 use mix::{add, add_endless, amplify, to_pcm};
-use phrases::{BACKCHANNELS, CHATTER, DIGITS, INTERRUPTIONS, LEAD_INS, PAUSED, Phrase, SENTENCES, Tongue};
+use phrases::{
+    BACKCHANNELS, CHATTER, DIGITS, DOUBLED, INTERRUPTIONS, LEAD_INS, PAUSED, Phrase, SENTENCES, Tongue,
+};
 use speech::{CROWD, Clip, SAMPLES_PER_MS, Spoke, talkers};
 
 use super::labels::{AgentPart, Echo, Kind, Label, Network, Span};
@@ -58,6 +60,7 @@ struct Noises {
 struct Item {
     kind: Kind,
     agent: AgentPart,
+    /// Among those of its kind, so that no name changes when there are more of another.
     number: usize,
     /// `None` if the caller says nothing.
     clip: Option<Clip>,
@@ -81,21 +84,16 @@ impl Corpus {
         for wanted in WANTED {
             for number in 0..wanted.count(size) {
                 let clip = spoke.clip(synthesizer, wanted, number)?;
-                items.push(Item {
-                    kind: wanted.kind,
-                    agent: wanted.agent,
-                    number: items.len(),
-                    clip: Some(clip),
-                });
+                items.push(Item { kind: wanted.kind, agent: wanted.agent, number, clip: Some(clip) });
             }
         }
         let mut random = Random::named(seed, "noises");
-        for number in 0..if size == Size::Full { COUGHS } else { COUGHS / 5 } {
-            items.push(Item::cough(items.len(), number, &mut random));
+        for number in 0..if size == Size::Full { COUGHS } else { COUGHS / 4 } {
+            items.push(Item::cough(number, &mut random));
         }
         let quiet = if size == Size::Full { &QUIET_CALLS[..] } else { &QUIET_CALLS[..2] };
-        for agent in quiet {
-            items.push(Item { kind: Kind::Nothing, agent: *agent, number: items.len(), clip: None });
+        for (number, agent) in quiet.iter().enumerate() {
+            items.push(Item { kind: Kind::Nothing, agent: *agent, number, clip: None });
         }
         let crowds = spoke.crowd(synthesizer)?;
         let noises = Noises::make(&crowds, &mut random);
@@ -120,7 +118,8 @@ impl Corpus {
         let lead_ms = item.lead_ms(&mut random);
         let samples = item.samples(lead_ms);
         let mut caller = vec![0.0; samples];
-        let gain_db = if item.clip.is_some() { random.between(-GAIN_DB, GAIN_DB) } else { 0.0 };
+        let own_db = if item.clip.is_some() { random.between(-GAIN_DB, GAIN_DB) } else { 0.0 };
+        let gain_db = own_db + condition.louder_db;
         if let Some(clip) = &item.clip {
             add(&mut caller, lead_ms as usize * SAMPLES_PER_MS, &clip.samples);
             amplify(&mut caller, gain_db);
@@ -189,9 +188,9 @@ impl Planned<'_> {
 }
 
 impl Item {
-    fn cough(number: usize, nth: usize, random: &mut Random) -> Self {
+    fn cough(number: usize, random: &mut Random) -> Self {
         // From what is hardly noticed to what is nearly a word.
-        let length_ms = 120 + 20 * (nth as u32 % 10);
+        let length_ms = 120 + 20 * (number as u32 % 10);
         let samples = noise::cough(random, length_ms as f32 / 1000.0);
         let speech = vec![Span { begin_ms: 0, end_ms: length_ms }];
         let clip = Clip { samples, speech, words: Vec::new(), language: "en" };
@@ -219,8 +218,12 @@ impl Item {
         }
     }
 
-    /// When the caller begins: over the agent after the room was heard for a while, in answer to a question soon after it.
+    /// When the caller begins: over the agent after the room was heard for a while or almost at once, in answer to a question soon
+    /// after it.
     fn lead_ms(&self, random: &mut Random) -> u32 {
+        if self.kind == Kind::EarlyInterruption {
+            return AGENT_BEGINS_MS + random.between(300.0, 1500.0) as u32;
+        }
         match self.agent {
             AgentPart::Talks => random.between(5500.0, 7500.0) as u32,
             AgentPart::Asks | AgentPart::Listens => random.between(1800.0, 3000.0) as u32,
@@ -229,10 +232,7 @@ impl Item {
 
     fn samples(&self, lead_ms: u32) -> usize {
         let Some(clip) = &self.clip else {
-            return match self.agent {
-                AgentPart::Talks => NOBODY_OVER_S * 8000,
-                AgentPart::Asks | AgentPart::Listens => NOBODY_ASKED_S * 8000,
-            };
+            return NOBODY_S * 8000;
         };
         let tail_s = if self.kind.is_answer() { ANSWER_TAIL_S } else { TALK_TAIL_S };
         let samples = lead_ms as usize * SAMPLES_PER_MS + clip.samples.len() + tail_s * 8000;
@@ -270,7 +270,7 @@ impl Wanted {
         let full = self.phrases.len() * self.times * self.pauses_ms.len();
         match size {
             Size::Full => full,
-            Size::Small => full.div_ceil(10).max(self.pauses_ms.len()),
+            Size::Small => full.div_ceil(8).max(self.pauses_ms.len()),
         }
     }
 
@@ -313,6 +313,8 @@ const WANTED: &[Wanted] = &[
     wanted(Kind::Digits, AgentPart::Asks, DIGITS, 1, &[300, 500, 700]),
     wanted(Kind::Interruption, AgentPart::Talks, INTERRUPTIONS, 8, &[0]),
     wanted(Kind::Backchannel, AgentPart::Talks, BACKCHANNELS, 6, &[0]),
+    wanted(Kind::DoubledBackchannel, AgentPart::Talks, DOUBLED, 4, &[0]),
+    wanted(Kind::EarlyInterruption, AgentPart::Talks, INTERRUPTIONS, 4, &[0]),
 ];
 
 const fn wanted(
@@ -328,16 +330,20 @@ const fn wanted(
 /// Coughs and bumps over the agent.
 const COUGHS: usize = 40;
 /// Calls in which nobody says anything.
-const QUIET_CALLS: [AgentPart; 6] = [
+const QUIET_CALLS: [AgentPart; 8] = [
     AgentPart::Talks,
     AgentPart::Asks,
     AgentPart::Talks,
     AgentPart::Asks,
     AgentPart::Talks,
+    AgentPart::Asks,
     AgentPart::Talks,
+    AgentPart::Asks,
 ];
-const NOBODY_OVER_S: usize = 60;
-const NOBODY_ASKED_S: usize = 20;
+/// From a caller's first sample to the first sound of an agent who talks.
+const AGENT_BEGINS_MS: u32 = 40;
+/// Four minutes of each: a rate of less is not worth a figure.
+const NOBODY_S: usize = 60;
 /// Longer than any agent waits for the end of a turn.
 const ANSWER_TAIL_S: usize = 10;
 const TALK_TAIL_S: usize = 3;

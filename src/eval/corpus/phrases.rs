@@ -153,6 +153,23 @@ pub(super) const BACKCHANNELS: &[Phrase] = &[
     en("uh-huh"),
 ];
 
+/// The same said twice, or in several words: longer than much that stops an agent.
+pub(super) const DOUBLED: &[Phrase] = &[
+    mix("हाँ हाँ", "haan haan"),
+    mix("जी जी", "ji ji"),
+    mix("अच्छा अच्छा", "achha achha"),
+    mix("हाँ हाँ ठीक है", "haan haan theek hai"),
+    mix("हाँ जी हाँ जी", "haan ji haan ji"),
+    mix("ओके ओके", "ok ok"),
+    hi("हाँ हाँ"),
+    hi("ठीक है ठीक है"),
+    hi("जी हाँ जी"),
+    en("okay okay"),
+    en("yes yes"),
+    en("right right"),
+    en("yeah yeah okay"),
+];
+
 /// What goes on around a caller: nobody needs to understand it.
 pub(super) const CHATTER: &[Phrase] = &[
     en(

@@ -1,5 +1,8 @@
 //! Figures of each condition out of the outcomes of its trials, as a table, as JSON and as plots.
 
+mod answers;
+mod interruptions;
+mod levels;
 mod plot;
 mod table;
 
@@ -7,11 +10,15 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+pub use interruptions::Interruptions;
+pub use levels::Levels;
 pub use plot::plots;
 pub use table::table;
 
 use super::labels::{AgentPart, Kind};
-use super::measure::{Outcome, Over};
+use super::measure::{Begun, Outcome, Over};
+use super::wire::DUCK_DB;
+use answers::Answers;
 
 /// All figures of a run.
 #[derive(Clone, Debug, Serialize)]
@@ -31,21 +38,17 @@ pub struct Figures {
     pub condition: String,
     /// How many trials it has.
     pub trials: usize,
-    /// From the first sound of an interruption until the agent was 12 dB softer on the wire.
-    pub duck: Percentiles,
-    /// Of these, within 120 ms.
-    pub duck_within_120: Share,
-    /// Until it was silent on the wire.
-    pub pause: Percentiles,
-    /// Of these, within 250 ms.
-    pub pause_within_250: Share,
-    /// Until the agent was told that it is stopped.
-    pub stop: Percentiles,
+    /// Callers who interrupt after some seconds of the agent's talk.
+    pub interruptions: Interruptions,
+    /// Callers who interrupt in its first moments.
+    pub early_interruptions: Interruptions,
     /// Calls in whose first three seconds the agent was turned down although nobody spoke.
     pub early_ducks: Share,
+    /// Calls in whose first three seconds it fell silent.
+    pub early_pauses: Share,
     /// Calls in whose first three seconds it was stopped.
     pub early_stops: Share,
-    /// Minutes behind these in which the agent talked and no caller spoke.
+    /// Minutes in which the agent talked and no caller spoke, from the first moment of each call.
     pub talked_min: f32,
     /// Times the agent was turned down in one such minute.
     pub false_ducks_per_min: Option<f32>,
@@ -53,10 +56,12 @@ pub struct Figures {
     pub false_pauses_per_min: Option<f32>,
     /// Times it was stopped for good in one.
     pub false_stops_per_min: Option<f32>,
-    /// Interruptions that did not stop the agent.
-    pub missed_interruptions: Share,
-    /// Backchannels that stopped it.
+    /// Calls in which its question was stopped before the caller had said a word.
+    pub stopped_questions: Share,
+    /// Backchannels that stopped it, those said twice included.
     pub stopped_by_backchannel: Share,
+    /// Those said twice alone.
+    pub stopped_by_doubled: Share,
     /// Coughs that stopped it.
     pub stopped_by_noise: Share,
     /// Pauses that ended, after which more than 40 ms were said twice or something was left out.
@@ -83,14 +88,20 @@ pub struct Figures {
     pub pause_wait: Percentiles,
     /// The same after announced numbers and digits.
     pub digits_wait: Percentiles,
-    /// The longest of all these waits.
+    /// The longest wait behind any answer, those that were cut off included.
     pub longest_wait: Option<f32>,
     /// From the beginning of an answer until the agent's own, at most.
     pub longest_turn: Option<f32>,
-    /// Answers that were not cut off and that the agent never took.
+    /// Answers behind whose end the agent never took the turn, those that were cut off included.
     pub unanswered: Share,
-    /// Turns that ended in a minute without a caller.
+    /// Minutes in which the agent waited for an answer and nobody had spoken yet, its question included.
+    pub unasked_min: f32,
+    /// Turns that ended in one such minute.
     pub false_turns_per_min: Option<f32>,
+    /// How loud a recognizer gets what callers say.
+    pub level: Levels,
+    /// The same behind the first second of each caller's speech.
+    pub settled_level: Levels,
     /// Frames on the wire that are neither the agent's words nor silence.
     pub strange_frames: usize,
 }
@@ -136,55 +147,54 @@ impl Report {
 
 impl Figures {
     fn of(condition: &str, outcomes: &[&Outcome]) -> Self {
-        let over = |kind: Kind| -> Vec<&Over> {
-            outcomes.iter().filter(|o| o.kind == kind).filter_map(|o| o.over.as_ref()).collect()
+        let of_kind = |wanted: &[Kind]| -> Vec<&Over> {
+            let is_wanted = |o: &&&Outcome| wanted.contains(&o.kind);
+            outcomes.iter().filter(is_wanted).filter_map(|o| o.over.as_ref()).collect()
         };
-        let (interruptions, backchannels, noises) =
-            (over(Kind::Interruption), over(Kind::Backchannel), over(Kind::Noise));
-        let within = |limit: f32, time: fn(&Over) -> Option<f32>| {
-            Share::of(&interruptions, |over| time(over).is_some_and(|ms| ms <= limit))
-        };
+        let stopped = |kinds: &[Kind]| Share::of(&of_kind(kinds), |over| over.is_stopped());
         let undisturbed = Undisturbed::of(outcomes);
-        let talks: Vec<&&Outcome> = outcomes.iter().filter(|o| o.agent == AgentPart::Talks).collect();
-        let resumes: Vec<_> =
-            outcomes.iter().filter_map(|o| o.over.as_ref()).flat_map(|over| &over.resumes).collect();
+        let begun: Vec<Begun> = outcomes.iter().filter_map(|o| o.undisturbed.begun).collect();
         let resumed: Vec<&Over> =
             outcomes.iter().filter_map(|o| o.over.as_ref()).filter(|over| !over.resumes.is_empty()).collect();
+        let resumes = || resumed.iter().flat_map(|over| &over.resumes);
         let answers = Answers::of(outcomes);
-        let whole = || answers.all.iter().map(|(_, answer)| answer).filter(|answer| !answer.is_cut());
+        let asked: Vec<&&Outcome> = outcomes.iter().filter(|o| o.agent == AgentPart::Asks).collect();
+        let (unasked_min, false_turns_per_min) = false_turns(outcomes);
         Self {
             condition: condition.to_owned(),
             trials: outcomes.len(),
-            duck: Percentiles::of(interruptions.iter().map(|over| over.duck_ms)),
-            duck_within_120: within(120.0, |over| over.duck_ms),
-            pause: Percentiles::of(interruptions.iter().map(|over| over.pause_ms)),
-            pause_within_250: within(250.0, |over| over.pause_ms),
-            stop: Percentiles::of(interruptions.iter().map(|over| over.stop_ms)),
-            early_ducks: Share::of(&talks, |o| o.undisturbed.early_ducks > 0),
-            early_stops: Share::of(&talks, |o| o.undisturbed.early_stops > 0),
+            interruptions: Interruptions::of(Kind::Interruption, outcomes),
+            early_interruptions: Interruptions::of(Kind::EarlyInterruption, outcomes),
+            early_ducks: Share::of(&begun, |begun| begun.ducks > 0),
+            early_pauses: Share::of(&begun, |begun| begun.pauses > 0),
+            early_stops: Share::of(&begun, |begun| begun.stops > 0),
             talked_min: undisturbed.minutes,
             false_ducks_per_min: undisturbed.per_minute(undisturbed.ducks),
             false_pauses_per_min: undisturbed.per_minute(undisturbed.pauses),
             false_stops_per_min: undisturbed.per_minute(undisturbed.stops),
-            missed_interruptions: Share::of(&interruptions, |over| !over.is_heard()),
-            stopped_by_backchannel: Share::of(&backchannels, |over| over.is_stopped()),
-            stopped_by_noise: Share::of(&noises, |over| over.is_stopped()),
+            stopped_questions: Share::of(&asked, |o| o.is_question_stopped),
+            stopped_by_backchannel: stopped(&[Kind::Backchannel, Kind::DoubledBackchannel]),
+            stopped_by_doubled: stopped(&[Kind::DoubledBackchannel]),
+            stopped_by_noise: stopped(&[Kind::Noise]),
             wrong_resumes: Share::of(&resumed, |over| !over.is_resumed_right()),
-            repeated_max: largest(resumes.iter().map(|resumed| resumed.repeated_ms)),
-            skipped_max: largest(resumes.iter().map(|resumed| resumed.skipped_ms)),
-            duck_error_db: largest(outcomes.iter().filter_map(|o| o.duck_db).map(|db| (db + 12.0).abs())),
+            repeated_max: largest(resumes().map(|resumed| resumed.repeated_ms)),
+            skipped_max: largest(resumes().map(|resumed| resumed.skipped_ms)),
+            duck_error_db: largest(outcomes.iter().filter_map(|o| o.duck_db).map(|db| (db - DUCK_DB).abs())),
             cut_pauses: answers.cuts(&[Kind::Pause]),
             cut_lead_ins: answers.cuts(&[Kind::LeadIn]),
             cut_digits: answers.cuts(&[Kind::Digits]),
             cut_to_500: answers.cuts_up_to(500),
-            talked_over: Share::of(&answers.all, |(_, answer)| answer.is_talked_over),
+            talked_over: answers.share(|answer| answer.is_talked_over),
             sentence_wait: answers.waits(&[Kind::Sentence]),
             pause_wait: answers.waits(&[Kind::Pause]),
             digits_wait: answers.waits(&[Kind::LeadIn, Kind::Digits]),
-            longest_wait: largest(whole().filter_map(|answer| answer.wait_ms)),
-            longest_turn: largest(whole().filter_map(|answer| answer.turn_ms)),
-            unanswered: Share::of(&whole().collect::<Vec<_>>(), |answer| answer.wait_ms.is_none()),
-            false_turns_per_min: false_turns(outcomes),
+            longest_wait: answers.longest(|answer| answer.wait_ms),
+            longest_turn: answers.longest(|answer| answer.turn_ms),
+            unanswered: answers.share(|answer| answer.wait_ms.is_none()),
+            unasked_min,
+            false_turns_per_min,
+            level: Levels::of(outcomes.iter().filter_map(|o| Some(o.level?.whole_db))),
+            settled_level: Levels::of(outcomes.iter().filter_map(|o| o.level?.settled_db)),
             strange_frames: outcomes.iter().map(|outcome| outcome.strange_frames).sum(),
         }
     }
@@ -215,51 +225,11 @@ impl Undisturbed {
     }
 }
 
-/// What callers answered.
-struct Answers<'a> {
-    all: Vec<(Kind, &'a super::measure::Answer)>,
-}
-
-impl<'a> Answers<'a> {
-    fn of(outcomes: &[&'a Outcome]) -> Self {
-        let answer = |outcome: &&'a Outcome| Some((outcome.kind, outcome.answer.as_ref()?));
-        Self { all: outcomes.iter().filter_map(answer).collect() }
-    }
-
-    fn cuts(&self, kinds: &[Kind]) -> BTreeMap<u32, Share> {
-        let mut cuts: BTreeMap<u32, Share> = BTreeMap::new();
-        let answers = self.all.iter().filter(|(kind, _)| kinds.contains(kind));
-        for pause in answers.flat_map(|(_, answer)| &answer.pauses) {
-            let share = cuts.entry(pause.length_ms).or_default();
-            share.of += 1;
-            share.count += usize::from(pause.is_cut);
-        }
-        cuts
-    }
-
-    fn cuts_up_to(&self, longest_ms: u32) -> Share {
-        let short: Vec<_> = self
-            .all
-            .iter()
-            .flat_map(|(_, answer)| &answer.pauses)
-            .filter(|pause| pause.length_ms <= longest_ms)
-            .collect();
-        Share::of(&short, |pause| pause.is_cut)
-    }
-
-    fn waits(&self, kinds: &[Kind]) -> Percentiles {
-        let of_kinds = self.all.iter().filter(|(kind, _)| kinds.contains(kind));
-        // Who was cut off is counted there and does not wait.
-        let whole = of_kinds.filter(|(_, answer)| !answer.is_cut());
-        Percentiles::of(whole.map(|(_, answer)| answer.wait_ms))
-    }
-}
-
-fn false_turns(outcomes: &[&Outcome]) -> Option<f32> {
-    let is_empty = |o: &&&Outcome| o.kind == Kind::Nothing && o.agent != AgentPart::Talks;
-    let turns: usize = outcomes.iter().filter(is_empty).map(|o| o.false_turns).sum();
-    let minutes = outcomes.iter().filter(is_empty).map(|o| o.length_ms).sum::<f32>() / 60_000.0;
-    (minutes > 0.0).then(|| turns as f32 / minutes)
+/// Minutes without a caller's word in which the agent waits for one, and turns that ended in one of them.
+fn false_turns(outcomes: &[&Outcome]) -> (f32, Option<f32>) {
+    let turns: usize = outcomes.iter().map(|o| o.false_turns).sum();
+    let minutes = outcomes.iter().map(|o| o.unasked_ms).sum::<f32>() / 60_000.0;
+    (minutes, (minutes > 0.0).then(|| turns as f32 / minutes))
 }
 
 impl Percentiles {
@@ -289,4 +259,79 @@ impl Share {
 
 fn largest(values: impl Iterator<Item = f32>) -> Option<f32> {
     values.reduce(f32::max)
+}
+
+#[cfg(test)]
+/// A trial of which nothing is to be told, to be changed by tests.
+pub(super) fn an_outcome(kind: Kind) -> Outcome {
+    Outcome {
+        name: String::new(),
+        condition: "clean".to_owned(),
+        kind,
+        agent: if kind.is_over_agent() { AgentPart::Talks } else { AgentPart::Asks },
+        undisturbed: super::measure::Undisturbed::default(),
+        over: None,
+        answer: None,
+        unasked_ms: 0.0,
+        false_turns: 0,
+        is_question_stopped: false,
+        level: None,
+        duck_db: None,
+        strange_frames: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eval::measure;
+
+    fn figures(outcomes: &[Outcome]) -> Figures {
+        Figures::of("clean", &outcomes.iter().collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn what_never_happened_is_longer_than_all_others() {
+        let percentiles = Percentiles::of([Some(30.0), None, Some(10.0), Some(20.0)].into_iter());
+        let wanted = Percentiles { count: 4, p50: Some(20.0), p95: None, max: None };
+        assert_eq!(percentiles, wanted);
+    }
+
+    #[test]
+    fn backchannels_said_twice_are_counted_among_all_and_alone() {
+        let over = |stop_ms| Some(Over { stop_ms, ..Over::default() });
+        let all = [
+            Outcome { over: over(None), ..an_outcome(Kind::Backchannel) },
+            Outcome { over: over(Some(700.0)), ..an_outcome(Kind::DoubledBackchannel) },
+        ];
+        let figures = figures(&all);
+        assert_eq!(figures.stopped_by_backchannel, Share { count: 1, of: 2 });
+        assert_eq!(figures.stopped_by_doubled, Share { count: 1, of: 1 });
+    }
+
+    #[test]
+    fn alarms_at_the_beginning_are_among_all_and_counted_by_calls() {
+        let talk = |ducks, begun| {
+            let undisturbed =
+                measure::Undisturbed { talked_ms: 30_000.0, ducks, begun, ..Default::default() };
+            Outcome { undisturbed, ..an_outcome(Kind::Backchannel) }
+        };
+        let begun = |ducks| Some(Begun { ducks, pauses: 0, stops: 0 });
+        let figures = figures(&[talk(3, begun(2)), talk(0, begun(0)), talk(1, None), talk(0, None)]);
+        assert_eq!(figures.early_ducks, Share { count: 1, of: 2 }, "of calls whose caller let it begin");
+        assert_eq!((figures.talked_min, figures.false_ducks_per_min), (2.0, Some(2.0)));
+    }
+
+    #[test]
+    fn turns_without_a_word_are_counted_in_every_call_that_waits_for_one() {
+        let waits = |false_turns, is_question_stopped| Outcome {
+            unasked_ms: 15_000.0,
+            false_turns,
+            is_question_stopped,
+            ..an_outcome(Kind::Sentence)
+        };
+        let figures = figures(&[waits(1, true), waits(0, false)]);
+        assert_eq!((figures.unasked_min, figures.false_turns_per_min), (0.5, Some(2.0)));
+        assert_eq!(figures.stopped_questions, Share { count: 1, of: 2 });
+    }
 }

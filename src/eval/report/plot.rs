@@ -17,11 +17,12 @@ pub fn plots(report: &Report) -> Vec<(&'static str, String)> {
 }
 
 fn interruptions(all: &[Figures]) -> String {
-    let heard: Vec<&Figures> = all.iter().filter(|f| f.duck.count > 0).collect();
+    let heard: Vec<&Figures> = all.iter().filter(|f| f.interruptions.duck.count > 0).collect();
+    let p95 = |f: &&Figures| (f.condition.clone(), vec![f.interruptions.duck.p95, f.interruptions.pause.p95]);
     bars(&Chart {
         title: "From the first sound of an interruption until the agent is softer, and silent (ms, 95th percentile)",
         series: &["softer", "silent"],
-        rows: heard.iter().map(|f| (f.condition.clone(), vec![f.duck.p95, f.pause.p95])).collect(),
+        rows: heard.iter().map(p95).collect(),
         marks: &[(120.0, "120"), (250.0, "250")],
     })
 }

@@ -10,10 +10,13 @@ pub fn table(report: &Report) -> String {
     let mut text = String::new();
     for (title, columns) in [
         ("Interruptions, ms from the first sound until the agent is changed on the wire", INTERRUPTIONS),
+        ("Interruptions 300-1500 ms after the agent's first sound", EARLY_INTERRUPTIONS),
         (
-            "False alarms while the agent talks: calls in whose first 3 s there was one, and one per minute later; what listeners say",
+            "False alarms while the agent talks: calls in whose first 3 s there was one, and one per minute of the whole call",
             FALSE_ALARMS,
         ),
+        ("What listeners say, and how the agent goes on", LISTENERS),
+        ("Level of what a recognizer gets of callers, in dBov; settled: behind a second of speech", LEVELS),
         ("Answers: the agent took the turn in a pause, and ms until it answered", ANSWERS),
     ] {
         let rows: Vec<Vec<String>> = report
@@ -33,33 +36,68 @@ type Cell = fn(&Figures) -> String;
 
 const INTERRUPTIONS: &[(&str, Cell)] = &[
     ("condition", |f| f.condition.clone()),
-    ("n", |f| if f.duck.count == 0 { NONE.to_owned() } else { f.duck.count.to_string() }),
-    ("duck p50", |f| ms(f.duck.p50)),
-    ("p95", |f| ms(f.duck.p95)),
-    ("<= 120", |f| percent(f.duck_within_120)),
-    ("pause p50", |f| ms(f.pause.p50)),
-    ("p95", |f| ms(f.pause.p95)),
-    ("<= 250", |f| percent(f.pause_within_250)),
-    ("stop p50", |f| ms(f.stop.p50)),
-    ("p95", |f| ms(f.stop.p95)),
-    ("missed", |f| share(f.missed_interruptions)),
-    ("dB off", |f| number(f.duck_error_db, 2)),
+    ("n", |f| count(f.interruptions.duck.count)),
+    ("untimed", |f| share(f.interruptions.untimed)),
+    ("duck p50", |f| ms(f.interruptions.duck.p50)),
+    ("p95", |f| ms(f.interruptions.duck.p95)),
+    ("<= 120", |f| percent(f.interruptions.duck_within_120)),
+    ("pause p50", |f| ms(f.interruptions.pause.p50)),
+    ("p95", |f| ms(f.interruptions.pause.p95)),
+    ("<= 250", |f| percent(f.interruptions.pause_within_250)),
+    ("stop p50", |f| ms(f.interruptions.stop.p50)),
+    ("p95", |f| ms(f.interruptions.stop.p95)),
+    ("missed", |f| share(f.interruptions.missed)),
+    ("resumed over", |f| share(f.interruptions.resumed_over_caller)),
+];
+
+const EARLY_INTERRUPTIONS: &[(&str, Cell)] = &[
+    ("condition", |f| f.condition.clone()),
+    ("n", |f| count(f.early_interruptions.duck.count)),
+    ("untimed", |f| share(f.early_interruptions.untimed)),
+    ("duck p50", |f| ms(f.early_interruptions.duck.p50)),
+    ("p95", |f| ms(f.early_interruptions.duck.p95)),
+    ("pause p50", |f| ms(f.early_interruptions.pause.p50)),
+    ("p95", |f| ms(f.early_interruptions.pause.p95)),
+    ("stop p50", |f| ms(f.early_interruptions.stop.p50)),
+    ("p95", |f| ms(f.early_interruptions.stop.p95)),
+    ("missed", |f| share(f.early_interruptions.missed)),
+    ("resumed over", |f| share(f.early_interruptions.resumed_over_caller)),
 ];
 
 const FALSE_ALARMS: &[(&str, Cell)] = &[
     ("condition", |f| f.condition.clone()),
     ("early ducks", |f| share(f.early_ducks)),
+    ("early pauses", |f| share(f.early_pauses)),
     ("early stops", |f| share(f.early_stops)),
     ("min", |f| number((f.talked_min > 0.0).then_some(f.talked_min), 1)),
     ("ducks/min", |f| number(f.false_ducks_per_min, 2)),
     ("pauses/min", |f| number(f.false_pauses_per_min, 2)),
     ("stops/min", |f| number(f.false_stops_per_min, 2)),
+    ("questions stopped", |f| share(f.stopped_questions)),
+    ("false turns/min", |f| number(f.false_turns_per_min, 2)),
+];
+
+const LISTENERS: &[(&str, Cell)] = &[
+    ("condition", |f| f.condition.clone()),
     ("backchannel stops", |f| share(f.stopped_by_backchannel)),
+    ("said twice", |f| share(f.stopped_by_doubled)),
     ("cough stops", |f| share(f.stopped_by_noise)),
     ("wrong resumes", |f| share(f.wrong_resumes)),
     ("repeats", |f| ms(f.repeated_max)),
     ("skips", |f| ms(f.skipped_max)),
-    ("false turns/min", |f| number(f.false_turns_per_min, 2)),
+    ("duck dB off", |f| number(f.duck_error_db, 2)),
+];
+
+const LEVELS: &[(&str, Cell)] = &[
+    ("condition", |f| f.condition.clone()),
+    ("n", |f| count(f.level.count)),
+    ("p5", |f| number(f.level.p5, 1)),
+    ("p50", |f| number(f.level.p50, 1)),
+    ("p95", |f| number(f.level.p95, 1)),
+    ("settled n", |f| count(f.settled_level.count)),
+    ("p5", |f| number(f.settled_level.p5, 1)),
+    ("p50", |f| number(f.settled_level.p50, 1)),
+    ("p95", |f| number(f.settled_level.p95, 1)),
 ];
 
 const ANSWERS: &[(&str, Cell)] = &[
@@ -69,10 +107,12 @@ const ANSWERS: &[(&str, Cell)] = &[
     ("500", |f| cut(&f.cut_pauses, 500)),
     ("700", |f| cut(&f.cut_pauses, 700)),
     ("1000", |f| cut(&f.cut_pauses, 1000)),
-    ("lead-in 700", |f| cut(&f.cut_lead_ins, 700)),
+    ("lead-in 500", |f| cut(&f.cut_lead_ins, 500)),
+    ("700", |f| cut(&f.cut_lead_ins, 700)),
     ("1000", |f| cut(&f.cut_lead_ins, 1000)),
     ("1300", |f| cut(&f.cut_lead_ins, 1300)),
-    ("digits 500", |f| cut(&f.cut_digits, 500)),
+    ("digits 300", |f| cut(&f.cut_digits, 300)),
+    ("500", |f| cut(&f.cut_digits, 500)),
     ("700", |f| cut(&f.cut_digits, 700)),
     ("talked over", |f| share(f.talked_over)),
     ("wait p50", |f| ms(f.sentence_wait.p50)),
@@ -81,6 +121,10 @@ const ANSWERS: &[(&str, Cell)] = &[
     ("longest", |f| ms(f.longest_wait)),
     ("never", |f| share(f.unanswered)),
 ];
+
+fn count(count: usize) -> String {
+    if count == 0 { NONE.to_owned() } else { count.to_string() }
+}
 
 fn ms(value: Option<f32>) -> String {
     number(value, 0)
