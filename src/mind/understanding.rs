@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::end_of_turn::{Backchannels, EndOfTurn, Heard, TextEndOfTurn};
+use super::end_of_turn::{Backchannels, EndOfTurn, Expected, Heard, TextEndOfTurn};
 use crate::voice::exchange::{Transcript, VoiceEvent};
 
 /// What a recognizer has found in the segment of speech that it is at.
@@ -49,6 +49,7 @@ pub struct Understanding {
     model: Box<dyn EndOfTurn>,
     backchannels: Backchannels,
     language: Option<String>,
+    expects: Option<Expected>,
     turn: u32,
     /// Words that will not be revised.
     settled: Vec<String>,
@@ -75,6 +76,7 @@ impl Understanding {
             model,
             backchannels,
             language: None,
+            expects: None,
             turn: 0,
             settled: Vec::new(),
             pending: Vec::new(),
@@ -88,6 +90,11 @@ impl Understanding {
     /// The language that the caller speaks, as a BCP 47 tag, if it is known.
     pub fn set_language(&mut self, tag: Option<&str>) {
         self.language = tag.map(str::to_owned);
+    }
+
+    /// What the agent has asked for, until it says otherwise; set it before the question is heard.
+    pub fn expect(&mut self, expects: Option<Expected>) {
+        self.expects = expects;
     }
 
     /// Number of the present turn.
@@ -163,7 +170,7 @@ impl Understanding {
     fn transcript(&mut self, audio: &[i16]) -> Option<Transcript> {
         let text = self.text();
         let count = self.settled.len() + self.pending.len();
-        let heard = Heard { text: &text, language: self.language.as_deref(), audio };
+        let heard = Heard { text: &text, language: self.language.as_deref(), expects: self.expects, audio };
         let transcript = Transcript {
             turn: self.turn,
             words: u16::try_from(count).unwrap_or(u16::MAX),

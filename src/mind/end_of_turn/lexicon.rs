@@ -75,6 +75,11 @@ pub(super) fn has_finite_ending(word: &str) -> bool {
     word.chars().count() >= least && endings.iter().any(|ending| word.ends_with(ending))
 }
 
+/// A past form of English that no list has to know: "failed".
+pub(super) fn has_past_ending(word: &str) -> bool {
+    word.len() >= 5 && word.ends_with("ed")
+}
+
 const ROMAN_ENDINGS: [&str; 11] =
     ["unga", "ungi", "enge", "engi", "ega", "egi", "oge", "iega", "ijie", "aie", "ijiega"];
 const DEVANAGARI_ENDINGS: [&str; 17] = [
@@ -116,7 +121,7 @@ const HINDI_LISTS: &[(Kind, &str)] = &[
          badlo badaliye rakho rakhiye dikhao lagao  karwao karvao hua hui hue pahuncha pahunchi pohcha pohchi laga lagi lage \
           karunga karungi karenge karega karegi milega milegi aayega aayegi ayega ayegi jayega jayegi lagega lagegi dunga doge loge \
          dungi denge dega degi lunga lungi chalega chalegi chalo lo dedo kardo batado bhejdo karlo lelo hojayega  bola boli bataya \
-         bheja bheji manga mangaya kharida toota tuti tuta kata  \
+         bheja bheji manga mangaya kharida toota tuti tuta kata likho likhiye likha likhi badla badli \
          है हैं था थी थे थीं हूं हू हो होगा होगी होंगे गया गई गयी गए गये आया आई आयी आए आये मिला मिली मिले दिया दिए दिये दी लिया किया किए \
          किये चाहिए चाहिये करो दीजिए दीजिये कीजिए कीजिये लीजिए लीजिये बताओ बताइए बताइये बोलो बोलिए सुनो सुनिए देखो देखिए रुको रुकिए \
          भेजो भेजिए जाओ जाइए आओ आइए लाओ हटाओ बदलो रखो रखिए दिखाओ लगाओ करवाओ हुआ हुई हुए पहुंचा पहुंची लगा लगी लगे लो चलो बोला बोली \
@@ -170,8 +175,9 @@ const HINDI_LISTS: &[(Kind, &str)] = &[
     ),
     (
         Kind::Slot,
-        "naam nam number nambar numbar id address adress pata email mail otp pin pincode code account umar tarikh tareekh \
-         नाम नंबर नम्बर आईडी एड्रेस पता ईमेल ओटीपी पिन पिनकोड कोड अकाउंट उम्र तारीख",
+        "naam nam number nambar numbar id address adress pata email mail otp pin pincode code account khata umar tarikh tareekh landmark birth \
+         janmtithi janamtithi \
+         नाम नंबर नम्बर आईडी एड्रेस पता ईमेल ओटीपी पिन पिनकोड कोड अकाउंट खाता उम्र तारीख जन्मतिथि लैंडमार्क",
     ),
     (Kind::Points, "yahi ab abhi"),
 ];
@@ -180,12 +186,12 @@ const ENGLISH_LISTS: &[(Kind, &str)] = &[
     (
         Kind::Answer,
         "yes yeah yep yup no nope nah ok okay sure right correct exactly absolutely definitely hello hi hey bye goodbye thanks thank alright \
-         fine great perfect sorry pardon nothing none never cool done agreed true false welcome",
+         fine great perfect sorry pardon nothing none never cool done agreed true false welcome course",
     ),
     (Kind::Tag, "please sir madam maam mam though then anymore now again too either else"),
     (
         Kind::Owns,
-        "the a an my your our their his her its every each no another any some more these those which whose",
+        "the a an my your our their his her every each no another any some more these those which whose",
     ),
     (Kind::Points, "this that"),
     (Kind::Object, "me you it him them us mine yours"),
@@ -201,7 +207,7 @@ const ENGLISH_LISTS: &[(Kind, &str)] = &[
     ),
     (
         Kind::Auxiliary,
-        "is are was were am be been being do does did have has had will would can could should shall may might must im ive id ill youre youve \
+        "is are was were am be been being do does did have has had will would can could should shall may might must im ive ill youre youve \
          its theyre weve wont cant dont doesnt didnt isnt arent wasnt werent havent hasnt hadnt couldnt wouldnt shouldnt whats wheres hows gonna \
          wanna gotta thats theres hes shes",
     ),
@@ -220,11 +226,11 @@ const ENGLISH_LISTS: &[(Kind, &str)] = &[
          hang love hate use used ship shipped explain confirm connect transfer leave left lost show shows expect expected care hear",
     ),
     (Kind::Subject, "i he she we they"),
-    (Kind::Filler, "umm um uh uhm er erm hmm hm mm basically actually well anyway  literally"),
+    (Kind::Filler, "umm um uh uhm er erm hmm hm mm basically actually well anyway literally very just"),
     (Kind::Asks, "what where when why who how whom"),
     (
         Kind::Slot,
-        "name number id address email mail otp pin pincode code password account zip birthday age extension",
+        "name number id address email mail otp pin pincode code password account zip birthday birth age extension landmark reference",
     ),
 ];
 
@@ -335,6 +341,102 @@ pub(super) const NUMBERED: &[&str] = &[
 /// Who wishes "karna" has yet to say "hai".
 pub(super) const WISHERS: &[&str] =
     &["mujhe", "muje", "hume", "humko", "mujhko", "hamein", "मुझे", "हमें", "मुझको"];
+/// Who is asked to write or to listen waits for what comes now. In Hindi behind what is written: "number likhiye".
+pub(super) const DICTATED: &[&str] =
+    &["likho", "likhie", "likhiega", "note", "suno", "sunie", "लिखो", "लिखिए", "लिखिये", "नोट", "सुनो", "सुनिए"];
+/// The same as stems, with a verb that ends the sentence: "likh lijiye", "note kar lo", "सुन लीजिए".
+pub(super) const DICTATED_STEMS: &[&str] = &["likh", "note", "save", "sun", "लिख", "नोट", "सेव", "सुन"];
+/// What such stems end with.
+pub(super) const REQUESTS: &[&str] = &[
+    "kar",
+    "karo",
+    "karie",
+    "karna",
+    "kijie",
+    "lo",
+    "le",
+    "lijie",
+    "do",
+    "dijie",
+    "lena",
+    "dena",
+    "lijiega",
+    "kijiega",
+    "कर",
+    "करो",
+    "करिए",
+    "कीजिए",
+    "करना",
+    "लो",
+    "लीजिए",
+    "दो",
+    "दीजिए",
+    "लेना",
+    "देना",
+    "लीजिएगा",
+];
+/// Who says that he tells it tells it now: "number bata raha hoon", "deta hoon".
+pub(super) const TELLERS: &[&str] = &[
+    "bata",
+    "batata",
+    "batati",
+    "bol",
+    "bolta",
+    "bolti",
+    "de",
+    "deta",
+    "deti",
+    "likhvata",
+    "likhvati",
+    "likhva",
+    "बता",
+    "बताता",
+    "बताती",
+    "बोल",
+    "बोलता",
+    "बोलती",
+    "दे",
+    "देता",
+    "देती",
+    "लिखवाता",
+    "लिखवाती",
+    "लिखवा",
+];
+/// "I am": behind a teller, with or without "raha".
+pub(super) const SELVES: &[&str] = &["hun", "hu", "raha", "rahi", "rha", "rhi", "हूं", "हू", "रहा", "रही"];
+/// Small words between what is told and that it is.
+pub(super) const BETWEEN: &[&str] = &[
+    "ko",
+    "bhi",
+    "main",
+    "mai",
+    "ap",
+    "apko",
+    "zara",
+    "jara",
+    "ek",
+    "abhi",
+    "को",
+    "भी",
+    "मैं",
+    "आप",
+    "आपको",
+    "जरा",
+    "एक",
+    "अभी",
+];
+/// "I'm", "it's": never at the end of what is said to its end.
+pub(super) const CONTRACTIONS: &[&str] = &[
+    "its", "im", "ive", "il", "youre", "youve", "theyre", "veve", "thats", "theres", "hes", "shes", "vhats",
+    "vheres", "hovs",
+];
+/// English: "note my number", "write down the address".
+pub(super) const NOTERS: &[&str] = &["note", "vrite", "take"];
+/// "Nahi" behind them is a whole answer: "kuch nahi", "koi baat nahi".
+pub(super) const DENIED: &[&str] =
+    &["kuch", "koi", "bat", "abhi", "bilkul", "aisa", "कुछ", "कोई", "बात", "अभी", "बिल्कुल", "ऐसा"];
+/// "Nahi".
+pub(super) const DENIALS: &[&str] = &["nahi", "nahin", "nai", "nhi", "नहीं", "नही"];
 /// Clauses that prepare another one.
 pub(super) const OPENERS: &[&str] =
     &["agar", "jab", "jo", "jise", "jaise", "jisne", "अगर", "जब", "जो", "जैसे", "जिसने"];
@@ -352,7 +454,20 @@ mod tests {
     #[test]
     fn the_lists_are_in_the_spelling_that_is_looked_up() {
         let lists = [HELPERS, GIVERS, SAYERS, CLOSE_PARTICLES, NUMBERED, WISHERS, OPENERS, ANSWERERS];
-        for word in lists.into_iter().chain([PARTICLE_VERBS, PARTICLES, STEMS]).flatten() {
+        let announcements = [
+            DICTATED,
+            DICTATED_STEMS,
+            REQUESTS,
+            TELLERS,
+            SELVES,
+            BETWEEN,
+            NOTERS,
+            DENIALS,
+            DENIED,
+            CONTRACTIONS,
+        ];
+        let others = [PARTICLE_VERBS, PARTICLES, STEMS].into_iter().chain(announcements);
+        for word in lists.into_iter().chain(others).flatten() {
             assert_eq!(fold(word), *word);
         }
     }

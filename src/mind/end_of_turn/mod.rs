@@ -29,8 +29,23 @@ pub struct Heard<'a> {
     /// BCP 47 tag of the language, where the recognizer or the agent knows it. Helps with words that mean different things in Hindi
     /// and English; callers mix the two.
     pub language: Option<&'a str>,
+    /// What the agent has asked for, where its mind knows it: how long a number is that is not read to its end cannot be told from
+    /// the digits.
+    pub expects: Option<Expected>,
     /// The latest of the caller's audio, linear at 8 kHz; empty where nobody keeps it.
     pub audio: &'a [i16],
+}
+
+/// What the caller was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// A number that is read out digit by digit: 10 and 10 for a telephone number of India, 6 and 6 for a PIN code.
+    Digits {
+        /// The fewest that it has.
+        min: u8,
+        /// The most that it has.
+        max: u8,
+    },
 }
 
 /// 0: something is clearly missing. 1: clearly a whole sentence or answer. Always a number between the two.

@@ -63,6 +63,12 @@ fn score(text: &str) -> f32 {
     TextEndOfTurn.score(&Heard { text, ..Heard::default() }).value()
 }
 
+/// A caller who was asked for a number.
+fn asked(min: u8, max: u8, text: &str) -> f32 {
+    let expects = Some(Expected::Digits { min, max });
+    TextEndOfTurn.score(&Heard { text, expects, ..Heard::default() }).value()
+}
+
 fn tell(name: &str, tally: &Tally) {
     let [complete, found, unfinished, kept] = tally.rates();
     println!(
@@ -84,6 +90,67 @@ fn sentences_are_told_from_their_beginnings() {
     assert!(at_least(known.rates(), [98, 98, 98, 98]), "{:?}", known.rates());
     assert!(at_least(held_out.rates(), [95, 92, 96, 86]), "{:?}", held_out.rates());
 }
+
+/// What was announced is waited for, and so is the rest of a number. Digits that may be all of it wait in between, as
+/// [`DOUBTFUL`] says.
+#[test]
+fn what_was_announced_is_waited_for() {
+    for list in [include_str!("tests/on_the_phone.txt"), include_str!("tests/announced.txt")] {
+        let lines = || list.lines().filter_map(|line| line.split_once(' '));
+        let rate = |label: &str, is_right: fn(f32) -> bool| {
+            let scores: Vec<f32> = lines().filter(|line| line.0 == label).map(|line| score(line.1)).collect();
+            assert!(scores.len() >= 60, "{label} {}", scores.len());
+            scores.iter().filter(|score| is_right(**score)).count() * 100 / scores.len()
+        };
+        let whole = rate("+", |score| score >= 0.7);
+        let begun = rate("-", |score| score <= DOUBTFUL);
+        let cut = rate("-", |score| score >= 0.7);
+        println!("announced: {whole} % of the whole, {begun} % of the begun, {cut} % cut");
+        assert!(whole >= 95 && begun >= 95 && cut <= 2, "{whole} {begun} {cut}");
+    }
+}
+
+#[test]
+fn a_number_is_over_when_it_is_as_long_as_it_has_to_be() {
+    for (min, max, text, expected) in [
+        (10, 10, "nine eight seven six", 0.1),
+        (10, 10, "nine eight seven six five four", 0.1),
+        (10, 10, "98765 43210", 0.9),
+        (10, 10, "mera number hai nau aath saat chhe paanch chaar teen do ek shoonya", 0.9),
+        (6, 6, "four one one", 0.1),
+        (6, 6, "four one one zero zero one", 0.9),
+        (4, 8, "ek do teen", 0.1),
+        (4, 8, "ek do teen chaar", DOUBTFUL),
+        (4, 8, "1234 5678", 0.9),
+        (4, 4, "it is four seven one two", 0.9),
+        (4, 4, "four seven double", 0.1),
+        // Announced, and by words that would be an answer to another question.
+        (4, 8, "yes it is", 0.1),
+        (10, 10, "haan hai", 0.1),
+        // No number at all is judged as ever.
+        (10, 10, "ek minute rukiye", 0.9),
+        (10, 10, "mujhe number nahi pata", 0.9),
+        (10, 10, "haan", 0.9),
+    ] {
+        assert_eq!(asked(min, max, text), expected, "{min}-{max} {text}");
+    }
+    // Nobody has said how long it is.
+    for (text, expected) in [
+        ("nine eight seven six", DOUBTFUL),
+        ("nine eight seven", 0.1),
+        ("nine eight seven six five four three two one zero", 0.9),
+        ("plus nine one nine eight seven six five four three two", 0.1),
+        ("+91 98765 43210", 0.9),
+        ("yes it is", DOUBTFUL),
+        ("yes it's", 0.1),
+        ("yes I did", 0.75),
+    ] {
+        assert_eq!(score(text), expected, "{text}");
+    }
+}
+
+/// Waits longer than what may be over, and not as long as what lacks something.
+const DOUBTFUL: f32 = 0.4;
 
 #[test]
 fn any_text_has_a_score() {

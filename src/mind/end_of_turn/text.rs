@@ -1,10 +1,13 @@
 //! A score from the words alone. Hindi ends its sentences with the verb, English begins them with it, and both say with
 //! their small words that something must follow; a number has as many digits as such numbers have.
 
-use super::digits::{self, Run};
+mod announced;
+mod numbers;
+
 use super::lexicon::{
-    ANSWERERS, CLOSE_PARTICLES, ENGLISH, GIVERS, HELPERS, HINDI, Kind, NUMBERED, OPENERS, PARTICIPLE_ENDINGS,
-    PARTICLE_VERBS, PARTICLES, SAYERS, STEMS, WISHERS, has_finite_ending,
+    ANSWERERS, CLOSE_PARTICLES, CONTRACTIONS, DENIALS, DENIED, ENGLISH, GIVERS, HELPERS, HINDI, Kind,
+    OPENERS, PARTICIPLE_ENDINGS, PARTICLE_VERBS, PARTICLES, SAYERS, STEMS, WISHERS, has_finite_ending,
+    has_past_ending,
 };
 use super::tokens::{Mark, tokens};
 use super::{EndOfTurn, Heard, Score};
@@ -20,7 +23,9 @@ impl EndOfTurn for TextEndOfTurn {
             return Score::UNKNOWN;
         }
         let language = Language::of(&words, heard.language);
-        Score::new(marked(Sentence { words: &words, language }.score(), mark))
+        let sentence = Sentence { words: &words, language };
+        let expected = heard.expects.and_then(|expects| sentence.as_expected(expects));
+        Score::new(expected.unwrap_or_else(|| marked(sentence.score(), mark)))
     }
 }
 
@@ -87,7 +92,7 @@ impl<'a> Sentence<'a> {
         if let Some(score) = sentence.number() {
             return score;
         }
-        if sentence.awaits_value() {
+        if sentence.awaits_value() || sentence.is_dictation() {
             return OPEN;
         }
         let score = match self.language {
@@ -139,73 +144,6 @@ impl<'a> Sentence<'a> {
         rest
     }
 
-    /// A number that is being read out, or was.
-    fn number(self) -> Option<f32> {
-        let Run { digits, words, is_open } = digits::trailing(self.words)?;
-        let is_all = words == self.words.len();
-        let follows_stem = self.before_last().is_some_and(|before| STEMS.contains(&before));
-        if is_open {
-            return Some(OPEN);
-        }
-        if words == 1
-            && matches!(self.last(), "do" | "दो")
-            && (follows_stem || self.language == Language::English)
-        {
-            return None;
-        }
-        if words == 1 && digits == 1 {
-            // "one" of three, a key said aloud, or the first of ten digits; "ek" before a noun, "the other one" behind all.
-            return is_all.then_some(NEUTRAL);
-        }
-        let is = |names: &[&str]| self.has_word(names);
-        Some(match digits {
-            10.. => CLEAR,
-            _ if is(&["fone", "mobile", "contact", "vhatsap", "मोबाइल", "फोन", "व्हाट्सएप"]) => {
-                OPEN
-            }
-            6 if is(&["otp", "pin", "pincode", "code", "ओटीपी", "पिन", "पिनकोड", "कोड"]) => {
-                LIKELY
-            }
-            4 if is(&["otp", "pin", "code", "ओटीपी", "पिन", "कोड"]) => NEUTRAL,
-            6.. if is(&["order", "ऑर्डर", "आर्डर"]) => NEUTRAL,
-            4.. if is(&["order", "ऑर्डर", "आर्डर"]) => DOUBTFUL,
-            _ if is(NUMBERED) => OPEN,
-            _ if self.is_named_before(words) => OPEN,
-            4 | 6 => DOUBTFUL,
-            _ if is_all => OPEN,
-            _ => DOUBTFUL,
-        })
-    }
-
-    /// "It is 98765".
-    fn is_named_before(self, words: usize) -> bool {
-        let before = self.words.len().checked_sub(words + 1).and_then(|at| self.words.get(at));
-        before.is_some_and(|word| matches!(word.as_str(), "is" | "its" | "hai" | "है"))
-    }
-
-    /// "My order number is": what has a value was named, and the value not yet said.
-    fn awaits_value(self) -> bool {
-        let is_opening = |word: &String| {
-            matches!(self.kind(word), Some(Kind::Answer | Kind::Filler | Kind::Tag | Kind::Joins))
-                && !word.starts_with("mat")
-        };
-        let start = self.words.iter().position(|word| !is_opening(word)).unwrap_or(self.words.len());
-        let rest = &self.words[start..];
-        let is_copula =
-            |word: &String| matches!(word.as_str(), "hai" | "is" | "tha" | "vas" | "he" | "है" | "था");
-        let named = match rest.split_last() {
-            Some((last, named)) if is_copula(last) => named,
-            Some(_) | None => rest,
-        };
-        let Some((slot, before)) = named.split_last() else { return false };
-        let is_slot = matches!(self.kind(slot), Some(Kind::Slot));
-        let is_named = |word: &String| {
-            let is_thing = self.kind(word).is_none() || self.kind(word) == Some(Kind::Slot);
-            self.kind(word) == Some(Kind::Owns) || is_thing && digits::digits(word) == 0
-        };
-        is_slot && before.len() <= MAX_NAME_WORDS && before.iter().all(is_named)
-    }
-
     fn hindi(self) -> f32 {
         let last = self.last();
         let before = self.before_last();
@@ -218,6 +156,8 @@ impl<'a> Sentence<'a> {
         }
         match self.kind(last) {
             Some(Kind::Finite) => self.hindi_verb_last(before, before_kind),
+            // "Aaunga main", "nahi hai mere paas": said behind its verb.
+            Some(Kind::Subject | Kind::Place) if self.is_afterthought() => LIKELY,
             Some(Kind::Joins | Kind::Owns | Kind::Subject | Kind::Filler) => OPEN,
             // Who denies leaves the last verb out: "nahi dikh raha".
             Some(Kind::HalfVerb) if self.is_denied() => LIKELY,
@@ -226,30 +166,27 @@ impl<'a> Sentence<'a> {
             Some(Kind::Infinitive) => NEUTRAL,
             // "Kya hai ye", but "mujhe ye".
             Some(Kind::Points) => {
-                if before_kind == Some(Kind::Finite) {
-                    LIKELY
-                } else {
-                    LACKING
-                }
+                // "Jo saman aaya tha vo": of which something is to be said.
+                let is_topic = self.has_word(OPENERS) && ANSWERERS.contains(&last);
+                if before_kind == Some(Kind::Finite) && !is_topic { LIKELY } else { LACKING }
             }
             Some(Kind::Asks) if before_kind == Some(Kind::Finite) => CLEAR,
             Some(Kind::Asks) if self.words.len() == 1 => LIKELY,
             Some(Kind::Asks) => LACKING,
             // "Abhi tak nahi": the verb may be left out, or come.
             Some(Kind::Answer) => {
-                if before_kind == Some(Kind::Finite) {
-                    LIKELY
-                } else {
-                    NEUTRAL
-                }
+                let is_denied = self.words.len() <= 3 && before.is_some_and(|word| DENIED.contains(&word));
+                if before_kind == Some(Kind::Finite) || is_denied { LIKELY } else { NEUTRAL }
             }
             Some(Kind::Tag | Kind::Slot | Kind::Object | Kind::Wants) | None => self.hindi_noun_last(),
         }
     }
 
     fn hindi_verb_last(self, before: Option<&str>, before_kind: Option<Kind>) -> f32 {
-        // "Baat ye hai": what it is comes now.
-        if before_kind == Some(Kind::Points) && self.words.len() > 2 && !self.has(Kind::Asks) {
+        // "Baat ye hai": what it is comes now. "Haan wahi hai": that one, of which we speak.
+        let is_that_one = before.is_some_and(|word| SAME_ONES.contains(&word));
+        if before_kind == Some(Kind::Points) && !is_that_one && self.words.len() > 2 && !self.has(Kind::Asks)
+        {
             return LACKING;
         }
         let begins = self.words.iter().position(|word| OPENERS.contains(&word.as_str()));
@@ -267,17 +204,38 @@ impl<'a> Sentence<'a> {
         if is_half { LIKELY } else { CLEAR }
     }
 
+    /// Who does it, or has it, behind the verb that ends the sentence.
+    fn is_afterthought(self) -> bool {
+        let back = |count: usize| self.words.len().checked_sub(count).and_then(|at| self.words.get(at));
+        let is_verb = |word: Option<&String>| word.is_some_and(|word| self.kind(word) == Some(Kind::Finite));
+        let is_done_by = |verb: &String| match self.last() {
+            "main" | "mai" | "मैं" => FIRST_PERSON.iter().any(|ending| verb.ends_with(ending)),
+            "maine" | "mene" | "मैंने" => !COPULAS.contains(&verb.as_str()),
+            _ => false,
+        };
+        let is_had = matches!(self.last(), "pas" | "पास")
+            && back(2).is_some_and(|word| self.kind(word) == Some(Kind::Owns))
+            && is_verb(back(3));
+        is_had || is_verb(back(2)) && back(2).is_some_and(is_done_by)
+    }
+
     /// "Nahi" stands close before the last word, which is a participle and no stem.
     fn is_denied(self) -> bool {
         if !PARTICIPLE_ENDINGS.iter().any(|ending| self.last().ends_with(ending)) {
             return false;
         }
         let mut near = self.words.iter().rev().skip(1).take(DENIAL_REACH);
-        near.any(|word| matches!(word.as_str(), "nahi" | "nahin" | "nai" | "nhi" | "नहीं" | "नही"))
+        near.any(|word| DENIALS.contains(&word.as_str()))
     }
 
     /// A noun at the end: said behind its verb, or before it.
     fn hindi_noun_last(self) -> f32 {
+        // "Mujhe nahi pata".
+        if matches!(self.last(), "pata" | "पता")
+            && self.before_last().is_some_and(|word| DENIALS.contains(&word))
+        {
+            return CLEAR;
+        }
         let kinds: Vec<Option<Kind>> = self.words.iter().map(|word| self.kind(word)).collect();
         let verb = kinds.iter().rposition(|kind| *kind == Some(Kind::Finite));
         if let Some(verb) = verb {
@@ -307,7 +265,14 @@ impl<'a> Sentence<'a> {
                 )
             )
         };
-        if kinds.iter().any(leans) {
+        let begins_or_joins =
+            |kind: &Option<Kind>| matches!(kind, Some(Kind::Subject | Kind::Joins | Kind::Place));
+        let is_one_of_them = ONES.contains(&self.last()) && !kinds.iter().any(begins_or_joins);
+        let is_all = matches!(self.words[0].as_str(), "bas" | "बस") && kinds.len() <= 3;
+        if kinds.len() > 1 && (is_one_of_them || is_all && !kinds.iter().any(leans)) {
+            // "Ye wala", "bas itna hi".
+            LIKELY
+        } else if kinds.iter().any(leans) {
             LACKING
         } else if kinds.len() <= 3 {
             NEUTRAL
@@ -325,7 +290,9 @@ impl<'a> Sentence<'a> {
             && self.words.first().is_some_and(|word| self.kind(word) == Some(Kind::Answer));
         match self.kind(last) {
             Some(Kind::Joins | Kind::Filler) => OPEN,
-            _ if self.ends_in_particle() => LIKELY,
+            _ if self.ends_in_particle() || self.is_short_denial() => LIKELY,
+            // "That one".
+            None if matches!(last, "one" | "ones") && before_kind == Some(Kind::Points) => LIKELY,
             _ if self.is_question_begun() => OPEN,
             None if last == "not" => {
                 if is_confirmed || is_question {
@@ -349,11 +316,21 @@ impl<'a> Sentence<'a> {
                 let has_verb = self.has(Kind::Finite) || self.has(Kind::Wants) || self.has(Kind::Auxiliary);
                 if is_clause || !has_verb { OPEN } else { LIKELY }
             }
+            Some(Kind::Auxiliary) if CONTRACTIONS.contains(&last) => OPEN,
+            // "Yes, it is": an answer, or the beginning of one.
+            Some(Kind::Auxiliary) if is_confirmed && matches!(last, "is" | "vas" | "are") => DOUBTFUL,
             Some(Kind::Auxiliary) if is_confirmed => LIKELY,
             // "Where my parcel is", but "what I want is".
             Some(Kind::Auxiliary) if is_question && before_kind != Some(Kind::Asks) => {
-                let is_asked = matches!(last, "is" | "are") && !self.has_word(&["vhat"]);
-                if is_asked { LIKELY } else { NEUTRAL }
+                let is_named = matches!(last, "is" | "vas" | "are") && self.has_word(&["vhat"]);
+                let is_asked = matches!(last, "is" | "are");
+                if is_named {
+                    LACKING
+                } else if is_asked {
+                    LIKELY
+                } else {
+                    NEUTRAL
+                }
             }
             Some(Kind::Auxiliary) => OPEN,
             Some(Kind::Wants) if is_question => LIKELY,
@@ -377,6 +354,14 @@ impl<'a> Sentence<'a> {
             )
             | None => self.english_content(),
         }
+    }
+
+    /// "Not yet", "nothing more".
+    fn is_short_denial(self) -> bool {
+        let is_denial = matches!(self.words[0].as_str(), "not" | "nothing" | "no");
+        is_denial
+            && self.words.len() == 2
+            && matches!(self.last(), "yet" | "more" | "nov" | "today" | "really")
     }
 
     /// "Call me back", "come in".
@@ -414,7 +399,11 @@ impl<'a> Sentence<'a> {
         if prepares && verbs < 2 {
             return LACKING;
         }
-        if has_verb {
+        let (mut pairs, is_told) = (self.words.windows(2), |word: &String| has_past_ending(word));
+        // "The payment failed twice", but "my registered".
+        let has_past = pairs.any(|pair| is_told(&pair[1]) && self.kind(&pair[0]) != Some(Kind::Owns));
+        let is_answer = kind_of(0) == Some(Kind::Answer) && self.words.len() == 2;
+        if has_verb || has_past || is_answer {
             LIKELY
         } else if kind_of(0) == Some(Kind::Owns) || kind_of(0) == Some(Kind::Subject) {
             LACKING
@@ -438,6 +427,11 @@ const CLEAR: f32 = 0.9;
 
 /// "Nahi kar pa raha".
 const DENIAL_REACH: usize = 3;
-
-/// Between a possessive and what has the value: "my registered mobile".
-const MAX_NAME_WORDS: usize = 4;
+/// "That very one".
+const SAME_ONES: &[&str] = &["vahi", "yahi", "yehi", "वही", "यही"];
+/// "Karunga", "आऊंगी".
+const FIRST_PERSON: [&str; 4] = ["unga", "ungi", "ूंगा", "ूंगी"];
+/// What comes behind them is a new sentence.
+const COPULAS: [&str; 8] = ["hai", "hain", "tha", "thi", "है", "हैं", "था", "थी"];
+/// "The blue one".
+const ONES: &[&str] = &["vala", "vali", "vale", "वाला", "वाली", "वाले"];

@@ -11,7 +11,7 @@ pub struct Patience {
     pub without_words: Duration,
     /// What ends a turn whose words are a whole sentence.
     pub complete: Wait,
-    /// What ends one that may be over or not.
+    /// What ends one that may be over or not. Below the middle between the two, the wait grows to that of one which lacks something.
     pub neutral: Wait,
     /// What ends one that lacks something: "my order number is".
     pub unfinished: Wait,
@@ -86,8 +86,25 @@ impl Patience {
             self.complete
         } else if completeness <= self.unfinished_to {
             self.unfinished
+        } else if completeness < UNDECIDED {
+            let share = (UNDECIDED - completeness) / (UNDECIDED - self.unfinished_to);
+            self.neutral.towards(self.unfinished, share)
         } else {
             self.neutral
         }
     }
 }
+
+impl Wait {
+    /// So much of the way to another one, in whole milliseconds.
+    fn towards(self, other: Self, share: f32) -> Self {
+        let between = |from: Duration, to: Duration| {
+            let more_ms = (to.saturating_sub(from).as_millis() as f32 * share).round();
+            from + Duration::from_millis(more_ms as u64)
+        };
+        Self { silence: between(self.silence, other.silence), stall: between(self.stall, other.stall) }
+    }
+}
+
+/// Completeness that says nothing.
+const UNDECIDED: f32 = 0.5;
