@@ -34,3 +34,25 @@ pub fn reference(settings: &Settings) -> Vec<i16> {
 
 /// Longer than any trial in which the agent talks.
 const REFERENCE_S: usize = 120;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::voice::TurnTaking;
+
+    #[test]
+    fn an_agent_who_talks_begins_when_the_set_believes_it_does() {
+        let settings = Settings {
+            turn_taking: TurnTaking::default(),
+            has_words: false,
+            lines: shipped_lines(),
+            seed: 1,
+            start: std::time::Instant::now(),
+        };
+        let wire = runner::reference(&settings, 1);
+        let first = wire.iter().position(|sample| sample.unsigned_abs() > 100).unwrap();
+        // The wire begins 20 ms after the call does, and the caller's first sample is taken within its first 15 ms.
+        let since_caller_ms = 20 + first as u32 / 8;
+        assert!(since_caller_ms.abs_diff(corpus::AGENT_BEGINS_MS) <= 20, "{since_caller_ms}");
+    }
+}

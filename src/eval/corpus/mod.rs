@@ -341,7 +341,7 @@ const QUIET_CALLS: [AgentPart; 8] = [
     AgentPart::Asks,
 ];
 /// From a caller's first sample to the first sound of an agent who talks.
-const AGENT_BEGINS_MS: u32 = 40;
+pub(super) const AGENT_BEGINS_MS: u32 = 40;
 /// Four minutes of each: a rate of less is not worth a figure.
 const NOBODY_S: usize = 60;
 /// Longer than any agent waits for the end of a turn.
