@@ -11,7 +11,9 @@ use crate::eval::wire::{Played, SILENCE_PEAK, Stretch, follow, peak};
 /// False alarms: what happened while the caller said nothing, from the first moment of the call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Undisturbed {
-    /// So long the agent talked and no caller did.
+    /// So long no caller spoke, whether the agent talked or a false alarm had stopped it.
+    pub quiet_ms: f32,
+    /// So long the agent talked in that time.
     pub talked_ms: f32,
     /// Times it was turned down in that time.
     pub ducks: usize,
@@ -154,7 +156,7 @@ impl<'a> Talk<'a> {
     }
 
     pub(super) fn undisturbed(&self) -> Undisturbed {
-        let quiet = self.quiet();
+        let (quiet, whole_ms) = (self.quiet(), ms_of(self.recording.wire.len()));
         let overlap = |talked: &Talked| -> f32 {
             let within = quiet.iter().map(|(from_ms, to_ms)| {
                 (ms_of(talked.to).min(*to_ms) - ms_of(talked.from).max(*from_ms)).max(0.0)
@@ -170,6 +172,7 @@ impl<'a> Talk<'a> {
         let stops: Vec<f32> = self.false_stops.iter().map(|stop| stop.at_ms).collect();
         let is_begun_quietly = self.onset_ms.is_none_or(|onset_ms| onset_ms >= EARLY_MS);
         Undisturbed {
+            quiet_ms: quiet.iter().map(|(from_ms, to_ms)| (to_ms.min(whole_ms) - from_ms).max(0.0)).sum(),
             talked_ms: self.talked.iter().map(overlap).sum(),
             ducks: ducks.len(),
             pauses: pauses.len(),
@@ -375,6 +378,10 @@ mod tests {
         let recording = recording(wire(&[(50, 0.0)], 300), &[1100.0]);
         let label = label("interruption", 3000, 4000);
         let talk = Talk::of(&label, &recording, &reference());
-        assert_eq!((talk.over(), talk.undisturbed().stops), (None, 1));
+        let undisturbed = talk.undisturbed();
+        assert_eq!((talk.over(), undisturbed.stops), (None, 1));
+        assert!((undisturbed.talked_ms - 1120.0).abs() < 1.0, "{undisturbed:?}");
+        // Until the caller, and behind him.
+        assert!((undisturbed.quiet_ms - 4000.0).abs() < 1.0, "{undisturbed:?}");
     }
 }

@@ -48,9 +48,11 @@ pub struct Figures {
     pub early_pauses: Share,
     /// Calls in whose first three seconds it was stopped.
     pub early_stops: Share,
-    /// Minutes in which the agent talked and no caller spoke, from the first moment of each call.
+    /// Minutes in which no caller spoke in calls in which the agent talks, from the first moment of each.
+    pub quiet_min: f32,
+    /// Minutes in which the agent talked in that time; less where false alarms had stopped it.
     pub talked_min: f32,
-    /// Times the agent was turned down in one such minute.
+    /// Times the agent was turned down in a minute of such talk.
     pub false_ducks_per_min: Option<f32>,
     /// Times it fell silent in one.
     pub false_pauses_per_min: Option<f32>,
@@ -168,6 +170,7 @@ impl Figures {
             early_ducks: Share::of(&begun, |begun| begun.ducks > 0),
             early_pauses: Share::of(&begun, |begun| begun.pauses > 0),
             early_stops: Share::of(&begun, |begun| begun.stops > 0),
+            quiet_min: undisturbed.quiet_min,
             talked_min: undisturbed.minutes,
             false_ducks_per_min: undisturbed.per_minute(undisturbed.ducks),
             false_pauses_per_min: undisturbed.per_minute(undisturbed.pauses),
@@ -203,6 +206,7 @@ impl Figures {
 /// The agent's talk that nobody meant to disturb.
 #[derive(Clone, Copy, Debug)]
 struct Undisturbed {
+    quiet_min: f32,
     minutes: f32,
     ducks: usize,
     pauses: usize,
@@ -213,6 +217,7 @@ impl Undisturbed {
     fn of(outcomes: &[&Outcome]) -> Self {
         let all = || outcomes.iter().map(|outcome| outcome.undisturbed);
         Self {
+            quiet_min: all().map(|u| u.quiet_ms).sum::<f32>() / 60_000.0,
             minutes: all().map(|u| u.talked_ms).sum::<f32>() / 60_000.0,
             ducks: all().map(|u| u.ducks).sum(),
             pauses: all().map(|u| u.pauses).sum(),
