@@ -242,6 +242,24 @@ const TIMES: &[TimeKey] = &[
         "silence that ends it when the speech provider says that it is over"
     ),
     time!(
+        "loud_complete_stall_ms",
+        500..=10000,
+        patience.loud_complete,
+        "where speech is heard without end, as in a loud room: time without new words that ends it after a whole sentence"
+    ),
+    time!(
+        "loud_neutral_stall_ms",
+        500..=10000,
+        patience.loud_neutral,
+        "the same when it may be over or not; when something is missing, `max_utterance_ms` ends it"
+    ),
+    time!(
+        "loud_provider_ms",
+        100..=5000,
+        patience.loud_provider,
+        "the same when the speech provider says that it is over"
+    ),
+    time!(
         "likely_after_ms",
         60..=2000,
         patience.likely_after,
@@ -380,6 +398,21 @@ const RULES: &[Rule] = &[
         less: "likely_after_ms",
         more: &["complete_silence_ms"],
         why: "a turn would be over before it is likely to be",
+    },
+    Rule {
+        less: "complete_stall_ms",
+        more: &["loud_complete_stall_ms"],
+        why: "callers would be cut off while they speak sooner than in silence",
+    },
+    Rule {
+        less: "neutral_stall_ms",
+        more: &["loud_neutral_stall_ms"],
+        why: "callers would be cut off while they speak sooner than in silence",
+    },
+    Rule {
+        less: "loud_complete_stall_ms",
+        more: &["loud_neutral_stall_ms"],
+        why: "whole sentences would wait longest for words",
     },
     Rule { less: "min_utterance_ms", more: &["max_utterance_ms"], why: "no turn would be long enough" },
     Rule {

@@ -79,8 +79,8 @@ impl TrialMind {
     }
 
     fn hear_of(&mut self, now: Instant, event: &VoiceEvent) {
-        if let Some((recognizer, answered)) = self.recognizer.as_mut().zip(self.answered) {
-            recognizer.handle(event, now.saturating_duration_since(answered));
+        if let Some(recognizer) = &mut self.recognizer {
+            recognizer.handle(event);
         }
         match event {
             VoiceEvent::Answered => {

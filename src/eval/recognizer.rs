@@ -43,9 +43,9 @@ impl Recognizer {
         Self { untold, told: Vec::new(), understanding }
     }
 
-    /// What voice says of turns, so long after the call began.
-    pub(super) fn handle(&mut self, event: &VoiceEvent, since_answer: Duration) {
-        self.understanding.handle(event, since_answer);
+    /// What voice says of turns.
+    pub(super) fn handle(&mut self, event: &VoiceEvent) {
+        self.understanding.handle(event);
     }
 
     /// What it has heard since it was asked last, if anything that voice has to know.
@@ -59,8 +59,8 @@ impl Recognizer {
         }
         let words: Vec<Word<'_>> =
             self.told.iter().map(|said| Word { text: &said.text, begins: Some(said.begins) }).collect();
-        let change = self.understanding.hear(Recognized { words: &words, is_final: false }, &[]);
-        change.transcript.map(MindCommand::Transcript)
+        let recognized = Recognized { words: &words, is_final: false };
+        self.understanding.hear(recognized, &[]).map(MindCommand::Transcript)
     }
 }
 
@@ -97,7 +97,7 @@ mod tests {
         for ms in (0..6000).step_by(20) {
             let since = Duration::from_millis(ms);
             if ms == 3000 {
-                recognizer.handle(&VoiceEvent::SpeechDismissed { turn: 0 }, since);
+                recognizer.handle(&VoiceEvent::SpeechDismissed { turn: 0 });
             }
             if let Some(MindCommand::Transcript(transcript)) = recognizer.poll(start + since, start) {
                 told.push((transcript.turn, transcript.words));

@@ -1,9 +1,13 @@
 //! The words of the caller's present turn. A recognizer revises what it has said and is behind the caller; voice wants to know only
 //! how many words there are and how complete they look, and only when that has changed. For every mind that has a recognizer.
+//!
+//! A turn has the words that were known when it ended; what comes to be known later is the beginning of the next, whenever it was
+//! said. So no word is lost, and none is in two turns: a caller whose last word came too late for its turn gets the floor back
+//! with it, as long as nothing is heard of the answer.
 
 use std::time::Duration;
 
-use super::end_of_turn::{Backchannels, EndOfTurn, Expected, Heard, TextEndOfTurn};
+use super::end_of_turn::{Backchannels, EndOfTurn, Expected, Heard, TextEndOfTurn, are_same_words};
 use crate::voice::exchange::{Transcript, VoiceEvent};
 
 /// What a recognizer has found in the segment of speech that it is at.
@@ -22,15 +26,6 @@ pub struct Word<'a> {
     pub text: &'a str,
     /// Where it begins in the call's audio, counted from the first sample that the recognizer was given; if it says so.
     pub begins: Option<Duration>,
-}
-
-/// What a result has changed.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Change {
-    /// Tell voice.
-    pub transcript: Option<Transcript>,
-    /// These words are the end of the turn before, and were not known when it ended. Voice need not know.
-    pub late: Option<String>,
 }
 
 /// A turn that is over.
@@ -55,10 +50,15 @@ pub struct Understanding {
     settled: Vec<String>,
     /// Words of the segment that the recognizer is at.
     pending: Vec<String>,
-    /// So many words of that segment belong to the turn before, and are known there.
+    /// So many words of that segment belong to turns that are over.
     spent: usize,
-    /// Words that begin before this belong to the turn before.
-    begins: Duration,
+    /// Where the last word begins that is known, if the recognizer says so.
+    last_begins: Option<Duration>,
+    /// Words that begin no later than this belong to turns that are over, and may yet be revised there.
+    spent_until: Option<Duration>,
+    revision: u32,
+    /// The words that had that number.
+    revised: String,
     told: Option<Transcript>,
     dropped_words: u64,
 }
@@ -81,7 +81,10 @@ impl Understanding {
             settled: Vec::new(),
             pending: Vec::new(),
             spent: 0,
-            begins: Duration::ZERO,
+            last_begins: None,
+            spent_until: None,
+            revision: 0,
+            revised: String::new(),
             told: None,
             dropped_words: 0,
         }
@@ -113,34 +116,34 @@ impl Understanding {
         self.dropped_words
     }
 
-    /// The recognizer's latest result. `audio` is the latest of the caller's for a model that hears, or empty.
-    pub fn hear(&mut self, recognized: Recognized<'_>, audio: &[i16]) -> Change {
+    /// The recognizer's latest result; what voice is to be told, if that changes anything for it. `audio` is the latest of the caller's
+    /// for a model that hears, or empty.
+    pub fn hear(&mut self, recognized: Recognized<'_>, audio: &[i16]) -> Option<Transcript> {
         let all: Vec<(&str, Option<Duration>)> = recognized
             .words
             .iter()
             .flat_map(|word| word.text.split_whitespace().map(|text| (text, word.begins)))
             .collect();
-        let timed_before =
-            |(_, begins): &&(&str, Option<Duration>)| begins.is_some_and(|at| at < self.begins);
-        // Where the recognizer tells no times, what was known when the turn before ended is all that can belong to it.
-        let is_timed = all.iter().all(|(_, begins)| begins.is_some());
-        let before = if is_timed { all.iter().take_while(timed_before).count() } else { self.spent };
+        let is_spent = |(_, begins): &&(&str, Option<Duration>)| {
+            self.spent_until.zip(*begins).is_some_and(|(until, at)| at <= until + SAME_WORD)
+        };
+        // Where it tells no times, or one for several words, their number tells which of them were known.
+        let is_timed = all.len() == recognized.words.len() && all.iter().all(|(_, begins)| begins.is_some());
+        let before = if is_timed { all.iter().take_while(is_spent).count() } else { self.spent };
         let before = before.min(all.len());
-        let late: Vec<&str> = all[..before].iter().skip(self.spent).map(|(text, _)| *text).collect();
         self.spent = self.spent.max(before);
+        self.last_begins = all[before..].last().and_then(|(_, begins)| *begins).or(self.last_begins);
         self.pending = all[before..].iter().map(|(text, _)| (*text).to_owned()).collect();
         self.keep_bounded();
         if recognized.is_final {
             self.settled.append(&mut self.pending);
             self.spent = 0;
         }
-        let late = (!late.is_empty()).then(|| late.join(" "));
-        Change { transcript: self.transcript(audio), late }
+        self.transcript(audio)
     }
 
-    /// Tells of ended turns: those of voice's events that end one. `heard` is how much of the caller's audio the recognizer has
-    /// been given so far.
-    pub fn handle(&mut self, event: &VoiceEvent, heard: Duration) -> Option<EndedTurn> {
+    /// Tells of ended turns: those of voice's events that end one.
+    pub fn handle(&mut self, event: &VoiceEvent) -> Option<EndedTurn> {
         let (turn, is_committed) = match event {
             VoiceEvent::TurnCommitted { turn, .. } => (*turn, true),
             VoiceEvent::SpeechDismissed { turn } => (*turn, false),
@@ -161,7 +164,8 @@ impl Understanding {
         self.settled.clear();
         self.spent += self.pending.len();
         self.pending.clear();
-        self.begins = heard;
+        self.spent_until = self.last_begins;
+        self.revised.clear();
         self.told = None;
         Some(EndedTurn { turn, text, is_committed })
     }
@@ -170,10 +174,12 @@ impl Understanding {
     fn transcript(&mut self, audio: &[i16]) -> Option<Transcript> {
         let text = self.text();
         let count = self.settled.len() + self.pending.len();
+        let revision = self.revision_of(&text);
         let heard = Heard { text: &text, language: self.language.as_deref(), expects: self.expects, audio };
         let transcript = Transcript {
             turn: self.turn,
             words: u16::try_from(count).unwrap_or(u16::MAX),
+            revision,
             is_backchannel: self.backchannels.covers(&text),
             completeness: self.model.score(&heard).value(),
         };
@@ -182,6 +188,14 @@ impl Understanding {
             None => count > 0,
         };
         is_news.then(|| *self.told.insert(transcript))
+    }
+
+    fn revision_of(&mut self, text: &str) -> u32 {
+        if !are_same_words(text, &self.revised) {
+            self.revision = self.revision.wrapping_add(1);
+            self.revised = text.to_owned();
+        }
+        self.revision
     }
 
     fn keep_bounded(&mut self) {
@@ -201,6 +215,8 @@ impl std::fmt::Debug for Understanding {
     }
 }
 
+/// A revised word may begin a little later than before; no two words begin so close to each other.
+const SAME_WORD: Duration = Duration::from_millis(80);
 /// Of one turn: who reads a text aloud says three words a second, and no turn is longer than a minute.
 const MAX_WORDS: usize = 512;
 /// No word of any language is longer.

@@ -35,7 +35,9 @@ pub enum VoiceEvent {
         /// The same number.
         turn: u32,
     },
-    /// The caller's turn is over: the mind is to answer. The turn after it has the next number.
+    /// The caller's turn is over: the mind is to answer. The turn after it has the next number, and words of the caller that come
+    /// to be known only now are its first: as long as nothing is heard of the answer they give the floor back to the caller, and a
+    /// mind that gets another one of these before it has answered answers both.
     TurnCommitted {
         /// Number of the turn.
         turn: u32,
@@ -44,7 +46,7 @@ pub enum VoiceEvent {
     },
     /// What the caller said is no turn, and nobody has to answer it: a word or a cough over the agent, who goes on; an
     /// interruption that came to nothing, after which the floor is the caller's; or a turn that the mind itself took. The words
-    /// heard since the last turn belong to it and are to be forgotten; the turn after it has the next number.
+    /// heard since the last turn belong to it and need no answer; the turn after it has the next number.
     ///
     /// After [`VoiceEvent::Interrupted`] by speech there comes exactly one of this and [`VoiceEvent::TurnCommitted`].
     SpeechDismissed {
@@ -124,7 +126,12 @@ pub enum MindCommand {
     /// The words of the caller's present turn are others than they were. The text itself stays with the mind.
     Transcript(Transcript),
     /// What the speech provider believes about the caller's turn. Optional.
-    ProviderTurn(ProviderTurn),
+    ProviderTurn {
+        /// The turn, numbered as in [`Transcript::turn`]. What is said of a turn that is over is ignored and counted.
+        turn: u32,
+        /// What it believes.
+        opinion: ProviderTurn,
+    },
     /// Enter this in the call's log.
     Note(Dialogue),
 }
@@ -159,6 +166,9 @@ pub struct Transcript {
     pub turn: u32,
     /// How many there are, not only the new ones.
     pub words: u16,
+    /// Another number whenever the words are others than before, be there as many of them or not: the caller may still be at it.
+    /// Another spelling of the same words is no news.
+    pub revision: u32,
     /// All of them do no more than tell the agent to go on: "haan", "hmm", "okay".
     pub is_backchannel: bool,
     /// How much this looks like something that is said to its end: 0 clearly not, 1 clearly so. What is no number counts as 0.5.

@@ -57,12 +57,12 @@ impl Outbox {
     }
 
     /// Enters what was dropped, here and elsewhere, in the log: once, when the call is over.
-    pub(super) fn note_dropped(&mut self, elsewhere: [(&str, u64); 3]) {
+    pub(super) fn note_dropped(&mut self, elsewhere: [(&str, u64); 4]) {
         let Dropped { events, digits, notes } = std::mem::take(&mut self.dropped);
         let here = [("events", events), ("keys", digits), ("notes", notes)];
         for (kind, count) in here.into_iter().chain(elsewhere) {
             if count > 0 {
-                // Six at most, for which there is always room.
+                // Seven at most, for which there is always room.
                 self.notes.push_back(Dialogue::Dropped { kind: kind.to_owned(), count });
             }
         }

@@ -150,7 +150,9 @@ impl Voice {
             }
             MindCommand::ExpectWords(expects) => self.advance(now, Input::ExpectWords(expects)),
             MindCommand::Transcript(transcript) => self.hear_words(now, transcript),
-            MindCommand::ProviderTurn(opinion) => self.advance(now, Input::Provider(opinion)),
+            MindCommand::ProviderTurn { turn, opinion } => {
+                self.advance(now, Input::Provider { turn, opinion })
+            }
             // The mind is ahead of what is heard.
             MindCommand::Note(note @ Dialogue::Said { utterance, .. }) => {
                 self.utterances.announce(UtteranceId(utterance), note, &mut self.outbox);
@@ -184,8 +186,13 @@ impl Voice {
         self.utterances.end_all(&mut self.outbox);
         let refused = std::mem::take(&mut self.refused_samples) + self.mixer.refused_samples();
         let key_strings = std::mem::take(&mut self.dropped_key_strings);
-        let stale_words = self.turn.take_stale_words();
-        let elsewhere = [("key_strings", key_strings), ("samples", refused), ("transcripts", stale_words)];
+        let stale = self.turn.take_stale();
+        let elsewhere = [
+            ("key_strings", key_strings),
+            ("samples", refused),
+            ("transcripts", stale.words),
+            ("provider_turns", stale.opinions),
+        ];
         self.outbox.note_dropped(elsewhere);
     }
 

@@ -8,7 +8,9 @@
 mod open;
 mod patience;
 mod quiet;
+mod speaking;
 mod timers;
+mod told;
 
 use std::time::{Duration, Instant};
 
@@ -17,6 +19,7 @@ pub use timers::Timer;
 
 use open::Turn;
 use quiet::Quiet;
+use speaking::{Cut, Speaking};
 use timers::Timers;
 
 use super::exchange::{Digit, ProviderTurn, Transcript};
@@ -65,7 +68,12 @@ pub enum Input {
     /// The caller's words are others than before.
     Words(Transcript),
     /// What the speech provider believes.
-    Provider(ProviderTurn),
+    Provider {
+        /// Of this turn.
+        turn: u32,
+        /// That.
+        opinion: ProviderTurn,
+    },
     /// A timer ran out.
     Timer(Timer),
 }
@@ -118,6 +126,8 @@ pub enum Ending {
     Words,
     /// The speech provider said so.
     Provider,
+    /// No more words for so long that the speech which is still heard is not the caller's.
+    Stalled,
     /// It was as long as a turn may be.
     Longest,
     /// A key.
@@ -134,16 +144,16 @@ pub struct TurnMachine {
     turn: Turn,
     timers: Timers,
     quiet: Quiet,
-    stale_words: u64,
+    stale: Stale,
 }
 
-/// The caller speaks.
-#[derive(Clone, Copy, Debug)]
-struct Speaking {
-    /// Since when, as far as it belongs to this turn.
-    since: Instant,
-    /// What came before that belonged to a turn that is over.
-    is_cut: bool,
+/// What came for turns that were over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stale {
+    /// Words.
+    pub words: u64,
+    /// Opinions of the speech provider.
+    pub opinions: u64,
 }
 
 impl TurnMachine {
@@ -159,7 +169,7 @@ impl TurnMachine {
             turn: Turn::default(),
             timers,
             quiet,
-            stale_words: 0,
+            stale: Stale::default(),
         }
     }
 
@@ -178,9 +188,9 @@ impl TurnMachine {
         self.expects_words || self.turn.has_words()
     }
 
-    /// How often words came for a turn that was over, since this was asked last.
-    pub fn take_stale_words(&mut self) -> u64 {
-        std::mem::take(&mut self.stale_words)
+    /// How often something came for a turn that was over, since this was asked last.
+    pub fn take_stale(&mut self) -> Stale {
+        std::mem::take(&mut self.stale)
     }
 
     /// Moves the machine.
@@ -188,10 +198,8 @@ impl TurnMachine {
         self.note_silence(now, input);
         match (self.state, input) {
             (_, Input::SpeechStarted) => self.speech_started(now),
-            // What a turn left over when it was taken is no turn.
-            (State::Thinking, Input::SpeechEnded { .. }) => {
-                self.speaking = None;
-                None
+            (State::Thinking, Input::SpeechEnded { speech, silence }) => {
+                self.rest_ended(now, speech, silence)
             }
             (
                 State::Listening | State::Speaking | State::Interrupted,
@@ -221,9 +229,9 @@ impl TurnMachine {
                 self.wait()
             }
             (_, Input::Words(transcript)) => self.words(now, transcript),
-            (State::Listening | State::Interrupted, Input::Provider(opinion)) => self.provider(opinion),
+            (_, Input::Provider { turn, opinion }) => self.provider(now, turn, opinion),
             (State::Listening | State::Interrupted, Input::Timer(Timer::EndOfTurn)) => {
-                let ending = self.turn.ending(now, &self.patience);
+                let ending = self.ending(now);
                 self.commit(now, ending)
             }
             (State::Listening | State::Interrupted, Input::Timer(Timer::LongestTurn)) => {
@@ -241,7 +249,7 @@ impl TurnMachine {
             }
             // Nothing new: other keys are the mind's business, what was stopped or played says so once, who gives away the floor
             // while it speaks does so by coming to an end, and nobody ends a turn that the caller does not have.
-            (State::Thinking | State::Speaking, Input::Digit(_) | Input::Provider(_))
+            (State::Thinking | State::Speaking, Input::Digit(_))
             | (State::Listening, Input::Listen | Input::Stopped)
             | (State::Speaking, Input::Think | Input::Listen | Input::PlaybackStarted)
             | (
@@ -251,7 +259,12 @@ impl TurnMachine {
             | (State::Listening | State::Thinking | State::Interrupted, Input::PlaybackEnded)
             | (State::Interrupted, Input::StoppedBySpeech)
             | (State::Thinking, Input::Timer(Timer::EndOfTurn | Timer::LongestTurn | Timer::Likely))
-            | (State::Interrupted, Input::Timer(Timer::Idle | Timer::IdleTooLong)) => None,
+            | (State::Interrupted, Input::Timer(Timer::IdleTooLong)) => None,
+            // The caller has the floor, and is asked again if he does not use it when his turn is over.
+            (State::Interrupted, Input::Timer(Timer::Idle)) => {
+                self.idle(now);
+                None
+            }
         }
     }
 
@@ -263,7 +276,7 @@ impl TurnMachine {
 
 impl TurnMachine {
     fn speech_started(&mut self, now: Instant) -> Option<Output> {
-        self.speaking = Some(Speaking { since: now, is_cut: false });
+        self.speaking = Some(Speaking { since: now, cut: None });
         // The caller was not done after all.
         if self.state == State::Thinking {
             self.state = State::Listening;
@@ -277,15 +290,28 @@ impl TurnMachine {
     }
 
     fn speech_ended(&mut self, now: Instant, speech: Duration, silence: Duration) -> Option<Output> {
-        let cut = self.speaking.take().filter(|speaking| speaking.is_cut);
-        let own = cut.map_or(speech, |cut| {
-            now.saturating_duration_since(cut.since).saturating_sub(silence).min(speech)
-        });
+        let own = self.speaking.take().map_or(speech, |by| by.own(now, speech, silence));
         self.turn.is_open = true;
         self.turn.speech += own;
         // Before the first instant there was nothing to be silent in.
         self.turn.silent_since = Some(now.checked_sub(silence).unwrap_or(now));
         self.wait()
+    }
+
+    /// Speech that went on when its turn was over has come to its end, and nothing is heard of the answer yet. After a turn that was
+    /// as long as one may be it is the beginning of the next; where words are expected they tell whether it is.
+    fn rest_ended(&mut self, now: Instant, speech: Duration, silence: Duration) -> Option<Output> {
+        let rest = self.speaking.filter(|by| by.cut == Some(Cut::Longest));
+        if let Some(rest) = rest
+            && !self.expects_words()
+            && rest.own(now, speech, silence) >= self.patience.shortest_turn
+        {
+            self.state = State::Listening;
+            self.turn.since = Some(rest.since);
+            return self.speech_ended(now, speech, silence);
+        }
+        self.speaking = None;
+        None
     }
 
     /// The caller has the floor from here, with what he has said so far.
@@ -330,30 +356,6 @@ impl TurnMachine {
         self.dismiss(now)
     }
 
-    fn words(&mut self, now: Instant, transcript: Transcript) -> Option<Output> {
-        if transcript.turn != self.turn.number {
-            self.stale_words += 1;
-            return None;
-        }
-        let is_new = self.turn.hear_words(now, transcript);
-        if self.turn.is_open && matches!(self.state, State::Listening | State::Interrupted) {
-            self.turn.since.get_or_insert(now);
-        }
-        let resumed = if is_new { self.resume() } else { None };
-        self.wait();
-        resumed
-    }
-
-    fn provider(&mut self, opinion: ProviderTurn) -> Option<Output> {
-        if !self.turn.is_open {
-            return None;
-        }
-        self.turn.provider = Some(opinion);
-        let resumed = if opinion == ProviderTurn::Resumed { self.resume() } else { None };
-        self.wait();
-        resumed
-    }
-
     /// The key that ends turns. Alone it is no turn: the tone of a key may itself be taken for speech.
     fn key(&mut self, now: Instant, digit: Digit) -> Option<Output> {
         let ends_turn = self.patience.ends_turn_on == Some(digit) && self.expects_words();
@@ -366,21 +368,6 @@ impl TurnMachine {
     fn resume(&mut self) -> Option<Output> {
         let turn = self.turn.number;
         std::mem::take(&mut self.turn.is_likely).then_some(Output::Resumed { turn })
-    }
-
-    /// Sets the timers that a turn ends by.
-    fn wait(&mut self) -> Option<Output> {
-        let expects_words = self.expects_words();
-        let is_callers = matches!(self.state, State::Listening | State::Interrupted);
-        let is_silent = self.speaking.is_none() && self.turn.is_open;
-        let ends_at = self.turn.ends_at(&self.patience, expects_words);
-        let likely_at = self.turn.likely_at(&self.patience);
-        let longest = self.turn.since.map(|since| since + self.patience.longest(expects_words));
-        let can_end = is_silent && self.state != State::Thinking;
-        self.timers.set(Timer::EndOfTurn, ends_at.filter(|_| can_end));
-        self.timers.set(Timer::Likely, likely_at.filter(|_| is_silent && is_callers));
-        self.timers.set(Timer::LongestTurn, longest.filter(|_| self.turn.is_open && is_callers));
-        None
     }
 
     /// Speech of the turn so far.
@@ -398,30 +385,30 @@ impl TurnMachine {
         }
         let silence = self.turn.silence(now);
         self.state = State::Thinking;
-        let turn = self.end_turn(now).number;
+        let turn = self.end_turn(now, Cut::by(ending)).number;
         Some(Output::Committed(Committed { turn, speech, silence, ending }))
     }
 
     /// What was said is no turn.
     fn dismiss(&mut self, now: Instant) -> Option<Output> {
         if !self.turn.is_open {
-            self.cut(now);
+            self.cut(now, Cut::Taken);
             return self.wait();
         }
-        Some(Output::Dismissed { turn: self.end_turn(now).number })
+        Some(Output::Dismissed { turn: self.end_turn(now, Cut::Taken).number })
     }
 
     /// The turn is over. Speech that goes on belongs to the next one from here.
-    fn end_turn(&mut self, now: Instant) -> Turn {
-        self.cut(now);
+    fn end_turn(&mut self, now: Instant, cut: Cut) -> Turn {
+        self.cut(now, cut);
         let over = self.turn.close();
         self.wait();
         over
     }
 
-    fn cut(&mut self, now: Instant) {
+    fn cut(&mut self, now: Instant, cut: Cut) {
         if let Some(speaking) = &mut self.speaking {
-            *speaking = Speaking { since: now, is_cut: true };
+            *speaking = Speaking { since: now, cut: Some(cut) };
         }
     }
 
@@ -458,7 +445,7 @@ impl TurnMachine {
             | Input::Listen
             | Input::Think
             | Input::ExpectWords(_)
-            | Input::Provider(_)
+            | Input::Provider { .. }
             | Input::Timer(_) => {}
         }
     }

@@ -131,6 +131,7 @@ fn describe_ending(why: &str, silence: &str) -> String {
         "words" => format!("; {silence} of silence after its words ended it"),
         "provider" => format!("; the speech provider ended it after {silence} of silence"),
         "longest" => "; it was cut where the longest turn ends".to_owned(),
+        "stalled" => "; no more words came of the speech that is heard".to_owned(),
         "key" => "; a key ended it".to_owned(),
         other => format!("; {other} ended it"),
     }
@@ -227,6 +228,10 @@ mod tests {
             (
                 ended("longest", 0),
                 "the caller's turn is over, 1.400 s of speech; it was cut where the longest turn ends",
+            ),
+            (
+                ended("stalled", 0),
+                "the caller's turn is over, 1.400 s of speech; no more words came of the speech that is heard",
             ),
             (ended("key", 0), "the caller's turn is over, 1.400 s of speech; a key ended it"),
             (Dialogue::SpeechDismissed, "what the caller said is no turn"),

@@ -10,6 +10,11 @@ mod tokens;
 pub use backchannel::Backchannels;
 pub use text::TextEndOfTurn;
 
+/// Whether two texts are the same words at their end, however they are spelled and marked.
+pub(super) fn are_same_words(one: &str, other: &str) -> bool {
+    tokens::tokens(one).0 == tokens::tokens(other).0
+}
+
 /// Judges whether a turn is over.
 ///
 /// A mind asks once for each change of the words, so an answer must not take longer than about a millisecond: what is

@@ -35,6 +35,7 @@ impl Voice {
             Ending::Silence => "silence",
             Ending::Words => "words",
             Ending::Provider => "provider",
+            Ending::Stalled => "stalled",
             Ending::Longest => "longest",
             Ending::Key => "key",
         };

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use super::Ending;
 use super::patience::Patience;
 use crate::voice::exchange::{ProviderTurn, Transcript};
 
@@ -23,16 +22,17 @@ pub(super) struct Turn {
     pub(super) speech: Duration,
     /// Since when the caller is silent in it.
     pub(super) silent_since: Option<Instant>,
-    /// What the speech provider believes.
-    pub(super) provider: Option<ProviderTurn>,
+    /// What the speech provider believes, and since when.
+    provider: Option<(ProviderTurn, Instant)>,
     words: Words,
 }
 
 #[derive(Debug, Default)]
 struct Words {
     count: u16,
+    revision: u32,
     completeness: f32,
-    /// When there were last more of them, or fewer.
+    /// When they were last others than before.
     changed_at: Option<Instant>,
 }
 
@@ -54,19 +54,24 @@ impl Turn {
         self.provider = None;
     }
 
-    /// Takes new words; true if their number is another than before.
+    /// Takes words; true if they are others than before.
     pub(super) fn hear_words(&mut self, now: Instant, transcript: Transcript) -> bool {
-        let Transcript { turn: _, words, is_backchannel: _, completeness } = transcript;
+        let Transcript { turn: _, words, revision, is_backchannel: _, completeness } = transcript;
         self.words.completeness =
             if completeness.is_finite() { completeness.clamp(0.0, 1.0) } else { UNKNOWN };
         self.is_open |= words > 0;
-        let is_other = words != self.words.count;
+        let is_other = words != self.words.count || words > 0 && revision != self.words.revision;
         if is_other {
-            self.words.count = words;
+            (self.words.count, self.words.revision) = (words, revision);
             self.words.changed_at = Some(now);
             self.provider = None;
         }
         is_other
+    }
+
+    /// Takes an opinion of the speech provider.
+    pub(super) fn believe(&mut self, now: Instant, opinion: ProviderTurn) {
+        self.provider = Some((opinion, now));
     }
 
     /// When the turn is over if nothing more is heard. Of no use while the caller speaks.
@@ -81,8 +86,17 @@ impl Turn {
         } else {
             silent_since + patience.without_words
         };
-        let by_provider = self.is_ended_by_provider().then(|| silent_since + patience.provider);
+        let by_provider = self.ended_at().map(|_| silent_since + patience.provider);
         Some(by_provider.map_or(at, |by_provider| by_provider.min(at)))
+    }
+
+    /// When the turn is over if speech is heard without end, since then, and nothing of it becomes a word: in a loud room, or where
+    /// others talk. What lacks something is waited for as long as a turn may be.
+    pub(super) fn ends_in_speech_at(&self, patience: &Patience, speaks_since: Instant) -> Option<Instant> {
+        let stall = patience.loud(self.words.completeness).filter(|_| self.has_words());
+        let stalled = self.words.changed_at.zip(stall).map(|(at, stall)| at.max(speaks_since) + stall);
+        let by_provider = self.ended_at().map(|at| at + patience.loud_provider);
+        stalled.into_iter().chain(by_provider).min()
     }
 
     /// When it is likely over if nothing more is heard.
@@ -91,7 +105,7 @@ impl Turn {
             return None;
         }
         let silent_since = self.quiet_since()?;
-        match self.provider {
+        match self.provider.map(|(opinion, _)| opinion) {
             Some(ProviderTurn::Likely) => Some(silent_since),
             Some(ProviderTurn::Resumed) => None,
             Some(ProviderTurn::Ended) | None => {
@@ -101,16 +115,15 @@ impl Turn {
         }
     }
 
-    /// Why it ends if the wait for it is over.
-    pub(super) fn ending(&self, now: Instant, patience: &Patience) -> Ending {
-        let silent_for = self.silence(now);
-        if self.is_ended_by_provider() && silent_for >= patience.provider {
-            Ending::Provider
-        } else if self.has_words() {
-            Ending::Words
-        } else {
-            Ending::Silence
-        }
+    /// Whether the speech provider says that it is over, and has been right for long enough.
+    pub(super) fn is_ended_by_provider(&self, now: Instant, patience: &Patience, is_speaking: bool) -> bool {
+        self.ended_at().is_some_and(|at| {
+            if is_speaking {
+                now >= at + patience.loud_provider
+            } else {
+                self.silence(now) >= patience.provider
+            }
+        })
     }
 
     /// How long the caller has been silent in it.
@@ -123,8 +136,9 @@ impl Turn {
         self.silent_since.or(self.words.changed_at).filter(|_| self.is_open)
     }
 
-    fn is_ended_by_provider(&self) -> bool {
-        self.provider == Some(ProviderTurn::Ended)
+    /// When the speech provider said that it is over, if that holds.
+    fn ended_at(&self) -> Option<Instant> {
+        self.provider.filter(|(opinion, _)| *opinion == ProviderTurn::Ended).map(|(_, at)| at)
     }
 }
 

@@ -23,6 +23,12 @@ pub struct Patience {
     pub unfinished_to: f32,
     /// Silence that ends a turn once the speech provider says that it is over.
     pub provider: Duration,
+    /// Where speech is heard without end, as in a loud room: time without new words that ends a turn whose words are a whole sentence.
+    pub loud_complete: Duration,
+    /// The same where they may be over or not. What lacks something is waited for as long as a turn may be.
+    pub loud_neutral: Duration,
+    /// The same since the speech provider has said that the turn is over.
+    pub loud_provider: Duration,
     /// Silence after a whole sentence until the turn is called likely to be over.
     pub likely_after: Duration,
     /// Less speech than this is no turn, unless there are words in it.
@@ -63,6 +69,9 @@ impl Default for Patience {
             complete_from: 0.7,
             unfinished_to: 0.3,
             provider: Duration::from_millis(200),
+            loud_complete: Duration::from_millis(1500),
+            loud_neutral: Duration::from_millis(2500),
+            loud_provider: Duration::from_millis(600),
             likely_after: Duration::from_millis(250),
             shortest_turn: Duration::from_millis(350),
             longest_turn: Duration::from_secs(8),
@@ -78,6 +87,15 @@ impl Patience {
     /// The longest that a turn may last.
     pub(super) fn longest(&self, expects_words: bool) -> Duration {
         if expects_words { self.longest_turn_with_words } else { self.longest_turn }
+    }
+
+    /// How long words that look so complete have to stand still while speech is heard; none if that is no end.
+    pub(super) fn loud(&self, completeness: f32) -> Option<Duration> {
+        if completeness >= self.complete_from {
+            Some(self.loud_complete)
+        } else {
+            (completeness > self.unfinished_to).then_some(self.loud_neutral)
+        }
     }
 
     /// What has to pass after words that look so complete.

@@ -15,6 +15,7 @@ const END_KEY: Input = Input::Digit(Digit::from_char('#').unwrap());
 const WORDS: Input = words(0, 3, 0.5);
 /// Words of a turn that is none, or no more.
 const STALE: Input = words(7, 3, 0.5);
+const STALE_OPINION: Input = provider(7, ProviderTurn::Ended);
 
 /// For each state, where each input leads and what is said. A pair that is missing fails the test.
 const TABLE: &[(State, Input, State, Option<Said>)] = {
@@ -37,9 +38,10 @@ const TABLE: &[(State, Input, State, Option<Said>)] = {
         (Listening, I::ExpectWords(false), Listening, None),
         (Listening, WORDS, Listening, None),
         (Listening, STALE, Listening, None),
-        (Listening, I::Provider(P::Likely), Listening, None),
-        (Listening, I::Provider(P::Ended), Listening, None),
-        (Listening, I::Provider(P::Resumed), Listening, None),
+        (Listening, STALE_OPINION, Listening, None),
+        (Listening, provider(0, P::Likely), Listening, None),
+        (Listening, provider(0, P::Ended), Listening, None),
+        (Listening, provider(0, P::Resumed), Listening, None),
         (Listening, I::Timer(T::EndOfTurn), Thinking, Some(Said::Committed)),
         (Listening, I::Timer(T::LongestTurn), Thinking, Some(Said::Committed)),
         (Listening, I::Timer(T::Likely), Listening, Some(Said::Likely)),
@@ -57,11 +59,12 @@ const TABLE: &[(State, Input, State, Option<Said>)] = {
         (Thinking, I::Listen, Listening, None),
         (Thinking, I::ExpectWords(true), Thinking, None),
         (Thinking, I::ExpectWords(false), Thinking, None),
-        (Thinking, WORDS, Thinking, None),
+        (Thinking, WORDS, Listening, None),
         (Thinking, STALE, Thinking, None),
-        (Thinking, I::Provider(P::Likely), Thinking, None),
-        (Thinking, I::Provider(P::Ended), Thinking, None),
-        (Thinking, I::Provider(P::Resumed), Thinking, None),
+        (Thinking, STALE_OPINION, Thinking, None),
+        (Thinking, provider(0, P::Likely), Thinking, None),
+        (Thinking, provider(0, P::Ended), Thinking, None),
+        (Thinking, provider(0, P::Resumed), Thinking, None),
         (Thinking, I::Timer(T::EndOfTurn), Thinking, None),
         (Thinking, I::Timer(T::LongestTurn), Thinking, None),
         (Thinking, I::Timer(T::Likely), Thinking, None),
@@ -81,9 +84,10 @@ const TABLE: &[(State, Input, State, Option<Said>)] = {
         (Speaking, I::ExpectWords(false), Speaking, None),
         (Speaking, WORDS, Speaking, None),
         (Speaking, STALE, Speaking, None),
-        (Speaking, I::Provider(P::Likely), Speaking, None),
-        (Speaking, I::Provider(P::Ended), Speaking, None),
-        (Speaking, I::Provider(P::Resumed), Speaking, None),
+        (Speaking, STALE_OPINION, Speaking, None),
+        (Speaking, provider(0, P::Likely), Speaking, None),
+        (Speaking, provider(0, P::Ended), Speaking, None),
+        (Speaking, provider(0, P::Resumed), Speaking, None),
         (Speaking, I::Timer(T::EndOfTurn), Speaking, None),
         (Speaking, I::Timer(T::LongestTurn), Speaking, None),
         (Speaking, I::Timer(T::Likely), Speaking, None),
@@ -103,9 +107,10 @@ const TABLE: &[(State, Input, State, Option<Said>)] = {
         (Interrupted, I::ExpectWords(false), Interrupted, None),
         (Interrupted, WORDS, Interrupted, None),
         (Interrupted, STALE, Interrupted, None),
-        (Interrupted, I::Provider(P::Likely), Interrupted, None),
-        (Interrupted, I::Provider(P::Ended), Interrupted, None),
-        (Interrupted, I::Provider(P::Resumed), Interrupted, None),
+        (Interrupted, STALE_OPINION, Interrupted, None),
+        (Interrupted, provider(0, P::Likely), Interrupted, None),
+        (Interrupted, provider(0, P::Ended), Interrupted, None),
+        (Interrupted, provider(0, P::Resumed), Interrupted, None),
         (Interrupted, I::Timer(T::EndOfTurn), Thinking, Some(Said::Committed)),
         (Interrupted, I::Timer(T::LongestTurn), Thinking, Some(Said::Committed)),
         (Interrupted, I::Timer(T::Likely), Interrupted, Some(Said::Likely)),
@@ -115,7 +120,7 @@ const TABLE: &[(State, Input, State, Option<Said>)] = {
 };
 
 const STATES: [State; 4] = [State::Listening, State::Thinking, State::Speaking, State::Interrupted];
-const INPUTS: [Input; 22] = [
+const INPUTS: [Input; 23] = [
     Input::SpeechStarted,
     ENDED,
     KEY,
@@ -130,9 +135,10 @@ const INPUTS: [Input; 22] = [
     Input::ExpectWords(false),
     WORDS,
     STALE,
-    Input::Provider(ProviderTurn::Likely),
-    Input::Provider(ProviderTurn::Ended),
-    Input::Provider(ProviderTurn::Resumed),
+    STALE_OPINION,
+    provider(0, ProviderTurn::Likely),
+    provider(0, ProviderTurn::Ended),
+    provider(0, ProviderTurn::Resumed),
     Input::Timer(Timer::EndOfTurn),
     Input::Timer(Timer::LongestTurn),
     Input::Timer(Timer::Likely),
@@ -141,7 +147,15 @@ const INPUTS: [Input; 22] = [
 ];
 
 const fn words(turn: u32, words: u16, completeness: f32) -> Input {
-    Input::Words(Transcript { turn, words, is_backchannel: false, completeness })
+    revised(turn, words, words as u32, completeness)
+}
+
+const fn revised(turn: u32, words: u16, revision: u32, completeness: f32) -> Input {
+    Input::Words(Transcript { turn, words, revision, is_backchannel: false, completeness })
+}
+
+const fn provider(turn: u32, opinion: ProviderTurn) -> Input {
+    Input::Provider { turn, opinion }
 }
 
 fn ended(speech_ms: u64, silence_ms: u64) -> Input {
@@ -247,7 +261,7 @@ fn what_the_turn_holds_decides_the_rest() {
         (&[WORDS, Input::Timer(Timer::Likely), words(0, 4, 0.5)], Listening, Some(Said::Resumed)),
         (&[WORDS, Input::Timer(Timer::Likely), words(0, 3, 0.9)], Listening, None),
         (
-            &[WORDS, Input::Timer(Timer::Likely), Input::Provider(ProviderTurn::Resumed)],
+            &[WORDS, Input::Timer(Timer::Likely), provider(0, ProviderTurn::Resumed)],
             Listening,
             Some(Said::Resumed),
         ),
@@ -283,7 +297,30 @@ fn what_the_turn_holds_decides_the_rest() {
             Speaking,
             Some(Said::Dismissed),
         ),
-        (&[Input::Think, WORDS, Input::PlaybackStarted], Speaking, Some(Said::Dismissed)),
+        // Words that were not known when the turn ended give the floor back, but not once the answer is heard; no words do nothing.
+        (&[Input::Think, words(0, 0, 0.5)], Thinking, None),
+        (
+            &[Input::Think, WORDS, words(0, 0, 0.5), Input::Timer(Timer::EndOfTurn)],
+            Listening,
+            Some(Said::Dismissed),
+        ),
+        (&[Input::Think, WORDS, Input::Timer(Timer::EndOfTurn)], Thinking, Some(Said::Committed)),
+        (&[Input::Think, WORDS, Input::PlaybackStarted], Speaking, None),
+        (&[Input::Think, Input::PlaybackStarted, WORDS], Speaking, None),
+        (
+            &[Input::Think, WORDS, Input::PlaybackStarted, Input::Timer(Timer::EndOfTurn)],
+            Speaking,
+            Some(Said::Dismissed),
+        ),
+        // Other words are news, be there as many or not.
+        (&[WORDS, Input::Timer(Timer::Likely), revised(0, 3, 8, 0.5)], Listening, Some(Said::Resumed)),
+        // The rest of a turn that was as long as one may be is the next, unless words are expected.
+        (&[Input::SpeechStarted, Input::Timer(Timer::LongestTurn), ended_100()], Thinking, None),
+        (
+            &[Input::ExpectWords(true), Input::SpeechStarted, Input::Timer(Timer::LongestTurn), ENDED],
+            Thinking,
+            None,
+        ),
         (&[Input::PlaybackStarted, Input::StoppedBySpeech, Input::Listen], Listening, None),
         (&[Input::PlaybackStarted, Input::StoppedBySpeech, Input::SpeechStarted], Interrupted, None),
     ];

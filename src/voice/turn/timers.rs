@@ -49,6 +49,11 @@ impl Timers {
         self.set(timer, None);
     }
 
+    #[cfg(test)]
+    pub(super) fn runs(&self, timer: Timer) -> bool {
+        self.deadlines[timer.index()].is_some()
+    }
+
     /// A timer that has run out; it is stopped.
     pub(super) fn poll(&mut self, now: Instant) -> Option<Timer> {
         let due = |timer: &Timer| self.deadlines[timer.index()].is_some_and(|at| at <= now);

@@ -4,7 +4,13 @@ use super::super::super::exchange::{ProviderTurn, Transcript};
 use super::*;
 
 fn transcript(turn: u32, words: u16, completeness: f32) -> MindCommand {
-    MindCommand::Transcript(Transcript { turn, words, is_backchannel: false, completeness })
+    MindCommand::Transcript(Transcript {
+        turn,
+        words,
+        revision: words.into(),
+        is_backchannel: false,
+        completeness,
+    })
 }
 
 /// What was told of turns, and in which tick.
@@ -49,7 +55,7 @@ fn without_words_it_waits_as_always_and_ends_of_a_provider_count() {
     let mut bench = Bench::new();
     bench.run(50, SPEECH);
     bench.run(15, QUIET);
-    bench.command(MindCommand::ProviderTurn(ProviderTurn::Ended));
+    bench.command(MindCommand::ProviderTurn { turn: 0, opinion: ProviderTurn::Ended });
     bench.run(1, QUIET);
     assert_eq!(why(&bench), [("provider", 320)]);
     bench.run(50, SPEECH);

@@ -13,7 +13,13 @@ fn speaking() -> Bench {
 
 fn words(bench: &mut Bench, turn: u32, words: u16, is_backchannel: bool) {
     let completeness = 0.5;
-    bench.command(MindCommand::Transcript(Transcript { turn, words, is_backchannel, completeness }));
+    bench.command(MindCommand::Transcript(Transcript {
+        turn,
+        words,
+        revision: words.into(),
+        is_backchannel,
+        completeness,
+    }));
     bench.mind();
 }
 

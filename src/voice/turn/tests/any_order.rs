@@ -21,6 +21,9 @@ struct Open {
     took_floor_at: Option<Instant>,
     is_likely: bool,
     has_words: bool,
+    /// How many, and their revision.
+    heard: (u16, u32),
+    heard_at: Option<Instant>,
 }
 
 impl Anything {
@@ -41,6 +44,11 @@ impl Anything {
         self.seeds.next_u64() % limit
     }
 
+    /// The present turn, or at times the one before.
+    fn turn(&mut self) -> u32 {
+        self.machine.turn().wrapping_sub(u32::from(self.below(8) == 0))
+    }
+
     fn input(&mut self) -> Input {
         match self.below(22) {
             0..=3 if !self.is_speaking => Input::SpeechStarted,
@@ -57,14 +65,13 @@ impl Anything {
             10 => KEY,
             11 => END_KEY,
             12 => Input::ExpectWords(self.below(4) > 0),
-            13 => Input::Provider(ProviderTurn::Likely),
-            14 => Input::Provider(ProviderTurn::Ended),
-            15 => Input::Provider(ProviderTurn::Resumed),
+            13 => provider(self.turn(), ProviderTurn::Likely),
+            14 => provider(self.turn(), ProviderTurn::Ended),
+            15 => provider(self.turn(), ProviderTurn::Resumed),
             _ => {
-                let stale = u32::from(self.below(8) == 0);
-                let count = u16::try_from(self.below(5)).unwrap();
+                let (turn, count) = (self.turn(), u16::try_from(self.below(5)).unwrap());
                 let completeness = self.below(11) as f32 / 10.0;
-                words(self.machine.turn().wrapping_sub(stale), count, completeness)
+                revised(turn, count, u32::try_from(self.below(5)).unwrap(), completeness)
             }
         }
     }
@@ -77,7 +84,12 @@ impl Anything {
             Input::StoppedBySpeech => {
                 self.open.took_floor_at.get_or_insert(self.now);
             }
-            Input::Words(words) if words.turn == self.open.turn => self.open.has_words = words.words > 0,
+            Input::Words(words) if words.turn == self.open.turn => {
+                if self.open.heard != (words.words, words.revision) {
+                    self.open.heard_at = Some(self.now);
+                }
+                (self.open.has_words, self.open.heard) = (words.words > 0, (words.words, words.revision));
+            }
             _ => {}
         }
         self.handle(input);
@@ -108,8 +120,11 @@ impl Anything {
             Some(Output::Committed(committed)) => {
                 let Committed { turn, speech, silence: _, ending } = committed;
                 assert_eq!(turn, self.open.turn, "one end for each turn, in their order");
-                let is_cut = matches!(ending, Ending::Longest | Ending::Key);
-                assert!(!self.is_speaking || is_cut, "{committed:?} while the caller speaks");
+                let is_cut = matches!(ending, Ending::Longest | Ending::Key | Ending::Provider);
+                let stands_still =
+                    self.open.heard_at.is_some_and(|at| self.now - at >= self.patience.loud_complete);
+                assert_eq!(ending == Ending::Stalled, self.is_speaking && !is_cut, "{committed:?}");
+                assert!(ending != Ending::Stalled || stands_still, "{committed:?} while words come");
                 let is_long = speech >= self.patience.shortest_turn;
                 assert!(is_long || self.open.has_words || self.is_speaking, "{committed:?}");
                 self.open = Open { turn: turn + 1, ..Open::default() };
@@ -119,6 +134,27 @@ impl Anything {
                 self.open = Open { turn: turn + 1, ..Open::default() };
             }
         }
+        assert_eq!(self.machine.turn(), self.open.turn, "a turn that ended without a word");
+        self.check_timers();
+    }
+
+    /// None runs that its state has no use for.
+    fn check_timers(&self) {
+        let runs = |timer| self.machine.timers.runs(timer);
+        let of_turn = [Timer::EndOfTurn, Timer::LongestTurn, Timer::Likely];
+        let idle = [Timer::Idle, Timer::IdleTooLong];
+        let useless: &[Timer] = match self.machine.state() {
+            State::Listening | State::Interrupted => &[],
+            State::Thinking => &of_turn,
+            State::Speaking => &[Timer::LongestTurn, Timer::Likely, Timer::Idle, Timer::IdleTooLong],
+        };
+        let is_open = self.machine.turn.is_open;
+        for timer in of_turn.into_iter().chain(idle) {
+            let is_useless = useless.contains(&timer) || !is_open && of_turn.contains(&timer);
+            assert!(!(is_useless && runs(timer)), "{timer:?} in {:?}", self.machine.state());
+        }
+        let can_end = is_open && matches!(self.machine.state(), State::Listening | State::Interrupted);
+        assert!(!can_end || runs(Timer::EndOfTurn) || runs(Timer::LongestTurn), "a turn that nothing ends");
     }
 }
 
@@ -146,6 +182,7 @@ fn words_of_a_turn_that_is_over_change_nothing() {
             let mut ghost = disturbed.machine.turn();
             ghost = ghost.wrapping_add(if plain.below(2) == 0 { 1 } else { u32::MAX });
             assert_eq!(disturbed.machine.handle(plain.now, words(ghost, 9, 0.9)), None);
+            assert_eq!(disturbed.machine.handle(plain.now, provider(ghost, ProviderTurn::Ended)), None);
             stale += 1;
             let outputs =
                 [&mut plain.machine, &mut disturbed.machine].map(|machine| machine.handle(plain.now, input));
@@ -161,6 +198,7 @@ fn words_of_a_turn_that_is_over_change_nothing() {
                 assert_eq!(outputs[0], outputs[1]);
             }
         }
-        assert!(disturbed.machine.take_stale_words() >= stale);
+        let counted = disturbed.machine.take_stale();
+        assert!(counted.words >= stale && counted.opinions >= stale, "{counted:?}");
     }
 }

@@ -73,7 +73,7 @@ fn words_that_come_late_are_waited_for() {
     call.speak().until(1480).input(words(0, 4, 0.9)).until(4000);
     let likely = Output::Likely { turn: 0 };
     assert_eq!(call.told(), [(1480, likely), (1680, committed(0, 1000, 680, Ending::Words))]);
-    // One more word is another 200 ms; the same number of words is no new word, whatever they are.
+    // One more word is another 200 ms; the same words are no news, whatever is thought of them.
     let mut call = Call::new();
     call.speak().until(1400).input(words(0, 4, 0.9)).until(1500).input(words(0, 5, 0.9));
     call.until(1600).input(words(0, 5, 0.95)).until(4000);
@@ -84,6 +84,107 @@ fn words_that_come_late_are_waited_for() {
     let mut call = Call::new();
     call.speak().input(words(0, 5, 0.1)).until(1600).input(words(0, 5, 0.9)).until(4000);
     assert_eq!(call.told(), [(1600, committed(0, 1000, 600, Ending::Words))]);
+}
+
+#[test]
+fn other_words_are_waited_for_even_if_there_are_as_many() {
+    // "mera order number hai", and then "mera order number das".
+    let mut call = Call::new();
+    call.speak()
+        .until(1400)
+        .input(revised(0, 4, 1, 0.9))
+        .until(1500)
+        .input(revised(0, 4, 2, 0.9))
+        .until(4000);
+    let (likely, resumed) = (Output::Likely { turn: 0 }, Output::Resumed { turn: 0 });
+    let over = committed(0, 1000, 700, Ending::Words);
+    assert_eq!(call.told(), [(1400, likely), (1500, resumed), (1500, likely), (1700, over)]);
+}
+
+#[test]
+fn words_that_were_not_known_when_the_turn_ended_are_answered_too() {
+    let mut call = Call::new();
+    call.speak().until(1400).input(words(0, 3, 0.9)).until(1700);
+    assert_eq!(call.told().last(), Some(&(1600, committed(0, 1000, 600, Ending::Words))));
+    // The mind still thinks: the floor is the caller's for as long as the word makes it wait.
+    call.input(words(1, 1, 0.9));
+    assert_eq!(call.machine.state(), State::Listening);
+    call.until(4000);
+    let likely = Output::Likely { turn: 1 };
+    assert_eq!(call.told(), [(1960, likely), (2260, committed(1, 0, 0, Ending::Words))]);
+    // Where the answer is heard already, nobody is stopped by it, and it is told as no turn.
+    let mut call = Call::new();
+    call.speak().until(1400).input(words(0, 3, 0.9)).until(1700).input(Input::PlaybackStarted);
+    call.told();
+    call.until(1800).input(words(1, 1, 0.9)).until(4000);
+    assert_eq!(
+        (call.told(), call.machine.state()),
+        (vec![(2360, Output::Dismissed { turn: 1 })], State::Speaking)
+    );
+}
+
+#[test]
+fn the_words_behind_a_forced_end_are_the_next_turn() {
+    // The caller is silent 300 ms after it, and its last words are told when the mind thinks.
+    let mut call = Call::new();
+    call.input(Input::SpeechStarted).until(7900).input(words(0, 20, 0.5)).until(8600);
+    assert_eq!(call.told(), [(8000, committed(0, 8000, 0, Ending::Longest))]);
+    call.input(ended(8400, 200)).until(8700).input(words(1, 2, 0.9)).until(12_000);
+    let likely = Output::Likely { turn: 1 };
+    assert_eq!(call.told(), [(8960, likely), (9260, committed(1, 0, 0, Ending::Words))]);
+}
+
+#[test]
+fn speech_that_is_heard_without_end_does_not_keep_a_turn_open() {
+    for (completeness, end_ms, ending) in [
+        (0.9, 2500, Ending::Stalled),
+        (0.5, 3500, Ending::Stalled),
+        // Something is missing: as long as a turn may be.
+        (0.2, 8000, Ending::Longest),
+    ] {
+        let mut call = Call::new();
+        call.input(Input::SpeechStarted).until(1000).input(words(0, 4, completeness)).until(9000);
+        let over = committed(0, end_ms, 0, ending);
+        assert_eq!(call.told().first(), Some(&(end_ms, over)), "{completeness}");
+        // What goes on belongs to nobody until it has words.
+        call.told();
+        call.input(ended(8800, 200)).until(20_000);
+        assert!(call.told().iter().all(|(_, told)| matches!(told, Output::Idle(_))));
+    }
+    // New words, and speech that has begun since, are waited for.
+    let mut call = Call::new();
+    call.speak().until(1300).input(words(0, 4, 0.9)).until(1500).input(Input::SpeechStarted).until(2900);
+    call.input(words(0, 5, 0.9)).until(4300);
+    let (likely, resumed) = (Output::Likely { turn: 0 }, Output::Resumed { turn: 0 });
+    assert_eq!(call.told(), [(1300, likely), (1500, resumed)]);
+    call.until(5000);
+    assert_eq!(call.told(), [(4400, committed(0, 1000 + 2900, 0, Ending::Stalled))]);
+}
+
+#[test]
+fn the_speech_provider_is_believed_where_speech_is_heard_without_end() {
+    let mut call = Call::new();
+    call.input(Input::SpeechStarted).until(1000).input(words(0, 4, 0.2)).until(1200);
+    call.input(provider(0, ProviderTurn::Ended)).until(4000);
+    assert_eq!(call.told(), [(1800, committed(0, 1800, 0, Ending::Provider))]);
+    // New words prove it wrong.
+    let mut call = Call::new();
+    call.input(Input::SpeechStarted).until(1000).input(words(0, 4, 0.2)).until(1200);
+    call.input(provider(0, ProviderTurn::Ended)).until(1700).input(words(0, 5, 0.2)).until(4000);
+    assert_eq!(call.told(), []);
+}
+
+#[test]
+fn opinions_on_a_turn_that_is_over_change_nothing_and_are_counted() {
+    let mut call = Call::new();
+    call.speak().until(1400).input(words(0, 3, 0.9)).until(1700);
+    call.told();
+    call.input(Input::SpeechStarted).until(2500).input(ended(600, 200));
+    call.input(provider(0, ProviderTurn::Ended)).input(provider(0, ProviderTurn::Likely)).until(2700);
+    assert_eq!((call.told(), call.machine.take_stale()), (vec![], Stale { words: 0, opinions: 2 }));
+    call.input(provider(1, ProviderTurn::Ended)).until(2800);
+    assert_eq!(call.told(), [(2700, committed(1, 600, 400, Ending::Provider))]);
+    assert_eq!(call.machine.take_stale(), Stale::default());
 }
 
 #[test]
@@ -110,12 +211,12 @@ fn words_without_speech_are_a_turn() {
 #[test]
 fn the_speech_provider_may_be_faster_and_may_not_be_believed_alone() {
     let mut call = Call::new();
-    call.speak().input(words(0, 3, 0.5)).until(1300).input(Input::Provider(ProviderTurn::Ended)).until(4000);
+    call.speak().input(words(0, 3, 0.5)).until(1300).input(provider(0, ProviderTurn::Ended)).until(4000);
     assert_eq!(call.told(), [(1300, committed(0, 1000, 300, Ending::Provider))]);
     // Not while the caller speaks, but as soon as he does not.
     let mut call = Call::new();
     call.input(Input::SpeechStarted).input(words(0, 3, 0.5)).until(1100);
-    call.input(Input::Provider(ProviderTurn::Ended)).until(1200).input(ended(1000, 200)).until(4000);
+    call.input(provider(0, ProviderTurn::Ended)).until(1200).input(ended(1000, 200)).until(4000);
     assert_eq!(call.told(), [(1200, committed(0, 1000, 200, Ending::Provider))]);
     // Nor if there are new words or new speech after that, or if it takes it back.
     let after: [fn(&mut Call); 3] = [
@@ -123,7 +224,7 @@ fn the_speech_provider_may_be_faster_and_may_not_be_believed_alone() {
             call.input(words(0, 4, 0.5));
         },
         |call| {
-            call.input(Input::Provider(ProviderTurn::Resumed));
+            call.input(provider(0, ProviderTurn::Resumed));
         },
         |call| {
             call.input(Input::SpeechStarted).until(1150).input(ended(40, 0));
@@ -132,7 +233,7 @@ fn the_speech_provider_may_be_faster_and_may_not_be_believed_alone() {
     for more in after {
         let mut call = Call::new();
         call.input(Input::SpeechStarted).input(words(0, 3, 0.5)).until(1000).input(ended(1000, 0));
-        call.until(1100).input(Input::Provider(ProviderTurn::Ended));
+        call.until(1100).input(provider(0, ProviderTurn::Ended));
         more(&mut call);
         call.until(1600);
         assert_eq!(call.told(), []);
@@ -141,7 +242,7 @@ fn the_speech_provider_may_be_faster_and_may_not_be_believed_alone() {
     }
     // A caller who has said nothing has no turn that could end.
     let mut call = Call::new();
-    call.until(1000).input(Input::Provider(ProviderTurn::Ended)).until(4000);
+    call.until(1000).input(provider(0, ProviderTurn::Ended)).until(4000);
     assert_eq!(call.told(), []);
 }
 
@@ -156,8 +257,8 @@ fn what_is_likely_over_is_told_once_and_taken_back_once() {
     assert_eq!(told[3..], [(2960, committed(0, 2000, 560, Ending::Words))]);
     // The provider knows more than the words say; silence alone says nothing.
     let mut call = Call::new();
-    call.speak().input(words(0, 4, 0.5)).until(1300).input(Input::Provider(ProviderTurn::Likely));
-    call.until(1400).input(Input::Provider(ProviderTurn::Resumed)).until(4000);
+    call.speak().input(words(0, 4, 0.5)).until(1300).input(provider(0, ProviderTurn::Likely));
+    call.until(1400).input(provider(0, ProviderTurn::Resumed)).until(4000);
     let over = committed(0, 1000, 800, Ending::Words);
     assert_eq!(call.told(), [(1300, likely), (1400, resumed), (1800, over)]);
 }
@@ -184,7 +285,7 @@ fn endless_speech_is_cut_after_8_s_and_its_rest_is_the_next_turn() {
     assert_eq!(call.told(), [(8000, committed(0, 8000, 0, Ending::Longest))]);
     // Its words belong to the next turn, and words of the last one come too late.
     call.input(words(0, 12, 0.9)).input(words(1, 2, 0.1)).input(Input::Listen).until(11_000);
-    assert_eq!((call.told(), call.machine.take_stale_words()), (vec![], 1));
+    assert_eq!((call.told(), call.machine.take_stale().words), (vec![], 1));
     call.input(ended(11_000, 0)).until(14_000);
     assert_eq!(call.told(), [(12_800, committed(1, 3000, 1800, Ending::Words))]);
 }

@@ -55,7 +55,8 @@ fn speech_of_a_turn_that_was_cut_is_none_of_the_next() {
     machine.handle(at(0), Input::SpeechStarted);
     let cut = |turn| committed(turn, 30_000, 0, Ending::Longest);
     assert_eq!(run(&mut machine, start, 0, 31_000), [(30_000, cut(0))]);
-    machine.handle(at(31_000), ended(31_000, 0));
+    // What is too short to be a turn is no rest either.
+    machine.handle(at(31_000), ended(30_300, 700));
     machine.handle(at(33_000), Input::SpeechStarted);
     machine.handle(at(33_060), ended(60, 0));
     assert_eq!(run(&mut machine, start, 33_060, 35_000), [(33_760, Output::Dismissed { turn: 1 })]);
@@ -66,6 +67,24 @@ fn speech_of_a_turn_that_was_cut_is_none_of_the_next() {
     machine.handle(at(72_200), ended(32_000, 200));
     let rest = committed(3, 2000, 700, Ending::Silence);
     assert_eq!(run(&mut machine, start, 72_200, 75_000), [(72_700, rest)]);
+}
+
+#[test]
+fn what_is_said_on_behind_a_forced_end_is_the_next_turn() {
+    let start = Instant::now();
+    let at = |ms| start + Duration::from_millis(ms);
+    let mut machine = TurnMachine::new(patient(), start);
+    machine.handle(at(0), Input::SpeechStarted);
+    assert_eq!(run(&mut machine, start, 0, 31_000), [(30_000, committed(0, 30_000, 0, Ending::Longest))]);
+    machine.handle(at(31_000), ended(30_800, 200));
+    assert_eq!(machine.state(), State::Listening);
+    let rest = committed(1, 800, 700, Ending::Silence);
+    assert_eq!(run(&mut machine, start, 31_000, 35_000), [(31_500, rest)]);
+    // The mind takes the turn within speech: what is left of it is nobody's.
+    machine.handle(at(40_000), Input::SpeechStarted);
+    machine.handle(at(41_000), Input::Think);
+    machine.handle(at(43_000), ended(3000, 0));
+    assert_eq!((machine.state(), run(&mut machine, start, 43_000, 50_000)), (State::Thinking, vec![]));
 }
 
 #[test]
