@@ -205,7 +205,7 @@ mod tests {
             give_up = \"end\"\nno_input = \"bye\"\nno_match = \"bye\"\nno_speech = \"bye\"\ngoodbye = \"bye\"\n\
             [prompt]\nbye = { en = \"Goodbye.\" }\n[state.end]\nkind = \"hang_up\"\nsay = [\"bye\"]\n";
         let script = Script::parse("shop.toml", script, &[]).unwrap_or_else(|faults| panic!("{faults}"));
-        let (name, turn_taking) = ("shop".to_owned(), crate::voice::TurnTaking::default());
+        let (name, turn_taking) = ("shop".to_owned(), crate::config::TurnTakingConfig::default());
         let agent = AgentConfig { name, script: Arc::new(script), turn_taking };
         let said = voiceless(&agent, &Config::default(), &Espeak::at("/nonexistent/espeak-ng")).unwrap();
         let expected = "agent:shop has 1 line to be rendered: espeak-ng cannot be run: ";

@@ -7,10 +7,9 @@ use std::sync::{Arc, LazyLock};
 
 use super::fault::Faults;
 use super::table::{Table, text};
-use super::turn_taking;
+use super::turn_taking::{self, TurnTakingConfig};
 use crate::mind::script::Script;
 use crate::tools::BUILT_IN;
-use crate::voice::TurnTaking;
 
 /// One agent.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,7 +19,7 @@ pub struct AgentConfig {
     /// What it says and does.
     pub script: Arc<Script>,
     /// How it listens and when it speaks.
-    pub turn_taking: TurnTaking,
+    pub turn_taking: TurnTakingConfig,
 }
 
 /// All agents; one that is called `demo` is always among them.

@@ -30,7 +30,7 @@ pub use route::Route;
 pub use rtp::{CodecName, PortRange, RtpConfig};
 pub use sip::{HttpConfig, SipConfig};
 pub use trunk::Trunk;
-pub use turn_taking::read as read_turn_taking;
+pub use turn_taking::{TurnTakingConfig, read as read_turn_taking};
 
 use table::{Document, Table};
 

@@ -8,22 +8,34 @@ use toml::de::{DeTable, DeValue};
 
 use super::fault::Faults;
 use super::table::{Document, Table, boolean, decimal, integer, text, word};
+use crate::mind::end_of_turn::{Backchannels, Model};
+use crate::mind::understanding::UnderstandingConfig;
 use crate::voice::detection::{Detection, Sensitivity};
 use crate::voice::exchange::Digit;
 use crate::voice::{EchoCancellation, TurnTaking};
+
+/// What an agent's file says of turn-taking.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TurnTakingConfig {
+    /// How its voice shares the line with the caller.
+    pub voice: TurnTaking,
+    /// How its mind takes the caller's words, where a recognizer is at work.
+    pub understanding: UnderstandingConfig,
+}
 
 /// Reads the table out of an agent's file. Whatever else the file holds is read elsewhere, and so are faults of its syntax.
 ///
 /// # Errors
 /// Every fault of the table at once.
-pub fn read(file: &str, text: &str) -> Result<TurnTaking, Faults> {
+pub fn read(file: &str, text: &str) -> Result<TurnTakingConfig, Faults> {
     let document = Document::new(file, text);
     let (keys, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
-        return Ok(TurnTaking::default());
+        return Ok(TurnTakingConfig::default());
     }
     let mut table = Table::root(&document, &keys).section("turn_taking");
     let turn_taking = read_table(&mut table);
+    let understanding = read_understanding(&mut table);
     let are_keys_sound = document.is_sound();
     if are_keys_sound {
         RULES.iter().for_each(|rule| rule.check(&turn_taking, &table));
@@ -41,7 +53,7 @@ pub fn read(file: &str, text: &str) -> Result<TurnTaking, Faults> {
     }
     table.finish();
     match Faults::of(document.into_faults()) {
-        None => Ok(turn_taking),
+        None => Ok(TurnTakingConfig { voice: turn_taking, understanding }),
         Some(faults) => Err(faults),
     }
 }
@@ -78,6 +90,27 @@ fn read_table(table: &mut Table<'_>) -> TurnTaking {
         *place = table.get(key, boolean).unwrap_or(*place);
     }
     read
+}
+
+fn read_understanding(table: &mut Table<'_>) -> UnderstandingConfig {
+    let own = table.list("backchannels", MAX_BACKCHANNELS, backchannel).unwrap_or_default();
+    let has_usual = table.get("usual_backchannels", boolean).unwrap_or(true);
+    let usual = if has_usual { Backchannels::usual() } else { &[] };
+    table.get("end_of_turn_model", |_| -> Result<(), String> {
+        Err("no model can be loaded from a file yet, the words alone judge; remove the key".to_owned())
+    });
+    let backchannels = Backchannels::new(usual.iter().copied().chain(own.iter().map(String::as_str)));
+    UnderstandingConfig { model: Model::Text, backchannels }
+}
+
+fn backchannel(value: &DeValue<'_>) -> Result<String, String> {
+    let phrase = text(value)?;
+    if phrase.len() > MAX_BACKCHANNEL_BYTES || Backchannels::words_of(&phrase).is_none() {
+        return Err(format!(
+            "must be what a listener says, 1 to 8 words and at most {MAX_BACKCHANNEL_BYTES} bytes, as \"haan ji\""
+        ));
+    }
+    Ok(phrase)
 }
 
 fn ending_key(value: &DeValue<'_>) -> Result<Option<Digit>, String> {
@@ -153,6 +186,10 @@ const SENSITIVITIES: &[(&str, Sensitivity)] =
 const ECHO_CANCELLATIONS: &[(&str, EchoCancellation)] =
     &[("auto", EchoCancellation::Auto), ("off", EchoCancellation::Off)];
 
+/// The usual list has 62.
+const MAX_BACKCHANNELS: usize = 200;
+/// Eight long words in a script of three bytes a letter.
+const MAX_BACKCHANNEL_BYTES: usize = 200;
 /// Nobody says more before it is plain that he means it.
 const MAX_MIN_WORDS: u64 = 10;
 

@@ -38,12 +38,14 @@ const REFERENCE_S: usize = 120;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mind::understanding::UnderstandingConfig;
     use crate::voice::TurnTaking;
 
     #[test]
     fn an_agent_who_talks_begins_when_the_set_believes_it_does() {
         let settings = Settings {
             turn_taking: TurnTaking::default(),
+            understanding: UnderstandingConfig::default(),
             has_words: false,
             lines: shipped_lines(),
             seed: 1,

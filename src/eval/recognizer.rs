@@ -28,7 +28,12 @@ struct Said {
 
 impl Recognizer {
     /// One for the words of a label. The first sample of the caller is taken `phase` after the call began.
-    pub(super) fn new(label: &Label, phase: Duration, random: &mut Random) -> Self {
+    pub(super) fn new(
+        label: &Label,
+        phase: Duration,
+        mut understanding: Understanding,
+        random: &mut Random,
+    ) -> Self {
         let mut told_at = Duration::ZERO;
         let mut untold = VecDeque::new();
         for word in &label.word {
@@ -38,7 +43,6 @@ impl Recognizer {
             let text = word.text.trim_end_matches(['.', ',', '?', '!', '।']).to_owned();
             untold.push_back(Said { text, begins: time(word.begin_ms), told_at });
         }
-        let mut understanding = Understanding::default();
         understanding.set_language(Some(&label.language));
         Self { untold, told: Vec::new(), understanding }
     }
@@ -91,7 +95,8 @@ mod tests {
             word = [{ text = \"mera\", begin_ms = 0, end_ms = 200 }, { text = \"order\", begin_ms = 200, end_ms = 500 },\
             { text = \"number.\", begin_ms = 3500, end_ms = 4000 }]";
         let label: Label = toml::from_str(text).unwrap();
-        let mut recognizer = Recognizer::new(&label, Duration::ZERO, &mut Random::new(1));
+        let mut recognizer =
+            Recognizer::new(&label, Duration::ZERO, Understanding::default(), &mut Random::new(1));
         let start = Instant::now();
         let mut told = Vec::new();
         for ms in (0..6000).step_by(20) {

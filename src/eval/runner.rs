@@ -18,6 +18,7 @@ use super::recognizer::Recognizer;
 use crate::agent::Agent;
 use crate::call::exchange::{BoundMedia, CallInput, Offer};
 use crate::call::{Call, CallConfig, CallPolicy, NoTap, Output};
+use crate::mind::understanding::{Understanding, UnderstandingConfig};
 use crate::seed::Seeds;
 use crate::voice::TurnTaking;
 use crate::voice::exchange::VoiceEvent;
@@ -40,6 +41,8 @@ pub struct Trial {
 pub struct Settings {
     /// How they share the line with their callers.
     pub turn_taking: TurnTaking,
+    /// How they take the words of their callers.
+    pub understanding: UnderstandingConfig,
     /// Whether there is a recognizer.
     pub has_words: bool,
     /// What they say.
@@ -116,7 +119,9 @@ impl Bench {
         let (producer, told) = RingBuffer::new(MAX_TOLD);
         // Numbers of its own, so that the network is the same with and without it.
         let mut delays = Random::named(settings.seed, &format!("{} told", trial.name));
-        let recognizer = settings.has_words.then(|| Recognizer::new(&trial.label, phase, &mut delays));
+        let understanding = Understanding::of(&settings.understanding);
+        let recognizer =
+            settings.has_words.then(|| Recognizer::new(&trial.label, phase, understanding, &mut delays));
         let mind = TrialMind::new(trial.label.agent, settings.lines.clone(), recognizer, producer);
         let (meter, heard) = Meter::new();
         let voice = VoiceConfig {

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::end_of_turn::{Backchannels, EndOfTurn, Expected, Heard, TextEndOfTurn, are_same_words};
+use super::end_of_turn::{Backchannels, EndOfTurn, Expected, Heard, Model, are_same_words};
 use crate::voice::exchange::{Transcript, VoiceEvent};
 
 /// What a recognizer has found in the segment of speech that it is at.
@@ -39,6 +39,15 @@ pub struct EndedTurn {
     pub is_committed: bool,
 }
 
+/// What an agent's file says of how it understands its callers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UnderstandingConfig {
+    /// What judges whether they have said all.
+    pub model: Model,
+    /// What only tells the agent to go on.
+    pub backchannels: Backchannels,
+}
+
 /// Keeps the words of one call.
 pub struct Understanding {
     model: Box<dyn EndOfTurn>,
@@ -65,12 +74,17 @@ pub struct Understanding {
 
 impl Default for Understanding {
     fn default() -> Self {
-        Self::new(Box::new(TextEndOfTurn), Backchannels::default())
+        Self::of(&UnderstandingConfig::default())
     }
 }
 
 impl Understanding {
-    /// Of a call that begins.
+    /// Of a call to an agent that begins.
+    pub fn of(config: &UnderstandingConfig) -> Self {
+        Self::new(config.model.for_call(), config.backchannels.clone())
+    }
+
+    /// The same with a judge and a list from elsewhere.
     pub fn new(model: Box<dyn EndOfTurn>, backchannels: Backchannels) -> Self {
         Self {
             model,

@@ -72,7 +72,7 @@ impl Agents {
                 tracing::warn!(agent = name, "{warning}");
             }
             let (name, script) = (name.clone(), Arc::clone(script));
-            ready.push(ReadyAgent { name, script, turn_taking: *turn_taking, clips });
+            ready.push(ReadyAgent { name, script, turn_taking: turn_taking.voice, clips });
         }
         Self { ready, tools }
     }

@@ -13,12 +13,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::{Failure, Format, Output, VoiceEvalArgs};
-use crate::config::read_turn_taking;
+use crate::config::{TurnTakingConfig, read_turn_taking};
 use crate::eval::{
     self, CONDITIONS, Condition, Corpus, Judgement, Outcome, Planned, Report, Settings, Size, Thresholds,
     Trial,
 };
-use crate::voice::TurnTaking;
 
 /// What is printed with `--json`, and stands in report.json.
 #[derive(Debug, Serialize)]
@@ -65,8 +64,10 @@ pub(super) fn run(args: &VoiceEvalArgs, out: &mut Output<'_>) -> Result<(), Fail
     if args.make {
         return make(args, &conditions, size, out);
     }
+    let turn_taking = turn_taking(args)?;
     let settings = Settings {
-        turn_taking: turn_taking(args)?,
+        turn_taking: turn_taking.voice,
+        understanding: turn_taking.understanding,
         has_words: !args.no_words,
         lines: eval::shipped_lines(),
         seed: args.seed,
@@ -178,8 +179,8 @@ fn progress(length: usize, done: &str) -> ProgressBar {
 }
 
 /// What an operator has set for an agent.
-fn turn_taking(args: &VoiceEvalArgs) -> Result<TurnTaking, Failure> {
-    let Some(path) = &args.agent else { return Ok(TurnTaking::default()) };
+fn turn_taking(args: &VoiceEvalArgs) -> Result<TurnTakingConfig, Failure> {
+    let Some(path) = &args.agent else { return Ok(TurnTakingConfig::default()) };
     let file = path.display().to_string();
     let text = fs::read_to_string(path)
         .map_err(|error| Failure::refused(format!("{file}: {error}")).advise("name an agent's file"))?;

@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 use crate::config::fault::{Fault, Faults};
 use crate::config::read_file;
 use crate::config::trunk::MAX_NAME_CHARS;
-use crate::config::turn_taking;
+use crate::config::turn_taking::{self, TurnTakingConfig};
 use crate::mind::script::{MAX_SCRIPT_BYTES, Script};
-use crate::voice::TurnTaking;
 
 /// A file that holds an agent.
 #[derive(Debug)]
@@ -24,7 +23,7 @@ impl AgentFile {
     ///
     /// # Errors
     /// Everything that is wrong with the file.
-    pub(super) fn read(&self, tools: &[&str]) -> Result<(Script, TurnTaking), Faults> {
+    pub(super) fn read(&self, tools: &[&str]) -> Result<(Script, TurnTakingConfig), Faults> {
         let file = self.path.display().to_string();
         let whole = |message| {
             Faults::from(Fault { file: file.clone(), place: None, key: None, value: None, message })

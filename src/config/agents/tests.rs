@@ -7,6 +7,7 @@ use super::folder::MAX_AGENTS;
 use super::*;
 use crate::config::Config;
 use crate::mind::script::MAX_SCRIPT_BYTES;
+use crate::voice::TurnTaking;
 
 /// A folder with a configuration file that says `[agents] dir = "agents"`.
 struct Folder(PathBuf);
@@ -138,7 +139,7 @@ fn each_agent_takes_turns_as_its_file_says() {
     let patient = format!("{DEMO}\n[turn_taking]\nsensitivity = \"low\"\nsilence_ms = 900\n");
     let folder = Folder::new("turns", &[("patient.toml", &patient), ("usual.toml", DEMO)]);
     let config = folder.load("").unwrap();
-    let of = |name: &str| config.agents.iter().find(|agent| agent.name == name).unwrap().turn_taking;
+    let of = |name: &str| config.agents.iter().find(|agent| agent.name == name).unwrap().turn_taking.voice;
     assert_eq!((of("usual"), of("demo")), (TurnTaking::default(), TurnTaking::default()));
     assert_eq!(of("patient").patience.without_words.as_millis(), 900);
     assert!(of("patient").detection.stop_after > of("usual").detection.stop_after);

@@ -3,12 +3,34 @@ use crate::voice::AudioSettings;
 
 fn set(keys: &str) -> Result<TurnTaking, String> {
     read("a.toml", &format!("[agent]\nname = \"A\"\n[turn_taking]\n{keys}"))
+        .map(|config| config.voice)
         .map_err(|faults| faults.to_string().replace("a.toml:", ""))
+}
+
+fn understanding(keys: &str) -> UnderstandingConfig {
+    read("a.toml", &format!("[turn_taking]\n{keys}")).unwrap().understanding
+}
+
+#[test]
+fn an_agents_backchannels_are_added_to_the_usual_ones_or_replace_them() {
+    let covers = |keys: &str, text: &str| understanding(keys).backchannels.covers(text);
+    assert_eq!(understanding(""), UnderstandingConfig::default());
+    let own = "backchannels = [\"sari\", \"aama sir\"]";
+    for (text, with_usual, alone) in [
+        ("sari sari", true, true),
+        ("Aama, sir.", true, true),
+        ("haan sari", true, false),
+        ("aama", false, false),
+    ] {
+        assert_eq!(covers(own, text), with_usual, "{text}");
+        assert_eq!(covers(&format!("{own}\nusual_backchannels = false"), text), alone, "{text}");
+    }
+    assert!(!covers("usual_backchannels = false", "haan"));
 }
 
 #[test]
 fn without_keys_the_defaults_hold() {
-    assert_eq!(read("a.toml", "[agent]\n").unwrap(), TurnTaking::default());
+    assert_eq!(read("a.toml", "[agent]\n").unwrap(), TurnTakingConfig::default());
     assert_eq!(set("").unwrap(), TurnTaking::default());
     assert_eq!(set("sensitivity = \"normal\"").unwrap(), TurnTaking::default());
     // Somebody else tells of that.
@@ -77,6 +99,20 @@ fn nonsense_is_refused_with_its_place_and_what_to_do() {
         ("above_room_db = \"4\"", "4:17: [turn_taking] above_room_db = \"4\": must be 0..=20 dB"),
         ("unfinished_to = 0.7", "4:17: [turn_taking] unfinished_to = 0.7: must be 0..=0.49"),
         ("min_words = 0", "4:13: [turn_taking] min_words = 0: must be 1..=10 words"),
+        (
+            "backchannels = [\"haan\", \"...\"]",
+            "4:25: [turn_taking] backchannels = \"...\": must be what a listener says, 1 to 8 words and at most 200 bytes, as \
+             \"haan ji\"",
+        ),
+        (
+            "backchannels = \"haan\"",
+            "4:16: [turn_taking] backchannels = \"haan\": must be a list in brackets",
+        ),
+        (
+            "end_of_turn_model = \"turns.onnx\"",
+            "4:21: [turn_taking] end_of_turn_model = \"turns.onnx\": no model can be loaded from a file yet, the words alone \
+             judge; remove the key",
+        ),
         (
             "sensitivity = \"max\"",
             "4:15: [turn_taking] sensitivity = \"max\": must be \"low\" or \"normal\" or \"high\"",
@@ -180,7 +216,15 @@ fn the_documentation_names_every_key_with_its_default_and_bounds() {
     }
     let documented = include_str!("../../../docs/agents.md");
     assert!(documented.contains(&expected), "docs/agents.md must have this table:\n{expected}");
-    let switches =
-        ["sensitivity", "ends_turn_on", "echo_cancellation", "caller_gain", "loudness", "noise_suppression"];
+    let switches = [
+        "sensitivity",
+        "ends_turn_on",
+        "backchannels",
+        "usual_backchannels",
+        "echo_cancellation",
+        "caller_gain",
+        "loudness",
+        "noise_suppression",
+    ];
     assert!(switches.iter().all(|key| documented.contains(&format!("| `{key}` | "))), "{switches:?}");
 }

@@ -18,21 +18,24 @@ impl Default for Backchannels {
 }
 
 impl Backchannels {
-    /// A list; each item is a word or a phrase in any script and spelling. Items without a letter are left out.
+    /// A list; each item is a word or a phrase in any script and spelling. Items without a letter, and those of more than eight
+    /// words, are left out.
     pub fn new<'a>(phrases: impl IntoIterator<Item = &'a str>) -> Self {
-        let words = |phrase: &str| -> Vec<String> {
-            let words = phrase.split(|letter: char| letter.is_whitespace() || letter == '-').map(fold);
-            words.filter(|word| !word.is_empty()).collect()
-        };
-        let phrases: BTreeSet<_> =
-            phrases.into_iter().map(words).filter(|phrase| !phrase.is_empty()).collect();
+        let phrases: BTreeSet<_> = phrases.into_iter().filter_map(Self::words_of).collect();
         let longest = phrases.iter().map(Vec::len).max().unwrap_or(0);
         Self { phrases, longest }
     }
 
-    /// What is on the list if an agent has none of its own.
+    /// What is on the list if an agent does not want another.
     pub fn usual() -> &'static [&'static str] {
         &DEFAULT
+    }
+
+    /// The words of a phrase as they are compared, if it has any and not more than anybody says to be told to go on.
+    pub fn words_of(phrase: &str) -> Option<Vec<String>> {
+        let words = phrase.split(|letter: char| letter.is_whitespace() || letter == '-').map(fold);
+        let words: Vec<String> = words.filter(|word| word.chars().any(char::is_alphanumeric)).collect();
+        (1..=MAX_WORDS).contains(&words.len()).then_some(words)
     }
 
     /// Whether all of `text` is made of phrases of the list: "haan haan ji" is, "haan lekin" is not. An empty text is not.

@@ -121,7 +121,7 @@ const HINDI_LISTS: &[(Kind, &str)] = &[
          badlo badaliye rakho rakhiye dikhao lagao  karwao karvao hua hui hue pahuncha pahunchi pohcha pohchi laga lagi lage \
           karunga karungi karenge karega karegi milega milegi aayega aayegi ayega ayegi jayega jayegi lagega lagegi dunga doge loge \
          dungi denge dega degi lunga lungi chalega chalegi chalo lo dedo kardo batado bhejdo karlo lelo hojayega  bola boli bataya \
-         bheja bheji manga mangaya kharida toota tuti tuta kata likho likhiye likha likhi badla badli \
+         bheja bheji manga mangaya kharida toota tuti tuta kata likho likhiye likha likhi badla badli karu karun jau jaun dekhu batau \
          है हैं था थी थे थीं हूं हू हो होगा होगी होंगे गया गई गयी गए गये आया आई आयी आए आये मिला मिली मिले दिया दिए दिये दी लिया किया किए \
          किये चाहिए चाहिये करो दीजिए दीजिये कीजिए कीजिये लीजिए लीजिये बताओ बताइए बताइये बोलो बोलिए सुनो सुनिए देखो देखिए रुको रुकिए \
          भेजो भेजिए जाओ जाइए आओ आइए लाओ हटाओ बदलो रखो रखिए दिखाओ लगाओ करवाओ हुआ हुई हुए पहुंचा पहुंची लगा लगी लगे लो चलो बोला बोली \
@@ -186,7 +186,7 @@ const ENGLISH_LISTS: &[(Kind, &str)] = &[
     (
         Kind::Answer,
         "yes yeah yep yup no nope nah ok okay sure right correct exactly absolutely definitely hello hi hey bye goodbye thanks thank alright \
-         fine great perfect sorry pardon nothing none never cool done agreed true false welcome course",
+         fine great perfect sorry pardon nothing none never cool done agreed true false welcome course maybe",
     ),
     (Kind::Tag, "please sir madam maam mam though then anymore now again too either else"),
     (
@@ -221,7 +221,7 @@ const ENGLISH_LISTS: &[(Kind, &str)] = &[
         Kind::Finite,
         "cancel cancelled canceled  ordered come came comes coming arrive arrived arrives work works worked working go goes went going help \
          call called change changed return returned refund refunded pay paid pays charge charged deliver delivered track check checked \
-         see saw know knew talk speak wait stop start open closed close hold broke broken happen happened receive received update \
+         see saw know knew talk speak speaking wait stop start open closed close hold broke broken happen happened receive received update \
          understand remember forgot forget wait believe agree live lives stay book booked repeat cost costs look looks sounds sound keep \
          hang love hate use used ship shipped explain confirm connect transfer leave left lost show shows expect expected care hear",
     ),

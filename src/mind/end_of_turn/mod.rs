@@ -15,12 +15,31 @@ pub(super) fn are_same_words(one: &str, other: &str) -> bool {
     tokens::tokens(one).0 == tokens::tokens(other).0
 }
 
+/// What judges the ends of turns for an agent. One value for all of its calls: what is loaded is loaded once, here.
+///
+/// A model that hears, from an ONNX file for example, is another variant, which holds what was loaded from the path that the agent's file
+/// names; `[turn_taking] end_of_turn_model` is kept for that path, and refused as long as there is no such variant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Model {
+    /// The words alone.
+    #[default]
+    Text,
+}
+
+impl Model {
+    /// The judge of one call, with the model's state of that call.
+    pub fn for_call(&self) -> Box<dyn EndOfTurn> {
+        match self {
+            Self::Text => Box::new(TextEndOfTurn),
+        }
+    }
+}
+
 /// Judges whether a turn is over.
 ///
 /// A mind asks once for each change of the words, so an answer must not take longer than about a millisecond: what is
-/// slower delays the mind's other work in the same call. A model that hears (from an ONNX file, for example; no setting names one yet) loads
-/// once for all calls, gives each call a value of this trait with the model's state of that call, and reads
-/// [`Heard::audio`]; where it needs longer than that, it scores on a thread of its own and answers with its latest score.
+/// slower delays the mind's other work in the same call. A model that hears reads [`Heard::audio`]; where it needs longer than that, it
+/// scores on a thread of its own and answers with its latest score.
 pub trait EndOfTurn: Send {
     /// How much this looks like something that was said to its end.
     fn score(&mut self, heard: &Heard<'_>) -> Score;

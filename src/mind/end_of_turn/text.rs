@@ -88,6 +88,9 @@ impl<'a> Sentence<'a> {
         {
             return CLEAR;
         }
+        if self.is_short_denial() {
+            return LIKELY;
+        }
         let sentence = self.without_tags();
         if let Some(score) = sentence.number() {
             return score;
@@ -100,8 +103,9 @@ impl<'a> Sentence<'a> {
             Language::English => sentence.english(),
         };
         let is_asked_for = sentence.words.len() < self.words.len();
-        // "please" and "ji" are said at an end, if there may be one.
-        if is_asked_for && score > DOUBTFUL { score.max(LIKELY) } else { score }
+        // "please" and "ji" are said at an end, if there may be one; "again" is one.
+        let is_repeated = self.words[sentence.words.len()..].iter().any(|word| word == "again");
+        if is_repeated || is_asked_for && score > DOUBTFUL { score.max(LIKELY) } else { score }
     }
 
     fn kind(self, word: &str) -> Option<Kind> {
@@ -290,7 +294,7 @@ impl<'a> Sentence<'a> {
             && self.words.first().is_some_and(|word| self.kind(word) == Some(Kind::Answer));
         match self.kind(last) {
             Some(Kind::Joins | Kind::Filler) => OPEN,
-            _ if self.ends_in_particle() || self.is_short_denial() => LIKELY,
+            _ if self.ends_in_particle() => LIKELY,
             // "That one".
             None if matches!(last, "one" | "ones") && before_kind == Some(Kind::Points) => LIKELY,
             _ if self.is_question_begun() => OPEN,
@@ -312,7 +316,9 @@ impl<'a> Sentence<'a> {
             Some(Kind::Subject) => OPEN,
             Some(Kind::Points) => {
                 let is_said = |word| SAYERS.contains(&word) || matches!(word, "is" | "vas") && !is_question;
-                let is_clause = last == "that" && before.is_some_and(is_said);
+                let is_said_to = before_kind == Some(Kind::Object)
+                    && self.words.iter().rev().nth(2).is_some_and(|word| SAYERS.contains(&word.as_str()));
+                let is_clause = last == "that" && (is_said_to || before.is_some_and(is_said));
                 let has_verb = self.has(Kind::Finite) || self.has(Kind::Wants) || self.has(Kind::Auxiliary);
                 if is_clause || !has_verb { OPEN } else { LIKELY }
             }
@@ -402,8 +408,13 @@ impl<'a> Sentence<'a> {
         let (mut pairs, is_told) = (self.words.windows(2), |word: &String| has_past_ending(word));
         // "The payment failed twice", but "my registered".
         let has_past = pairs.any(|pair| is_told(&pair[1]) && self.kind(&pair[0]) != Some(Kind::Owns));
-        let is_answer = kind_of(0) == Some(Kind::Answer) && self.words.len() == 2;
-        if has_verb || has_past || is_answer {
+        // "No problem", but "yes, it".
+        let is_answer = self.words.len() == 2
+            && kind_of(0) == Some(Kind::Answer)
+            && matches!(kind_of(1), None | Some(Kind::Finite | Kind::Answer));
+        // "Please block my card", "any offers today".
+        let is_asked_for = self.words.len() > 2 && matches!(first, "please" | "any");
+        if has_verb || has_past || is_answer || is_asked_for {
             LIKELY
         } else if kind_of(0) == Some(Kind::Owns) || kind_of(0) == Some(Kind::Subject) {
             LACKING

@@ -153,12 +153,15 @@ fn what_exceeds_every_turn_is_dropped_and_counted() {
     assert_eq!(understanding.text().len(), 126);
 }
 
-/// Hears, and reads the language.
+/// Hears, reads the language, and knows what was asked.
 struct Ears;
+
+const PIN_CODE: Expected = Expected::Digits { min: 6, max: 6 };
 
 impl EndOfTurn for Ears {
     fn score(&mut self, heard: &Heard<'_>) -> Score {
-        Score::new(if heard.audio.is_empty() || heard.language != Some("hi-IN") { 0.0 } else { 1.0 })
+        let knows_all = heard.language == Some("hi-IN") && heard.expects == Some(PIN_CODE);
+        Score::new(if heard.audio.is_empty() || !knows_all { 0.0 } else { 1.0 })
     }
 }
 
@@ -166,6 +169,7 @@ impl EndOfTurn for Ears {
 fn a_model_is_given_all_that_is_known() {
     let mut understanding = Understanding::new(Box::new(Ears), Backchannels::new(["si"]));
     understanding.set_language(Some("hi-IN"));
+    understanding.expect(Some(PIN_CODE));
     let words = [Word { text: "si", begins: None }];
     let told = understanding.hear(Recognized { words: &words, is_final: false }, &[1, 2, 3]);
     let transcript = Transcript { turn: 0, words: 1, revision: 1, is_backchannel: true, completeness: 1.0 };

@@ -27,7 +27,8 @@ impl<'a> Sentence<'a> {
             let is_of = has_copula && OF.contains(&word.as_str());
             owns(word) || is_of || is_thing && digits::digits(word) == 0
         };
-        is_slot && before.len() <= MAX_NAME_WORDS && before.iter().all(is_named)
+        let is_judged = !has_copula && before.iter().any(|word| VERDICTS.contains(&word.as_str()));
+        is_slot && !is_judged && before.len() <= MAX_NAME_WORDS && before.iter().all(is_named)
     }
 
     /// "Mobile number note kar lijiye", "order ID batata hoon", "please write down my address": the other one is told to be ready.
@@ -35,8 +36,9 @@ impl<'a> Sentence<'a> {
         if self.has(Kind::Asks) {
             return false;
         }
-        // "Haan likhiye", "to suniye".
-        if DICTATED.contains(&self.last()) && self.without_openings().words.is_empty() {
+        // "Haan likhiye", "theek hai, suniye".
+        let is_opening = |word: &String| is_copula(word) || self.is_opening(word);
+        if DICTATED.contains(&self.last()) && self.words.iter().all(is_opening) {
             return true;
         }
         match self.language {
@@ -47,13 +49,13 @@ impl<'a> Sentence<'a> {
 
     /// Without what says only that a sentence begins: "haan to", "yes", "likhiye".
     pub(super) fn without_openings(self) -> Self {
-        let is_opening = |word: &String| {
-            let is_small =
-                matches!(self.kind(word), Some(Kind::Answer | Kind::Filler | Kind::Tag | Kind::Joins));
-            is_small && !word.starts_with("mat") || DICTATED.contains(&word.as_str())
-        };
-        let start = self.words.iter().position(|word| !is_opening(word)).unwrap_or(self.words.len());
+        let start = self.words.iter().position(|word| !self.is_opening(word)).unwrap_or(self.words.len());
         Self { words: &self.words[start..], ..self }
+    }
+
+    fn is_opening(self, word: &str) -> bool {
+        let is_small = matches!(self.kind(word), Some(Kind::Answer | Kind::Filler | Kind::Tag | Kind::Joins));
+        is_small && !word.starts_with("mat") || DICTATED.contains(&word)
     }
 
     /// What is named stands right before the request, so that nothing was said of it: "naam Rahul likhiye" is a whole sentence.
@@ -119,6 +121,8 @@ fn is_copula(word: &str) -> bool {
 
 /// Of what has the value: "date of birth", "flat ka number".
 const OF: &[&str] = &["of", "ka", "ki", "ke", "का", "की", "के"];
+/// "Wrong number" is all that there is to say of it.
+const VERDICTS: &[&str] = &["vrong", "same", "correct", "right", "galat", "sahi", "गलत", "सही"];
 /// Between a possessive and what has the value: "my registered mobile".
 const MAX_NAME_WORDS: usize = 4;
 /// "You can write down", "I want you to note".

@@ -66,6 +66,7 @@ impl Sentence<'_> {
             4 if is(&["pin", "code", "पिन", "कोड"]) => DOUBTFUL,
             6.. if is(&["order", "ऑर्डर", "आर्डर"]) => NEUTRAL,
             4.. if is(&["order", "ऑर्डर", "आर्डर"]) => DOUBTFUL,
+            _ if is(COUNTED) => LIKELY,
             _ if is(NUMBERED) => OPEN,
             // People read out four or six digits as a whole number, and as a part of a longer one.
             4 | 6 => DOUBTFUL,
@@ -97,3 +98,7 @@ impl Sentence<'_> {
         })
     }
 }
+
+/// Their numbers are short, of any length.
+const COUNTED: &[&str] =
+    &["rum", "flat", "house", "plot", "flur", "seat", "kamra", "makan", "कमरा", "फ्लैट", "मकान"];
