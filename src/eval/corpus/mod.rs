@@ -64,6 +64,8 @@ struct Item {
     number: usize,
     /// `None` if the caller says nothing.
     clip: Option<Clip>,
+    /// Between which gains its own is drawn, in dB.
+    gains_db: (f32, f32),
 }
 
 /// One trial of the set, not yet put together.
@@ -84,7 +86,14 @@ impl Corpus {
         for wanted in WANTED {
             for number in 0..wanted.count(size) {
                 let clip = spoke.clip(synthesizer, wanted, number)?;
-                items.push(Item { kind: wanted.kind, agent: wanted.agent, number, clip: Some(clip) });
+                let gains_db = wanted.gains_db(number);
+                items.push(Item {
+                    kind: wanted.kind,
+                    agent: wanted.agent,
+                    number,
+                    clip: Some(clip),
+                    gains_db,
+                });
             }
         }
         let mut random = Random::named(seed, "noises");
@@ -93,7 +102,8 @@ impl Corpus {
         }
         let quiet = if size == Size::Full { &QUIET_CALLS[..] } else { &QUIET_CALLS[..2] };
         for (number, agent) in quiet.iter().enumerate() {
-            items.push(Item { kind: Kind::Nothing, agent: *agent, number, clip: None });
+            let gains_db = (0.0, 0.0);
+            items.push(Item { kind: Kind::Nothing, agent: *agent, number, clip: None, gains_db });
         }
         let crowds = spoke.crowd(synthesizer)?;
         let noises = Noises::make(&crowds, &mut random);
@@ -118,8 +128,7 @@ impl Corpus {
         let lead_ms = item.lead_ms(&mut random);
         let samples = item.samples(lead_ms);
         let mut caller = vec![0.0; samples];
-        let own_db = if item.clip.is_some() { random.between(-GAIN_DB, GAIN_DB) } else { 0.0 };
-        let gain_db = own_db + condition.louder_db;
+        let gain_db = random.between(item.gains_db.0, item.gains_db.1) + condition.louder_db;
         if let Some(clip) = &item.clip {
             add(&mut caller, lead_ms as usize * SAMPLES_PER_MS, &clip.samples);
             amplify(&mut caller, gain_db);
@@ -194,7 +203,13 @@ impl Item {
         let samples = noise::cough(random, length_ms as f32 / 1000.0);
         let speech = vec![Span { begin_ms: 0, end_ms: length_ms }];
         let clip = Clip { samples, speech, words: Vec::new(), language: "en" };
-        Self { kind: Kind::Noise, agent: AgentPart::Talks, number, clip: Some(clip) }
+        Self {
+            kind: Kind::Noise,
+            agent: AgentPart::Talks,
+            number,
+            clip: Some(clip),
+            gains_db: (-GAIN_DB, GAIN_DB),
+        }
     }
 
     fn label(&self, condition: &Condition, random: &mut Random) -> Label {
@@ -272,6 +287,15 @@ impl Wanted {
             Size::Full => full,
             Size::Small => full.div_ceil(8).max(self.pauses_ms.len()),
         }
+    }
+
+    /// Between which gains a clip's is drawn: each time that a phrase is said has its own part of what there is, so that what comes
+    /// out does not depend on how many soft callers a seed happens to have.
+    fn gains_db(&self, number: usize) -> (f32, f32) {
+        let round = number / self.pauses_ms.len() / self.phrases.len();
+        let part_db = 2.0 * GAIN_DB / self.times as f32;
+        let low_db = -GAIN_DB + part_db * round as f32;
+        (low_db, low_db + part_db)
     }
 
     /// What is said in a clip, by whom, with pauses of how many milliseconds.
@@ -371,5 +395,16 @@ mod tests {
                 .collect();
             assert_eq!(said.len(), 4 * wanted.phrases.len(), "{:?}", wanted.kind);
         }
+    }
+
+    #[test]
+    fn each_phrase_is_said_at_all_levels() {
+        let wanted = WANTED.iter().find(|wanted| wanted.kind == Kind::Interruption).unwrap();
+        let rounds = (0..wanted.times).map(|round| wanted.gains_db(7 + round * wanted.phrases.len()));
+        let gains: Vec<(f32, f32)> = rounds.collect();
+        assert!((gains[0].0 + GAIN_DB).abs() < 1e-3 && (gains[7].1 - GAIN_DB).abs() < 1e-3, "{gains:?}");
+        assert!(gains.windows(2).all(|pair| (pair[0].1 - pair[1].0).abs() < 1e-3), "{gains:?}");
+        let whole = WANTED.iter().find(|wanted| wanted.times == 1).unwrap();
+        assert_eq!(whole.gains_db(0), (-GAIN_DB, GAIN_DB));
     }
 }
