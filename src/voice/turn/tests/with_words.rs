@@ -340,3 +340,15 @@ fn an_interruption_whose_speech_is_already_over_ends_too() {
     call.input(Input::StoppedBySpeech).until(4000);
     assert_eq!(call.told(), [(1700, Output::Dismissed { turn: 0 })]);
 }
+
+#[test]
+fn who_interrupts_and_falls_silent_is_asked_again_when_his_turn_is_over() {
+    let start = Instant::now();
+    let patience = Patience { idle: Duration::from_secs(1), ..Patience::default() };
+    let machine = TurnMachine::new(patience, start);
+    let mut call = Call { machine, start, told: Vec::new(), ms: 0 };
+    call.input(Input::ExpectWords(true)).input(Input::PlaybackStarted).input(Input::SpeechStarted).until(600);
+    call.input(Input::StoppedBySpeech).input(words(0, 3, 0.1)).until(1000).input(ended(1000, 0)).until(3900);
+    let idle = |ms| (ms, Output::Idle(Duration::from_millis(ms - 1000)));
+    assert_eq!(call.told(), [(2800, committed(0, 1000, 1800, Ending::Words)), idle(3000)]);
+}
