@@ -1,4 +1,5 @@
-//! In-order release: each 20 ms as soon as they are complete, waiting at a gap for 60 ms at most.
+//! In-order release: each 20 ms as soon as they are complete, waiting at a gap until the missing packet
+//! would be the slowest for a second, and for 60 ms at most.
 
 use std::time::{Duration, Instant};
 
@@ -22,7 +23,7 @@ impl JitterBuffer {
             }
             let next = *self.store.packets().find(|packet| Some(packet.sequence) > self.last_used)?;
             let missing = self.gap_before(next.sequence);
-            if missing > 0 && self.waited_at_gap(now) < MAX_WAIT {
+            if missing > 0 && !self.is_given_up(&next, now) {
                 return None;
             }
             let position = *self.position.get_or_insert(next.timestamp);
@@ -54,6 +55,14 @@ impl JitterBuffer {
         let released_as_lost = lost.min(MAX_LOST_FRAMES * self.frame_units);
         self.counters.lost += (lost - released_as_lost) / self.frame_units;
         next.timestamp.saturating_sub(released_as_lost)
+    }
+
+    /// Whether what is missing before a packet is not waited for any longer: it would be later than the slowest of the last
+    /// second, or the packets behind it have waited for as long as any may.
+    fn is_given_up(&mut self, next: &Stored, now: Instant) -> bool {
+        let missing = next.timestamp.saturating_sub(self.packet_units.into());
+        let overdue_us = self.transit.overdue_us(missing, now);
+        overdue_us.is_some_and(|overdue_us| overdue_us >= OVERDUE_US) || self.waited_at_gap(now) >= MAX_WAIT
     }
 
     fn waited_at_gap(&mut self, now: Instant) -> Duration {
@@ -88,6 +97,9 @@ impl JitterBuffer {
         }
     }
 }
+
+/// Later than the slowest packet of the last second by more than this, a packet is lost. One that was overtaken by the next is not.
+const OVERDUE_US: i64 = 25_000;
 
 /// Reordering that a listener waits for: three packets.
 const MAX_WAIT: Duration = Duration::from_millis(60);

@@ -264,7 +264,7 @@ impl JitterBuffer {
         }
         let units = u32::try_from(payload.len()).unwrap_or(u32::MAX);
         let arrival_ms = self.since_epoch_ms(arrival);
-        if units > 0 && self.release == Release::Paced {
+        if units > 0 {
             self.transit.note(arrival, timestamp, units);
         }
         let packet = Stored { sequence, timestamp, units, arrival_ms };

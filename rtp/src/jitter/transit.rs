@@ -77,6 +77,15 @@ impl Transit {
         Some(signed_us(now, anchor.arrival).saturating_sub(nominal))
     }
 
+    /// How much later, in microseconds, a packet with this timestamp is by now than the slowest of the window would be; negative if
+    /// it may still come. `None` as long as few packets have come.
+    pub(super) fn overdue_us(&self, timestamp: u64, now: Instant) -> Option<i64> {
+        let anchor = self.anchor?;
+        let slowest = *self.sorted.last().filter(|_| self.sorted.len() >= MIN_WINDOW_PACKETS)?;
+        let due = units_to_us(timestamp, anchor.timestamp, self.clock_rate).saturating_add(slowest.into());
+        Some(signed_us(now, anchor.arrival).saturating_sub(due))
+    }
+
     pub(super) fn clear(&mut self) {
         self.anchor = None;
         self.recent.clear();

@@ -18,11 +18,11 @@ fn without_loss_every_frame_is_released_with_its_packet() {
 }
 
 #[test]
-fn a_gap_is_waited_for_60_ms_and_no_longer() {
+fn while_the_network_is_unknown_a_gap_is_waited_for_60_ms_and_no_longer() {
     let mut packets = Peer::default().talks(5_000, 1_000);
-    packets.remove(20);
+    packets.remove(10);
     let mut receiver = Receiver::new(60, Release::InOrder, packets);
-    let gap_seen_us = 5_000 + 21 * 20_000;
+    let gap_seen_us = 5_000 + 11 * 20_000;
     let released = drain_each_ms(&mut receiver, 1_000);
     let (lost_at_us, _, _) = *released.iter().find(|(_, outcome, _)| *outcome == Outcome::Lost).unwrap();
     assert_eq!(lost_at_us, gap_seen_us + 60_000);
@@ -32,15 +32,35 @@ fn a_gap_is_waited_for_60_ms_and_no_longer() {
 }
 
 #[test]
+fn a_packet_later_than_the_slowest_of_a_second_is_not_waited_for() {
+    for slowest_us in [0, 30_000] {
+        let mut packets = Peer::default().talks(5_000, 1_000);
+        // Every fifth is slow, so that none overtakes another.
+        packets.iter_mut().step_by(5).for_each(|packet| packet.arrival_us += slowest_us.min(19_000));
+        packets[15].arrival_us += slowest_us - slowest_us.min(19_000);
+        packets.remove(30);
+        let mut receiver = Receiver::new(60, Release::InOrder, in_order_of_arrival(packets));
+        let released = drain_each_ms(&mut receiver, 1_100);
+        let (lost_at_us, _, _) = *released.iter().find(|(_, outcome, _)| *outcome == Outcome::Lost).unwrap();
+        assert_eq!(lost_at_us, 5_000 + 30 * 20_000 + slowest_us + 25_000);
+        assert_eq!(receiver.buffer.counters().lost, 1);
+    }
+}
+
+#[test]
 fn a_packet_that_fills_the_gap_in_time_is_released_at_once() {
     let mut packets = Peer::default().talks(5_000, 1_000);
-    packets[20].arrival_us += 70_000;
+    packets[10].arrival_us += 70_000;
+    // By then it is known that one of them was 70 ms late.
+    packets[20].arrival_us += 75_000;
     let mut receiver = Receiver::new(60, Release::InOrder, in_order_of_arrival(packets));
     let released = drain_each_ms(&mut receiver, 1_200);
     assert!(released.iter().all(|(_, outcome, _)| *outcome == Outcome::Whole));
     assert_eq!(released.len(), 50);
-    let (filled_at_us, _, _) = released[20];
-    assert_eq!(filled_at_us, 5_000 + 20 * 20_000 + 70_000);
+    for (number, late_us) in [(10, 70_000), (20, 75_000)] {
+        let (filled_at_us, _, _) = released[number];
+        assert_eq!(filled_at_us, 5_000 + number as i64 * 20_000 + late_us);
+    }
 }
 
 #[test]
