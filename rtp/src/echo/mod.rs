@@ -26,6 +26,11 @@ pub struct EchoCanceller {
     /// Places and powers of the caller's last frames.
     heard: [(u64, f32); HEARD],
     heard_count: usize,
+    /// Powers of the last frames that were sent.
+    sent: [f32; SENT],
+    sent_count: usize,
+    /// Frames until a delay would have stood out if there were an echo.
+    unknown_frames: u32,
     filter: Box<Filter>,
     stage: Stage,
     /// Frames in which no delay is tried: the last one did not prove true.
@@ -64,6 +69,8 @@ struct Way {
     sums: Powers,
     sent: f32,
     leak: Leak,
+    /// How much of the echo may be left because the filter is young.
+    unsettled: f32,
     /// Frames in a row that the filter made louder.
     failures: u32,
     /// The delay that the finder sees, and how often in a row it was another one than ours.
@@ -89,6 +96,9 @@ impl EchoCanceller {
             finder: DelayFinder::new(),
             heard: [(0, 0.0); HEARD],
             heard_count: 0,
+            sent: [0.0; SENT],
+            sent_count: 0,
+            unknown_frames: UNKNOWN_FRAMES,
             filter: Box::new(Filter::new()),
             stage: Stage::Searching,
             pause_frames: 0,
@@ -100,6 +110,8 @@ impl EchoCanceller {
     pub fn send(&mut self, frame: &[i16; FRAME_SAMPLES]) {
         self.reference.push(frame);
         self.finder.send(frame);
+        self.sent[self.sent_count % SENT] = power(frame);
+        self.sent_count = self.sent_count.wrapping_add(1);
     }
 
     /// 20 ms of the caller, whose first sample has this media time. Takes the echo out where there is one, and returns the level
@@ -110,6 +122,7 @@ impl EchoCanceller {
         if !continues {
             self.finder.reset();
             self.stage = Stage::Searching;
+            self.unknown_frames = UNKNOWN_FRAMES;
         }
         self.heard[self.heard_count % HEARD] = (place, power(frame));
         self.heard_count = self.heard_count.wrapping_add(1);
@@ -120,7 +133,7 @@ impl EchoCanceller {
                 if let Some(candidate) = candidate.filter(|_| self.pause_frames == 0) {
                     self.begin(candidate);
                 }
-                0.0
+                self.possible()
             }
             Stage::Trying(way) => self.attempt(way, place, frame),
             Stage::Cancelling(way) => self.cancel(way, place, frame),
@@ -146,6 +159,17 @@ impl EchoCanceller {
 }
 
 impl EchoCanceller {
+    /// The power that may be echo while nobody can know yet whether there is one: the agent is not to be interrupted by the echo of
+    /// its first words.
+    fn possible(&mut self) -> f32 {
+        let loudest = self.sent.iter().copied().fold(0.0, f32::max);
+        if self.unknown_frames == 0 || loudest < AUDIBLE {
+            return 0.0;
+        }
+        self.unknown_frames -= 1;
+        loudest * POSSIBLE_ECHO
+    }
+
     fn begin(&mut self, candidate: Candidate) {
         let return_gain = self.return_gain(candidate.delay);
         self.filter.reset(return_gain);
@@ -156,6 +180,7 @@ impl EchoCanceller {
             sums: Powers::default(),
             sent: 0.0,
             leak: Leak::unknown(),
+            unsettled: 1.0,
             failures: 0,
             elsewhere: (0, 0),
         });
@@ -169,7 +194,8 @@ impl EchoCanceller {
         way.note(&powers, mean_square(&sent));
         // A caller who happened to speak like an echo must not be silenced by the suspicion for longer.
         let is_suspect = way.frames <= SUSPECT_FRAMES;
-        let power = if is_suspect { loudest(&sent) * way.return_gain.min(LOUDEST_ECHO) } else { 0.0 };
+        let suspected = if is_suspect { loudest(&sent) * way.return_gain.min(LOUDEST_ECHO) } else { 0.0 };
+        let power = suspected.max(self.possible());
         self.stage = if !way.is_finite() {
             self.give_up()
         } else if way.frames >= FEWEST_FRAMES && way.sums.heard > PROOF * way.sums.left {
@@ -192,6 +218,7 @@ impl EchoCanceller {
         let mut left = heard;
         let powers = self.filter.cancel(&sent, &mut left);
         way.note(&powers, mean_square(&sent));
+        let unsettled = loudest(&sent) * way.return_gain.min(LOUDEST_ECHO) * way.unsettled;
         let residue = way.leak.of(&powers);
         if powers.left < powers.heard {
             for (out, left) in frame.iter_mut().zip(&left) {
@@ -209,7 +236,10 @@ impl EchoCanceller {
         } else if way.frames.is_multiple_of(CENTRE_FRAMES) {
             self.centre(way);
         }
-        residue.max(if powers.left < powers.heard { 0.0 } else { powers.heard })
+        // A filter that makes it louder is wrong, and what it took for echo may be: no more of it, for the caller is not silenced by
+        // an echo that nobody would hear beside him.
+        let mistaken = if powers.left < powers.heard { 0.0 } else { powers.heard.min(powers.echo * WRONG) };
+        residue.max(unsettled).max(mistaken)
     }
 
     /// The echo is not where it was. A jitter buffer moves by whole packets: does the filter fit there?
@@ -330,6 +360,7 @@ impl Way {
         self.sums.echo = FORGET * self.sums.echo + powers.echo;
         self.sent = FORGET * self.sent + sent;
         self.leak.note(powers);
+        self.unsettled *= SETTLES;
         let is_worse = powers.echo > 0.3 * powers.heard && powers.left > 0.8 * powers.heard;
         self.failures = if is_worse { self.failures + 1 } else { self.failures.saturating_sub(2) };
     }
@@ -367,6 +398,12 @@ fn loudest(samples: &[f32]) -> f32 {
 const CLOCK_RATE: u32 = 8_000;
 /// Frames of the caller whose power is kept: 1.3 s, more than 0.6 s of them with what was sent still at hand.
 const HEARD: usize = 64;
+/// 600 ms: no echo takes longer.
+const SENT: usize = 30;
+/// 1.5 s of the agent's voice: the finder needs 0.7 if it is heard all the time, and the filter 0.2 to agree.
+const UNKNOWN_FRAMES: u32 = 75;
+/// -20 dB: a line with more echo than that is rare, and its first second is not kept from callers who are not loud.
+const POSSIBLE_ECHO: f32 = 0.01;
 /// 8 ms: so much earlier than the finder says the echo may begin.
 const MARGIN: u64 = 64;
 /// 5 ms off the middle before the taps are moved.
@@ -393,11 +430,15 @@ const FITS: f32 = 0.4;
 const ELSEWHERE: u32 = 4;
 /// Over about 10 frames.
 const FORGET: f32 = 0.9;
+/// To a half in 500 ms.
+const SETTLES: f32 = 0.973;
 const LEAK_SPEED: f32 = 0.05;
 /// -30 dB: G.711 leaves as much.
 const LEAST_LEAK: f32 = 1e-3;
 /// 6 dB.
 const GATE: f32 = 4.0;
+/// 3 dB.
+const WRONG: f32 = 2.0;
 /// -14 dB.
 const SOFTENED: f32 = 0.2;
 /// 5 ms.

@@ -223,8 +223,10 @@ fn without_an_echo_nothing_is_touched_or_suspected() {
     for speaks in [caller(12), vec![0; sent.len()], other[..sent.len()].to_vec()] {
         let call = run(&EchoWay { loss_db: 140.0, ..WAY }, &sent, &speaks);
         assert!(call.left == call.came);
-        let suspected = call.levels.iter().filter(|&&level| level > -60.0).count();
-        assert!(suspected <= 40, "{suspected} frames of 600");
+        // As long as nobody can know, there may be an echo.
+        let known = &call.levels[100..];
+        let suspected = known.iter().filter(|&&level| level > -60.0).count();
+        assert!(suspected <= 40, "{suspected} frames of 500");
         assert_eq!(call.canceller.path(), None);
     }
 }
@@ -299,4 +301,34 @@ fn frames_that_come_in_bursts_are_placed_by_their_media_time() {
     let range = 3 * 8_000..5 * 8_000;
     let erle = 10.0 * (power(&came[range.clone()]) / power(&left[range]).max(1.0)).log10();
     assert!(erle > 15.0, "{erle}");
+}
+
+#[test]
+fn from_the_agents_first_word_on_its_echo_is_below_what_may_be_echo() {
+    let sent = agent(8);
+    let silent = vec![0; sent.len()];
+    for loss_db in [20.0, 30.0] {
+        for delay_ms in [60, 140, 220, 300] {
+            let way = EchoWay { loss_db, delay_ms, later_delay_ms: delay_ms, dispersion: 32, ..WAY };
+            let call = run(&way, &sent, &silent);
+            let frames = call.left.chunks_exact(160).zip(&call.levels);
+            let above = frames.filter(|&(left, &level)| dbfs(power(left)) > (level + 6.0).max(-50.0)).count();
+            assert!(above <= 1, "{loss_db} dB, {delay_ms} ms: {above} frames of 400 sound like a caller");
+        }
+    }
+}
+
+#[test]
+fn an_echo_that_hardly_is_one_does_not_hide_who_talks_over_it() {
+    let sent = agent(14);
+    let mut speaks = caller(14);
+    speaks[..3 * 8_000].fill(0);
+    for loss_db in [30.0, 40.0, 50.0] {
+        let call = run(&EchoWay { loss_db, ..WAY }, &sent, &speaks);
+        let said = speaks.chunks_exact(160).map(power).map(dbfs);
+        let loud: Vec<(f32, f32)> =
+            said.zip(call.levels.iter().copied()).filter(|(said, _)| *said > -35.0).collect();
+        let hidden = loud.iter().filter(|(said, level)| *said < level + 6.0).count();
+        assert!(loud.len() > 100 && hidden * 50 <= loud.len(), "{loss_db} dB: {hidden} of {}", loud.len());
+    }
 }
