@@ -15,4 +15,5 @@ pub mod quality;
 pub mod rtcp;
 mod seed;
 pub mod session;
+pub mod tone;
 pub mod unwrap;

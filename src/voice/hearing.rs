@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use arrayvec::ArrayVec;
 use caly_rtp::frame::{FRAME, FRAME_SAMPLES, Frame, FrameKind, MAX_FRAME_SAMPLES, MediaTime};
+use caly_rtp::tone::is_tone;
 
 use super::conditioning::Conditioning;
 use super::detection::{Detection, frames_in};
@@ -132,7 +133,8 @@ impl Hearing {
     /// there was some just before.
     fn label(&mut self, samples: &[i16; FRAME_SAMPLES], echo: f32) -> (bool, bool) {
         let level = level::dbfs(samples);
-        let has_voice = self.detector.is_speech(samples);
+        let is_tone = level > SOFTEST_TONE && is_tone(samples);
+        let has_voice = self.detector.is_speech(samples) && !is_tone;
         let is_unknown = self.unknown_frames > 0;
         if is_unknown {
             self.unknown_frames -= 1;
@@ -145,8 +147,8 @@ impl Hearing {
         if self.run.is_speech {
             self.spoken.push(level);
             self.doubt();
-        } else if !is_speech && !is_unknown && level > echo {
-            // What may be echo says nothing of the room.
+        } else if !is_speech && !is_unknown && !is_tone && level > echo {
+            // What may be echo says nothing of the room, and a caller who comes back from a ringing line is heard beside no tone.
             self.room.push(level);
         }
         (is_speech, goes_on)
@@ -222,6 +224,8 @@ impl SpeechRun {
     }
 }
 
+/// A tone that nobody hears keeps nobody from being heard.
+const SOFTEST_TONE: f32 = -55.0;
 /// As much as an echo may be louder than it was thought to be.
 const ABOVE_ECHO_DB: f32 = 6.0;
 
