@@ -225,7 +225,7 @@ const TIMES: &[TimeKey] = &[
         "longest_pause_ms",
         200..=600,
         detection.longest_pause,
-        "after such a pause it goes on, if it was not stopped; nothing is skipped"
+        "after such a pause it goes on, if it was not stopped and the caller is silent; nothing is skipped"
     ),
     time!(
         "stop_after_ms",
@@ -237,7 +237,7 @@ const TIMES: &[TimeKey] = &[
         "stop_unheard_after_ms",
         60..=1500,
         detection.stop_unheard_after,
-        "the same where one is at work and has brought no words yet"
+        "the same where one is at work and has brought no words yet, or none behind a backchannel"
     ),
     time!(
         "silence_ms",
@@ -374,16 +374,6 @@ const RULES: &[Rule] = &[
         less: "pause_after_ms",
         more: &["duck_after_ms", "forgive_after_ms"],
         why: "speech would be forgiven before the agent has paused",
-    },
-    Rule {
-        less: "stop_after_ms",
-        more: &["pause_after_ms", "longest_pause_ms"],
-        why: "the agent would go on before speech can stop it",
-    },
-    Rule {
-        less: "stop_unheard_after_ms",
-        more: &["pause_after_ms", "longest_pause_ms"],
-        why: "the agent would go on before speech can stop it",
     },
     Rule { less: "end_after_ms", more: &["silence_ms"], why: "a turn would be over before its speech is" },
     Rule {

@@ -120,8 +120,12 @@ impl BargeIn {
             State::Quiet | State::Rising(_) => Verdict::Nothing,
             State::Ducked { .. } | State::Paused { .. } | State::Resumed { .. } if stops => self.stop(),
             State::Ducked { burst, .. } | State::Paused { burst, .. } if resumes => {
-                self.state = State::Resumed { goes_on: Some(burst), rising: 0 };
+                self.state = State::Resumed { goes_on: Some(burst.heard()), rising: 0 };
                 Verdict::Restore
+            }
+            State::Resumed { goes_on: Some(burst), rising } if resumes => {
+                self.state = State::Resumed { goes_on: Some(burst.heard()), rising };
+                Verdict::Nothing
             }
             State::Ducked { .. } | State::Paused { .. } | State::Resumed { .. } => Verdict::Nothing,
         }
@@ -189,7 +193,9 @@ impl BargeIn {
         }
         // Words come later than the silence behind them.
         let is_over = burst.silence >= self.limits.end && !self.expects_words;
-        if is_over || age >= self.limits.longest_pause {
+        let may_stop = burst.silence < GAP.min(self.limits.end) && burst.frames < self.stop_frames();
+        // Who still speaks is not spoken over.
+        if is_over || age >= self.limits.longest_pause && !may_stop {
             return self.restore();
         }
         self.state = State::Paused { age, burst };
@@ -229,6 +235,11 @@ impl BargeIn {
 }
 
 impl Burst {
+    /// What is known of it by its words does not count any more.
+    fn heard(self) -> Self {
+        Self { frames: 0, speech: 0, ..self }
+    }
+
     /// With one more frame; behind so much silence it is another one that begins.
     fn and(self, is_speech: bool, end: u32) -> Self {
         if is_speech && self.silence >= end {
@@ -241,6 +252,9 @@ impl Burst {
         }
     }
 }
+
+/// 100 ms: silence between two syllables of one word is shorter.
+const GAP: u32 = 5;
 
 #[cfg(test)]
 mod tests;

@@ -25,12 +25,12 @@ pub struct Detection {
     pub pause_after: Duration,
     /// So long after the agent was turned down it goes on as loud as before, if it has not paused until then.
     pub forgive_after: Duration,
-    /// It goes on after a pause of this length at the latest, if it was not stopped.
+    /// It goes on after a pause of this length, if it was not stopped, as soon as the caller is silent.
     pub longest_pause: Duration,
     /// Speech that stops the agent for good where no words are expected. It is counted from its first frame to its last, with the
     /// gaps within it; a "hmm" is shorter.
     pub stop_after: Duration,
-    /// The same where words are expected and none have come.
+    /// The same where words are expected and none have come, or none behind a backchannel.
     pub stop_unheard_after: Duration,
     /// So many words stop the agent, if they say more than that it may go on.
     pub min_words: u16,
@@ -58,7 +58,7 @@ impl Detection {
                 duck_after: ms(60),
                 pause_after: ms(240),
                 stop_after: ms(700),
-                stop_unheard_after: ms(800),
+                stop_unheard_after: ms(1100),
                 min_words: 2,
                 ..Self::default()
             },
@@ -68,7 +68,7 @@ impl Detection {
                 still_above_room_db: 2.0,
                 pause_after: ms(80),
                 stop_after: ms(300),
-                stop_unheard_after: ms(500),
+                stop_unheard_after: ms(600),
                 ..Self::default()
             },
         }
@@ -87,12 +87,13 @@ impl Default for Detection {
             end_after: Duration::from_millis(200),
             // One frame alone is a click.
             duck_after: Duration::from_millis(40),
-            pause_after: Duration::from_millis(120),
+            pause_after: Duration::from_millis(160),
             forgive_after: Duration::from_millis(300),
             // Recognized words come 300 ms after they were said, 500 at times.
             longest_pause: Duration::from_millis(560),
             stop_after: Duration::from_millis(500),
-            stop_unheard_after: Duration::from_millis(680),
+            // The first of "haan haan" is known by then, nine times of ten.
+            stop_unheard_after: Duration::from_millis(900),
             min_words: 1,
         }
     }

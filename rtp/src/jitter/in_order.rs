@@ -99,7 +99,7 @@ impl JitterBuffer {
 }
 
 /// Later than the slowest packet of the last second by more than this, a packet is lost. One that was overtaken by the next is not.
-const OVERDUE_US: i64 = 25_000;
+const OVERDUE_US: i64 = 20_000;
 
 /// Reordering that a listener waits for: three packets.
 const MAX_WAIT: Duration = Duration::from_millis(60);

@@ -100,6 +100,16 @@ fn words_decide_where_they_are_expected() {
 fn without_any_words_the_agent_goes_on_unless_the_caller_does() {
     assert_eq!(with_words(&runs("s12 .90")), [(2, Duck), (8, Pause), (38, Restore)]);
     assert_eq!(with_words(&runs("s36")), [(2, Duck), (8, Pause), (35, Stop)]);
+    // Nobody is spoken over, however long the pause is; a gap within a word is no silence.
+    let patient = Detection { stop_unheard_after: Duration::from_millis(900), ..usual() };
+    for (text, expected) in [("s45", (45, Stop)), ("s36 .4 s5", (45, Stop)), ("s40 .10", (45, Restore))] {
+        let mut machine = BargeIn::new(&patient);
+        machine.expect_words(true);
+        assert_eq!(verdicts(&mut machine, &runs(text)), [(2, Duck), (8, Pause), expected], "{text}");
+    }
+    // Sounds here and there do not hold it.
+    let here_and_there = format!("{}{}", "s".repeat(9), "...s".repeat(20));
+    assert_eq!(with_words(&here_and_there)[..3], [(2, Duck), (8, Pause), (38, Restore)]);
 }
 
 #[test]
@@ -118,7 +128,10 @@ fn words_that_come_after_it_went_on_still_stop_it() {
 
 #[test]
 fn who_speaks_on_after_a_backchannel_is_not_turned_down_twice_but_heard() {
-    assert_eq!(with_words(&runs("s12 b1 s24")), [(2, Duck), (8, Pause), (12, Restore), (35, Stop)]);
+    // What its words were is known: only what comes behind them may be more than a backchannel.
+    assert_eq!(with_words(&runs("s12 b1 s36")), [(2, Duck), (8, Pause), (12, Restore), (47, Stop)]);
+    let twice = with_words(&runs("s12 b1 s30 b1 s30 b1 .40"));
+    assert_eq!(twice, [(2, Duck), (8, Pause), (12, Restore)], "\"haan haan theek hai\"");
     let said = with_words(&runs("s12 b1 s5 .10 s3"));
     assert_eq!(said, [(2, Duck), (8, Pause), (12, Restore), (29, Duck)]);
 }
@@ -254,7 +267,11 @@ fn walk(machine: &BargeIn, walked: &Walked, step: Step) -> (BargeIn, Walked) {
     match heard {
         Heard::Loud => {}
         Heard::Soft => assert!(since < limits.forgive, "{place}"),
-        Heard::Waiting => assert!(since < limits.longest_pause, "{place}"),
+        Heard::Waiting => {
+            let gap = GAP.min(limits.end);
+            let longest = limits.longest_pause + if burst.1 < gap { limits.stop_with_words + gap } else { 0 };
+            assert!(since < longest, "{place}");
+        }
     }
     let expects_words = machine.expects_words;
     let since = if heard == Heard::Loud { 0 } else { since };

@@ -194,7 +194,8 @@ impl Bench {
 const QUIET: i16 = 0;
 const SPEECH: i16 = 8000;
 
-/// 20 ms of 1 kHz: what is constant is no sound.
+/// 20 ms of a hiss: what is constant is no sound, and what repeats is a tone.
 fn sound(amplitude: i16) -> [i16; FRAME_SAMPLES] {
-    std::array::from_fn(|n| if n % 8 < 4 { amplitude } else { -amplitude })
+    let is_up = |n: usize| (n as u32).wrapping_mul(0x9e37_79b1) >> 13 & 1 == 0;
+    std::array::from_fn(|n| if is_up(n) { amplitude } else { -amplitude })
 }
