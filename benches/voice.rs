@@ -11,7 +11,7 @@ use caly::voice::TurnTaking;
 use caly::voice::detection::Detection;
 use caly::voice::exchange::{MindCommand, UtteranceId, VoiceEvent, YieldsTo};
 use caly::voice::session::{Voice, VoiceConfig};
-use caly::voice::vad::WebRtc;
+use caly::voice::vad::{SpeechDetector as _, WebRtc};
 use caly_rtp::frame::{FRAME, FRAME_SAMPLES, Frame};
 use criterion::{Criterion, criterion_group, criterion_main};
 
@@ -32,6 +32,13 @@ const SCENES: [Scene; 4] = [
 
 fn voice(criterion: &mut Criterion) {
     let speech = speech();
+    criterion.bench_function("speech detector", |bencher| {
+        let mut detector = WebRtc::new();
+        let frames: Vec<[i16; FRAME_SAMPLES]> =
+            speech.iter().filter_map(|frame| frame.samples.as_slice().try_into().ok()).collect();
+        let mut heard = frames.iter().cycle();
+        bencher.iter(|| heard.next().map(|frame| detector.is_speech(black_box(frame))));
+    });
     let silence = vec![Frame { samples: [0; FRAME_SAMPLES].into_iter().collect(), ..Frame::default() }];
     for scene in SCENES {
         let frames = if scene.caller_speaks { &speech } else { &silence };

@@ -13,11 +13,12 @@ use caly_rtp::echo::EchoCanceller;
 use caly_rtp::frame::{FRAME, FRAME_SAMPLES, MediaTime};
 use caly_rtp::jitter::{JitterBuffer, JitterConfig, Release};
 use caly_rtp::latch::LatchPolicy;
-use caly_rtp::level::{CallerGain, Loudness};
+use caly_rtp::level::{CallerGain, Loudness, LowCut};
 use caly_rtp::noise::NoiseSuppressor;
 use caly_rtp::packet::{Packet, PayloadType, RtpTime, SeqNo, Ssrc};
 use caly_rtp::playout::{PlayoutRing, UtteranceId};
 use caly_rtp::session::{Direction, MediaConfig, Session, SessionConfig};
+use caly_rtp::tone::is_tone;
 use caly_rtp::unwrap::{ORIGIN, Unwrapper};
 use criterion::{Criterion, criterion_group, criterion_main};
 
@@ -165,6 +166,11 @@ fn level(criterion: &mut Criterion) {
         let mut loudness = Loudness::new();
         bencher.iter(|| loudness.apply(black_box(&mut speech.map(|sample| sample / 5))));
     });
+    criterion.bench_function("low cut", |bencher| {
+        let mut low_cut = LowCut::default();
+        bencher.iter(|| low_cut.apply(black_box(&mut speech.clone())));
+    });
+    criterion.bench_function("tone or voice", |bencher| bencher.iter(|| is_tone(black_box(&speech))));
     criterion.bench_function("noise suppression", |bencher| {
         let mut suppressor = NoiseSuppressor::new();
         bencher.iter(|| suppressor.apply(black_box(&mut speech.clone())));

@@ -253,8 +253,8 @@ impl Burst {
     }
 }
 
-/// 100 ms: silence between two syllables of one word is shorter.
-const GAP: u32 = 5;
+/// 60 ms: silence within a word is seldom longer.
+const GAP: u32 = 3;
 
 #[cfg(test)]
 mod tests;
