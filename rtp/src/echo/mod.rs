@@ -402,8 +402,8 @@ const HEARD: usize = 64;
 const SENT: usize = 30;
 /// 1.5 s of the agent's voice: the finder needs 0.7 if it is heard all the time, and the filter 0.2 to agree.
 const UNKNOWN_FRAMES: u32 = 75;
-/// -20 dB: a line with more echo than that is rare, and its first second is not kept from callers who are not loud.
-const POSSIBLE_ECHO: f32 = 0.01;
+/// -22 dB. With more, soft callers would not get a word in while the agent greets; less would let the echo of a poor line interrupt it.
+const POSSIBLE_ECHO: f32 = 0.006;
 /// 8 ms: so much earlier than the finder says the echo may begin.
 const MARGIN: u64 = 64;
 /// 5 ms off the middle before the taps are moved.
