@@ -52,14 +52,16 @@ fn unpredicted(products: &[[f64; ORDER + 1]; ORDER + 1]) -> f64 {
         }
     }
     for pivot in 0..ORDER {
-        for row in pivot + 1..=ORDER {
-            let factor = places[row][pivot] / places[pivot][pivot];
-            for column in pivot..=ORDER {
-                places[row][column] -= factor * places[pivot][column];
-            }
-        }
+        let (above, below) = places.split_at_mut(pivot + 1);
+        below.iter_mut().for_each(|row| eliminate(row, &above[pivot], pivot));
     }
     places[ORDER][ORDER]
+}
+
+/// Takes so much of one row from another that nothing is left at a place.
+fn eliminate(row: &mut [f64; ORDER + 1], by: &[f64; ORDER + 1], place: usize) {
+    let factor = row[place] / by[place];
+    row.iter_mut().zip(by).skip(place).for_each(|(value, by)| *value -= factor * by);
 }
 
 /// Two samples for each tone would do; twice as many average over the noise of G.711.
@@ -87,24 +89,25 @@ mod tests {
         (std::f32::consts::TAU * hz * time).sin()
     }
 
+    /// In either law, soft and loud.
+    fn is_always_a_tone(tone: impl Fn(f32) -> f32) -> bool {
+        let ways = [Codec::Pcmu, Codec::Pcma].into_iter();
+        let mut ways = ways.flat_map(|law| [1_000.0, 3_000.0, 15_000.0].map(|amplitude| (law, amplitude)));
+        ways.all(|(law, amplitude)| share_of_tones(law, |time| amplitude * tone(time)) > 0.9)
+    }
+
     #[test]
-    fn one_tone_and_two_are_tones_in_either_law_soft_and_loud() {
-        for law in [Codec::Pcmu, Codec::Pcma] {
-            for amplitude in [1_000.0, 3_000.0, 15_000.0] {
-                for hz in [350.0, 400.0, 425.0, 1_100.0, 2_100.0] {
-                    assert!(share_of_tones(law, |time| amplitude * sine(hz, time)) > 0.98, "{law:?} {hz}");
-                }
-                for low in [697.0, 770.0, 852.0, 941.0] {
-                    for high in [1_209.0, 1_336.0, 1_477.0, 1_633.0] {
-                        let key = |time| amplitude * (sine(low, time) + sine(high, time));
-                        assert!(share_of_tones(law, key) > 0.9, "{law:?} {low} {high}");
-                    }
-                }
-                // Ringback as in India: 400 Hz, its loudness moved by 25 Hz.
-                let ringback = |time| amplitude * sine(400.0, time) * (1.0 + 0.5 * sine(25.0, time));
-                assert!(share_of_tones(law, ringback) > 0.9, "{law:?} {amplitude}");
+    fn what_lines_keys_and_fax_machines_sound_is_a_tone() {
+        for hz in [350.0, 400.0, 425.0, 1_100.0, 2_100.0] {
+            assert!(is_always_a_tone(|time| sine(hz, time)), "{hz}");
+        }
+        for low in [697.0, 770.0, 852.0, 941.0] {
+            for high in [1_209.0, 1_336.0, 1_477.0, 1_633.0] {
+                assert!(is_always_a_tone(|time| sine(low, time) + sine(high, time)), "{low} {high}");
             }
         }
+        // Ringback as in India: 400 Hz, its loudness moved by 25 Hz.
+        assert!(is_always_a_tone(|time| sine(400.0, time) * (1.0 + 0.5 * sine(25.0, time))));
     }
 
     #[test]
