@@ -98,7 +98,7 @@ impl JitterBuffer {
     }
 }
 
-/// Later than the slowest packet of the last second by more than this, a packet is lost. One that was overtaken by the next is not.
+/// Later than the slowest packet of the last second by this, a packet is lost: one that the next overtook just makes it.
 const OVERDUE_US: i64 = 20_000;
 
 /// Reordering that a listener waits for: three packets.
