@@ -67,14 +67,14 @@ impl Alignment {
     /// Where the first sample of a frame of the caller lies, when so many samples have been sent; and whether that continues what
     /// came before.
     pub(super) fn place(&mut self, media_time: MediaTime, sent: u64) -> (u64, bool) {
-        let continued = self.last.map(|last| {
+        let near = sent.saturating_sub(FURTHEST)..=sent + FURTHEST;
+        let continued = self.last.and_then(|last| {
             let step = media_time.0.wrapping_sub(last.media_time.0);
-            // A source that does not count its samples sends them one after the other.
-            let step = if (1..=LONGEST_STEP).contains(&step) { step } else { FRAME_SAMPLES as u64 };
-            last.place + step
+            // However long a silence was that nobody sent. A source that does not count its samples sends them one after the other.
+            let steps = [Some(step).filter(|&step| step > 0), Some(FRAME_SAMPLES as u64)];
+            let mut places = steps.into_iter().flatten().filter_map(|step| last.place.checked_add(step));
+            places.find(|place| near.contains(place))
         });
-        let continued =
-            continued.filter(|place| (sent.saturating_sub(FURTHEST)..=sent + FURTHEST).contains(place));
         let place = continued.unwrap_or(sent);
         self.last = Some(Last { media_time, place });
         (place, continued.is_some())
@@ -83,8 +83,6 @@ impl Alignment {
 
 /// A whole number of frames.
 const RING: usize = 48 * FRAME_SAMPLES;
-/// 1 s of media time that is missing.
-const LONGEST_STEP: u64 = 8_000;
 /// 200 ms: the network's jitter is less; who is further off counts in another way than before.
 const FURTHEST: u64 = 1_600;
 
@@ -119,6 +117,7 @@ mod tests {
         assert_eq!(alignment.place(MediaTime(980), 2_240), (2_080, true), "one was lost");
         assert_eq!(alignment.place(MediaTime(980), 2_240), (2_240, true), "without media time");
         assert_eq!(alignment.place(MediaTime(9_000_000), 2_400), (2_400, true), "a jump is no time");
+        assert_eq!(alignment.place(MediaTime(9_040_000), 42_300), (42_400, true), "a silence of 5 s");
         assert_eq!(alignment.place(MediaTime(9_000_160), 90_000), (90_000, false), "nobody is so late");
     }
 }

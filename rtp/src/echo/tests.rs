@@ -332,3 +332,29 @@ fn an_echo_that_hardly_is_one_does_not_hide_who_talks_over_it() {
         assert!(loud.len() > 100 && hidden * 50 <= loud.len(), "{loss_db} dB: {hidden} of {}", loud.len());
     }
 }
+
+#[test]
+fn a_caller_who_was_silent_for_long_finds_his_echo_known() {
+    let sent = agent(14);
+    let came = WAY.echo(&sent);
+    for silent_ms in [900, 1_200, 2_000, 5_000] {
+        let silence = 300..300 + silent_ms / 20;
+        let mut canceller = EchoCanceller::new();
+        let (mut heard, mut left) = (0.0, 0.0);
+        for n in 0..(silence.end + 75).min(sent.len() / 160) {
+            let range = n * 160..(n + 1) * 160;
+            let mut frame: [i16; FRAME_SAMPLES] = came[range.clone()].try_into().unwrap();
+            // Who is silent may send nothing (RFC 3551 section 4.1), and his clock goes on.
+            if !silence.contains(&n) {
+                canceller.hear(MediaTime(n as u64 * 160), &mut frame);
+            }
+            if n >= silence.end {
+                heard += power(&came[range.clone()]);
+                left += power(&frame);
+            }
+            canceller.send(sent[range].try_into().unwrap());
+        }
+        let erle = 10.0 * (heard / left.max(1.0_f32)).log10();
+        assert!(erle > 15.0, "{silent_ms} ms: {erle}");
+    }
+}
