@@ -21,6 +21,8 @@ pub(super) struct Hearing {
     /// Frames until the room is known.
     unknown_frames: u32,
     room: RoomLevel,
+    /// The level up to which the last frame that came may have been echo.
+    echo: f32,
     /// Levels of the run of speech that goes on.
     spoken: Levels,
     run: SpeechRun,
@@ -67,6 +69,7 @@ impl Hearing {
             still_above_room_db: detection.still_above_room_db,
             unknown_frames: frames_in(detection.learn_room) * u32::from(!detection.learn_room.is_zero()),
             room: RoomLevel::new(),
+            echo: level::LOWEST,
             spoken: Levels::new(),
             run: SpeechRun::new(detection),
             rest: ArrayVec::new(),
@@ -106,13 +109,14 @@ impl Hearing {
     ) -> Judged {
         match kind {
             FrameKind::Voice => {
-                let echo = conditioning.clean(media_time, samples);
-                let judged = self.judge(samples, kind, echo);
+                self.echo = conditioning.clean(media_time, samples);
+                let judged = self.judge(samples, kind, self.echo);
                 conditioning.deliver(media_time, samples, judged.is_speech);
                 judged
             }
-            // Nothing in it is the caller's, and nothing an echo.
-            FrameKind::Concealed | FrameKind::ComfortNoise => self.judge(samples, kind, level::LOWEST),
+            // Made up from what came before, with its echo.
+            FrameKind::Concealed => self.judge(samples, kind, self.echo),
+            FrameKind::ComfortNoise => self.judge(samples, kind, level::LOWEST),
         }
     }
 

@@ -400,8 +400,8 @@ const CLOCK_RATE: u32 = 8_000;
 const HEARD: usize = 64;
 /// 600 ms: no echo takes longer.
 const SENT: usize = 30;
-/// 1.5 s of the agent's voice: the finder needs 0.7 if it is heard all the time, and the filter 0.2 to agree.
-const UNKNOWN_FRAMES: u32 = 75;
+/// 1 s of the agent's voice: the finder needs 0.7 if it is heard all the time, and the filter 0.2 to agree.
+const UNKNOWN_FRAMES: u32 = 50;
 /// -22 dB. With more, soft callers would not get a word in while the agent greets; less would let the echo of a poor line interrupt it.
 const POSSIBLE_ECHO: f32 = 0.006;
 /// 8 ms: so much earlier than the finder says the echo may begin.
