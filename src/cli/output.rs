@@ -4,6 +4,8 @@ use std::io::{self, IsTerminal as _, Write};
 
 use serde::Serialize;
 
+use crate::config::Faults;
+
 /// Standard output (or a test's buffer) together with how to write to it.
 pub struct Output<'a> {
     writer: &'a mut dyn Write,
@@ -96,6 +98,16 @@ pub enum FailureKind {
 }
 
 impl Failure {
+    /// Not tried, because an agent's file has faults: the first of them, and how many more there are.
+    pub(super) fn faulty_agent(faults: &Faults) -> Self {
+        let Some(first) = faults.iter().next() else { return Self::refused("the agent's file is faulty") };
+        let message = match faults.count() - 1 {
+            0 => first.to_string(),
+            more => format!("{first} (and {more} more)"),
+        };
+        Self::refused(message).advise("mend the agent's file")
+    }
+
     /// Tried and failed (exit code 1).
     pub fn failed(message: impl Into<String>) -> Self {
         Self { kind: FailureKind::Failed, message: message.into(), advice: None }

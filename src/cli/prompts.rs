@@ -17,8 +17,8 @@ pub(super) fn run(args: &PromptsArgs, out: &mut Output<'_>) -> Result<(), Failur
         let file = path.display().to_string();
         let text = std::fs::read_to_string(path)
             .map_err(|error| Failure::refused(format!("{file}: {error}")).advise("name an agent's file"))?;
-        let script = Script::parse(&file, &text, BUILT_IN)
-            .map_err(|faults| Failure::refused(faults.to_string()).advise("mend the agent's file"))?;
+        let script =
+            Script::parse(&file, &text, BUILT_IN).map_err(|faults| Failure::faulty_agent(&faults))?;
         lines.extend(prompt::lines_of(&script));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

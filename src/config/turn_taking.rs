@@ -375,6 +375,11 @@ const RULES: &[Rule] = &[
         more: &["duck_after_ms", "forgive_after_ms"],
         why: "speech would be forgiven before the agent has paused",
     },
+    Rule {
+        less: "provider_silence_ms",
+        more: &["complete_silence_ms"],
+        why: "what the provider says would never end a turn sooner",
+    },
     Rule { less: "end_after_ms", more: &["silence_ms"], why: "a turn would be over before its speech is" },
     Rule {
         less: "end_after_ms",

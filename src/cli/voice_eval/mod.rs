@@ -184,8 +184,7 @@ fn turn_taking(args: &VoiceEvalArgs) -> Result<TurnTakingConfig, Failure> {
     let file = path.display().to_string();
     let text = fs::read_to_string(path)
         .map_err(|error| Failure::refused(format!("{file}: {error}")).advise("name an agent's file"))?;
-    read_turn_taking(&file, &text)
-        .map_err(|faults| Failure::refused(faults.to_string()).advise("mend the agent's file"))
+    read_turn_taking(&file, &text).map_err(|faults| Failure::faulty_agent(&faults))
 }
 
 fn thresholds(args: &VoiceEvalArgs) -> Result<Thresholds, Failure> {
