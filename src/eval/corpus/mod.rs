@@ -340,7 +340,7 @@ const WANTED: &[Wanted] = &[
     wanted(Kind::Digits, AgentPart::Asks, DIGITS, 1, &[300, 500, 700]),
     wanted(Kind::Interruption, AgentPart::Talks, INTERRUPTIONS, 8, &[0]),
     wanted(Kind::Backchannel, AgentPart::Talks, BACKCHANNELS, 6, &[0]),
-    // About one in four, as far as listeners double theirs.
+    // One backchannel in five. How many real listeners say twice is not known; more of them here is a worse figure there.
     wanted(Kind::DoubledBackchannel, AgentPart::Talks, DOUBLED, 2, &[0]),
     wanted(Kind::EarlyInterruption, AgentPart::Talks, INTERRUPTIONS, 4, &[0]),
 ];
