@@ -209,10 +209,14 @@ const SDP_AND_RTP: (&str, &str) = ("caly_sip::sdp", "caly_rtp");
 const SDP_MEETS_RTP_IN: &[&str] = &["src/call/negotiate.rs"];
 
 /// Where the table holds.
-const SOURCES: &[&str] = &["src", "sip/src", "rtp/src"];
+const SOURCES: &[&str] = &["src", "sip/src", "rtp/src", "provider/src"];
 
-/// All that the two protocol crates may be built from; thiserror works at build time alone.
-const CORE_DEPENDENCIES: &[&str] = &["arrayvec", "audio-codec-algorithms", "thiserror"];
+/// The crates without IO.
+const CORES: &[&str] = &["caly-sip", "caly-rtp", "caly-provider"];
+
+/// All that they may be built from; thiserror works at build time alone.
+const CORE_DEPENDENCIES: &[&str] =
+    &["arrayvec", "audio-codec-algorithms", "base64", "serde", "serde_json", "thiserror"];
 
 #[test]
 fn every_source_file_keeps_to_its_layer() {
@@ -227,9 +231,9 @@ fn every_source_file_keeps_to_its_layer() {
 }
 
 #[test]
-fn the_protocol_crates_are_built_from_nothing_that_runs() {
+fn the_crates_without_io_are_built_from_nothing_that_runs() {
     let direct = cargo_tree(&["--depth", "1"]);
-    let allowed = CORE_DEPENDENCIES.iter().copied().chain(["caly-sip", "caly-rtp"]).collect::<BTreeSet<_>>();
+    let allowed = CORE_DEPENDENCIES.iter().chain(CORES).copied().collect::<BTreeSet<_>>();
     let strange: Vec<_> = direct.iter().filter(|name| !allowed.contains(name.as_str())).collect();
     assert!(strange.is_empty(), "not in CORE_DEPENDENCIES: {strange:?}");
 
@@ -237,10 +241,7 @@ fn the_protocol_crates_are_built_from_nothing_that_runs() {
     for runtime in
         ["tokio", "mio", "async-std", "smol", "futures", "socket2", "libc", "rand", "getrandom", "rsip"]
     {
-        assert!(
-            !all.contains(runtime),
-            "{runtime} is among the dependencies of caly-sip or caly-rtp: {all:?}"
-        );
+        assert!(!all.contains(runtime), "{runtime} is among the dependencies of {CORES:?}: {all:?}");
     }
 }
 
@@ -342,19 +343,8 @@ fn collect_sources(root: &Path, directory: &str, files: &mut Vec<(String, String
 /// The names of the packages that caly-sip and caly-rtp are built from.
 fn cargo_tree(more: &[&str]) -> BTreeSet<String> {
     let output = Command::new(env!("CARGO"))
-        .args([
-            "tree",
-            "--locked",
-            "--offline",
-            "-p",
-            "caly-sip",
-            "-p",
-            "caly-rtp",
-            "-e",
-            "normal",
-            "--prefix",
-            "none",
-        ])
+        .args(["tree", "--locked", "--offline", "-e", "normal", "--prefix", "none"])
+        .args(CORES.iter().flat_map(|name| ["-p", name]))
         .args(more)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
@@ -363,7 +353,7 @@ fn cargo_tree(more: &[&str]) -> BTreeSet<String> {
     let text = String::from_utf8(output.stdout).unwrap();
     let names: BTreeSet<_> =
         text.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect();
-    assert!(names.contains("caly-sip") && names.contains("caly-rtp"), "{text}");
+    assert!(CORES.iter().all(|name| names.contains(*name)), "{text}");
     names
 }
 
