@@ -4,6 +4,8 @@
 //! Everything here is handed inputs with the time at which they happened (`handle_*`) and asked what it wants (`poll_*`); after
 //! every input it is drained until it wants nothing more. It knows neither calls nor SIP.
 
+pub mod asr;
 pub mod audio;
 pub mod link;
+pub mod policy;
 pub mod secret;

@@ -1,0 +1,284 @@
+//! The client of every vendor that takes a stream of audio on a WebSocket. When the connection breaks, the audio whose words are not final
+//! is kept and said again: a break costs time and no words.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{AsrEvent, Audio, Heard, Output, Recognizer, Told, Vendor, Wire, Words};
+use crate::audio::AudioFormat;
+use crate::link::{LinkEnd, LinkEvent, LinkId, Message};
+use crate::policy::connection::{Connection, ConnectionEvent, LinkIds};
+use crate::policy::{Fault, FaultKind, Patience, RetryConfig};
+
+/// The client.
+#[derive(Debug)]
+pub struct Streaming {
+    vendor: Arc<dyn Vendor>,
+    format: AudioFormat,
+    patience: Patience,
+    wire: Box<dyn Wire>,
+    connection: Connection,
+    /// Audio whose words are not final, and what waits for the connection.
+    kept: VecDeque<u8>,
+    /// How many bytes were before the first one that is kept.
+    kept_from: u64,
+    /// How many bytes the connection had been sent, counted likewise.
+    sent: u64,
+    /// Where the connection's own clock began, counted likewise.
+    origin: u64,
+    /// Speech since there were words last.
+    unanswered: Duration,
+    segment: u32,
+    revision: u32,
+    outputs: VecDeque<Output>,
+    lost_bytes: u64,
+}
+
+impl Streaming {
+    /// A client that has not begun.
+    pub fn new(
+        vendor: Arc<dyn Vendor>,
+        format: AudioFormat,
+        links: LinkIds,
+        patience: Patience,
+        retry: RetryConfig,
+    ) -> Self {
+        let connection = Connection::new(links, patience.connect, retry);
+        Self {
+            wire: vendor.wire(format),
+            vendor,
+            format,
+            patience,
+            connection,
+            kept: VecDeque::new(),
+            kept_from: 0,
+            sent: 0,
+            origin: 0,
+            unanswered: Duration::ZERO,
+            segment: 0,
+            revision: 0,
+            outputs: VecDeque::new(),
+            lost_bytes: 0,
+        }
+    }
+
+    /// Audio that waited for a connection for so long that it was dropped, in bytes.
+    pub fn lost_bytes(&self) -> u64 {
+        self.lost_bytes
+    }
+
+    fn handle_connection(&mut self, now: Instant, event: ConnectionEvent) {
+        match event {
+            ConnectionEvent::Opened(head) => self.opened(now, head.request_id),
+            ConnectionEvent::Received(message) => self.received(now, &message),
+            ConnectionEvent::Lost(fault) => {
+                self.wire = self.vendor.wire(self.format);
+                self.unanswered = Duration::ZERO;
+                self.tell(AsrEvent::Lost(fault));
+            }
+            ConnectionEvent::Failed(fault) => self.tell(AsrEvent::Failed(fault)),
+        }
+    }
+
+    fn opened(&mut self, now: Instant, request_id: Option<String>) {
+        for message in self.wire.greeting() {
+            self.connection.send(now, message);
+        }
+        if !self.wire.confirms() {
+            self.ready(now, request_id);
+        }
+    }
+
+    /// What was kept is said first.
+    fn ready(&mut self, now: Instant, request_id: Option<String>) {
+        self.connection.ready();
+        if let Some((every, message)) = self.wire.keep_alive() {
+            self.connection.keep_alive(every, message);
+        }
+        self.origin = self.kept_from;
+        self.sent = self.kept_from;
+        self.tell(AsrEvent::Ready { request_id });
+        self.send_kept(now);
+    }
+
+    fn send_kept(&mut self, now: Instant) {
+        let least = self.format.bytes(self.wire.least_piece()).max(1);
+        let most = self.format.bytes(MOST_AT_ONCE);
+        loop {
+            let skip = usize::try_from(self.sent - self.kept_from).unwrap_or(usize::MAX);
+            let waiting = self.kept.len().saturating_sub(skip);
+            if waiting < least {
+                return;
+            }
+            // What is left over is not to be less than a piece.
+            let piece = if waiting < most + least { waiting.min(most.max(least)) } else { most };
+            let bytes: Vec<u8> = self.kept.iter().skip(skip).take(piece).copied().collect();
+            self.sent += bytes.len() as u64;
+            let message = self.wire.audio(&bytes);
+            self.connection.send(now, message);
+        }
+    }
+
+    fn received(&mut self, now: Instant, message: &Message) {
+        let mut told = Vec::new();
+        let outcome = self.wire.receive(message, &mut told);
+        for told in told {
+            self.told(now, told);
+        }
+        if let Err(fault) = outcome {
+            let event = self.connection.fail(now, fault);
+            self.handle_connection(now, event);
+        }
+    }
+
+    fn told(&mut self, now: Instant, told: Told) {
+        match told {
+            Told::Ready { request_id } if !self.connection.is_ready() => self.ready(now, request_id),
+            Told::Ready { .. } => {}
+            Told::Words(words) => self.words(words),
+            Told::SpeechStarted => self.tell(AsrEvent::SpeechStarted),
+            Told::Turn(opinion) => self.tell(AsrEvent::Turn(opinion)),
+            Told::Metered(audio) => self.tell(AsrEvent::Metered(audio)),
+            Told::Warning(text) => self.tell(AsrEvent::Warning(text)),
+        }
+    }
+
+    fn words(&mut self, words: Words) {
+        if !words.text.is_empty() {
+            self.unanswered = Duration::ZERO;
+        }
+        let origin = self.format.duration(self.origin);
+        if words.is_final {
+            let last = words.words.last().map(|word| word.ends);
+            // A final result without words says that there were none.
+            let until = words.until.or(last).map(|until| self.origin + self.format.bytes(until) as u64);
+            self.forget_until(until.unwrap_or(self.sent));
+        }
+        // The rest of an empty segment is no news to anybody.
+        if words.text.is_empty() && self.revision == 0 {
+            return;
+        }
+        let mut timed = words.words;
+        for word in &mut timed {
+            word.begins += origin;
+            word.ends += origin;
+        }
+        let (segment, revision) = (self.segment, self.revision);
+        self.revision += 1;
+        if words.is_final {
+            self.segment += 1;
+            self.revision = 0;
+        }
+        let (text, is_final, language) = (words.text, words.is_final, words.language);
+        self.tell(AsrEvent::Heard(Heard { segment, revision, text, words: timed, is_final, language }));
+    }
+
+    fn forget_until(&mut self, position: u64) {
+        let spent = position.min(self.sent).saturating_sub(self.kept_from);
+        let spent = usize::try_from(spent).unwrap_or(usize::MAX).min(self.kept.len());
+        // Samples stay whole.
+        let spent = spent - spent % self.format.bytes_per_sample() as usize;
+        self.kept.drain(..spent);
+        self.kept_from += spent as u64;
+    }
+
+    /// Only what is newer than the longest break that callers bear is worth being said again.
+    fn keep_bounded(&mut self) {
+        let most = self.format.bytes(LONGEST_KEPT);
+        let Some(over) = self.kept.len().checked_sub(most) else { return };
+        self.kept.drain(..over);
+        self.kept_from += over as u64;
+        if self.sent < self.kept_from {
+            self.lost_bytes += self.kept_from - self.sent;
+            self.sent = self.kept_from;
+        }
+    }
+
+    fn tell(&mut self, event: AsrEvent) {
+        self.outputs.push_back(Output::Event(event));
+    }
+}
+
+impl Recognizer for Streaming {
+    fn format(&self) -> AudioFormat {
+        self.format
+    }
+
+    fn start(&mut self, now: Instant) {
+        self.connection.open(now, self.wire.request());
+    }
+
+    fn hear(&mut self, now: Instant, audio: Audio<'_>) {
+        self.kept.extend(audio.bytes);
+        if !self.connection.is_ready() {
+            self.keep_bounded();
+            return;
+        }
+        self.send_kept(now);
+        self.keep_bounded();
+        self.unanswered += audio.speech;
+        if self.unanswered >= self.patience.first {
+            self.unanswered = Duration::ZERO;
+            let waited = self.patience.first.as_millis();
+            let fault = Fault::new(FaultKind::Silent, format!("{waited} ms of speech and no words"));
+            let event = self.connection.fail(now, fault);
+            self.handle_connection(now, event);
+        }
+    }
+
+    fn finalize(&mut self, now: Instant) {
+        if self.connection.is_ready()
+            && let Some(message) = self.wire.finalize()
+        {
+            self.connection.send(now, message);
+        }
+    }
+
+    fn close(&mut self, now: Instant) {
+        if self.connection.is_ready()
+            && let Some(message) = self.wire.goodbye()
+        {
+            self.connection.send(now, message);
+        }
+        self.connection.close();
+    }
+
+    fn handle_link(&mut self, now: Instant, link: LinkId, event: LinkEvent) {
+        let told_why = match &event {
+            LinkEvent::Ended(LinkEnd::Closed { code, reason }) if self.connection.has(link) => {
+                self.wire.closed(*code, reason)
+            }
+            LinkEvent::Opened(_) | LinkEvent::Received(_) | LinkEvent::Ended(_) => None,
+        };
+        let event = match told_why {
+            Some(fault) => Some(self.connection.fail(now, fault)),
+            None => self.connection.handle_link(now, link, event),
+        };
+        if let Some(event) = event {
+            self.handle_connection(now, event);
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        if let Some(event) = self.connection.handle_timeout(now) {
+            self.handle_connection(now, event);
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.connection.poll_timeout()
+    }
+
+    fn poll(&mut self) -> Option<Output> {
+        self.connection.poll_order().map(Output::Link).or_else(|| self.outputs.pop_front())
+    }
+}
+
+/// What was not understood for longer than this is not worth being said again: 40 kB of G.711.
+const LONGEST_KEPT: Duration = Duration::from_secs(5);
+/// After a break much has to be said at once; vendors take pieces of up to a quarter of a second and more.
+const MOST_AT_ONCE: Duration = Duration::from_millis(200);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,187 @@
+use super::*;
+use crate::link::Endpoint;
+use crate::link::{LinkDeed, Request, ResponseHead, Url};
+
+/// A vendor of one letter: audio goes out as it is, and `F text` is a final result, `P text` one that is not.
+#[derive(Debug)]
+struct Letters;
+
+#[derive(Debug)]
+struct LettersWire;
+
+impl Vendor for Letters {
+    fn formats(&self) -> &[AudioFormat] {
+        const { &[AudioFormat::MULAW_8K] }
+    }
+
+    fn wire(&self, _format: AudioFormat) -> Box<dyn Wire> {
+        Box::new(LettersWire)
+    }
+}
+
+impl Wire for LettersWire {
+    fn request(&self) -> Request {
+        Request::WebSocket(Endpoint { url: Url::new("ws://letters"), headers: Vec::new() })
+    }
+
+    fn audio(&mut self, bytes: &[u8]) -> Message {
+        Message::Binary(bytes.to_vec())
+    }
+
+    fn receive(&mut self, message: &Message, told: &mut Vec<Told>) -> Result<(), Fault> {
+        let Message::Text(text) = message else { return Err(Fault::malformed("binary")) };
+        let (kind, text) = text.split_once(' ').ok_or_else(|| Fault::malformed(text))?;
+        let (is_final, text) = (kind == "F", text.to_owned());
+        told.push(Told::Words(Words { text, is_final, ..Words::default() }));
+        Ok(())
+    }
+}
+
+struct Stage {
+    asr: Streaming,
+    epoch: Instant,
+    link: LinkId,
+    sent: Vec<u8>,
+    events: Vec<AsrEvent>,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let ids = LinkIds::of_client(0);
+        let asr = Streaming::new(
+            Arc::new(Letters),
+            AudioFormat::MULAW_8K,
+            ids,
+            Patience::ASR,
+            RetryConfig::CONNECTION,
+        );
+        let mut stage =
+            Self { asr, epoch: Instant::now(), link: LinkId(u64::MAX), sent: Vec::new(), events: Vec::new() };
+        stage.asr.start(stage.epoch);
+        stage.drain();
+        stage
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.asr.poll() {
+            match output {
+                Output::Event(event) => self.events.push(event),
+                Output::Link(order) => match order.deed {
+                    LinkDeed::Open(_) => self.link = order.link,
+                    LinkDeed::Send(Message::Binary(bytes)) => self.sent.extend(bytes),
+                    LinkDeed::Send(Message::Text(_)) | LinkDeed::Close => {}
+                },
+            }
+        }
+    }
+
+    fn at(&self, ms: u64) -> Instant {
+        self.epoch + Duration::from_millis(ms)
+    }
+
+    fn link(&mut self, ms: u64, event: LinkEvent) {
+        self.asr.handle_link(self.at(ms), self.link, event);
+        self.drain();
+    }
+
+    /// 20 ms, all bytes of that value.
+    fn hear(&mut self, ms: u64, byte: u8, speech_ms: u64) {
+        let speech = Duration::from_millis(speech_ms);
+        self.asr.hear(self.at(ms), Audio { bytes: &[byte; 160], speech });
+        self.drain();
+    }
+
+    fn says(&mut self, ms: u64, text: &str) {
+        self.link(ms, LinkEvent::Received(Message::Text(text.to_owned())));
+    }
+
+    fn heard(&mut self) -> Vec<(u32, u32, String, bool)> {
+        let events = std::mem::take(&mut self.events).into_iter();
+        let heard = events.filter_map(|event| match event {
+            AsrEvent::Heard(heard) => Some((heard.segment, heard.revision, heard.text, heard.is_final)),
+            _ => None,
+        });
+        heard.collect()
+    }
+}
+
+fn opened() -> LinkEvent {
+    LinkEvent::Opened(ResponseHead::default())
+}
+
+#[test]
+fn audio_waits_for_the_provider_and_none_is_lost() {
+    let mut stage = Stage::new();
+    (0..10).for_each(|n| stage.hear(u64::from(n) * 20, n, 0));
+    assert!(stage.sent.is_empty());
+    stage.link(200, opened());
+    stage.hear(220, 10, 0);
+    let expected: Vec<u8> = (0..=10).flat_map(|n| [n; 160]).collect();
+    assert_eq!(stage.sent, expected);
+    assert_eq!(stage.events, [AsrEvent::Ready { request_id: None }]);
+}
+
+#[test]
+fn results_carry_segment_and_revision() {
+    let mut stage = Stage::new();
+    stage.link(0, opened());
+    for text in ["P mera", "P mera order", "F mera order", "F ", "P kahan"] {
+        stage.says(10, text);
+    }
+    let expected = [
+        (0, 0, "mera".to_owned(), false),
+        (0, 1, "mera order".to_owned(), false),
+        (0, 2, "mera order".to_owned(), true),
+        (1, 0, "kahan".to_owned(), false),
+    ];
+    assert_eq!(stage.heard(), expected);
+}
+
+#[test]
+fn after_a_break_what_was_not_final_is_said_again() {
+    let mut stage = Stage::new();
+    stage.link(0, opened());
+    stage.hear(0, 1, 20);
+    stage.says(20, "F one");
+    stage.hear(20, 2, 20);
+    stage.says(30, "P two");
+    stage.link(40, LinkEvent::Ended(LinkEnd::Closed { code: None, reason: String::new() }));
+    assert!(matches!(stage.events.last(), Some(AsrEvent::Lost(_))));
+    stage.hear(60, 3, 20);
+    stage.sent.clear();
+    stage.asr.handle_timeout(stage.at(1_040));
+    stage.drain();
+    stage.link(1_100, opened());
+    assert_eq!(stage.sent, [[2; 160], [3; 160]].concat());
+    stage.says(1_200, "F two three");
+    let heard = stage.heard();
+    assert_eq!(heard.last().unwrap(), &(1, 1, "two three".to_owned(), true));
+}
+
+#[test]
+fn a_long_break_costs_what_is_older_than_five_seconds_and_it_is_counted() {
+    let mut stage = Stage::new();
+    (0..300).for_each(|n| stage.hear(n * 20, (n % 250) as u8, 0));
+    assert_eq!(stage.asr.lost_bytes(), 50 * 160);
+    stage.link(2_000, opened());
+    assert_eq!((stage.sent.len(), stage.sent[0]), (250 * 160, 50));
+}
+
+#[test]
+fn speech_without_words_is_a_fault() {
+    let mut stage = Stage::new();
+    stage.link(0, opened());
+    (0..200).for_each(|n| stage.hear(n * 20, 1, 0));
+    assert_eq!(stage.events.len(), 1, "silence needs no words");
+    (200..325).for_each(|n| stage.hear(n * 20, 1, 20));
+    let Some(AsrEvent::Lost(fault)) = stage.events.last() else { panic!("{:?}", stage.events) };
+    assert_eq!(fault.kind, FaultKind::Silent);
+}
+
+#[test]
+fn nonsense_breaks_the_connection() {
+    let mut stage = Stage::new();
+    stage.link(0, opened());
+    stage.says(10, "nonsense");
+    assert!(matches!(stage.events.last(), Some(AsrEvent::Lost(fault)) if fault.kind == FaultKind::Malformed));
+}
