@@ -7,5 +7,7 @@
 pub mod asr;
 pub mod audio;
 pub mod link;
+pub mod llm;
 pub mod policy;
 pub mod secret;
+pub mod tts;

@@ -1,6 +1,7 @@
 //! What every client does the same way whoever the vendor is: what its failures mean, how long it waits, when it tries again, whom it
 //! leaves alone for a while, and how it keeps a connection.
 
+pub mod chain;
 pub mod connection;
 mod fault;
 mod health;

@@ -1,0 +1,305 @@
+//! The client of every vendor that takes text on a WebSocket.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::{Output, SpeechId, Synthesizer, Told, TtsEvent, Vendor, Wire};
+use crate::audio::AudioFormat;
+use crate::link::{LinkEnd, LinkEvent, LinkId, Message};
+use crate::policy::connection::{Connection, ConnectionEvent, LinkIds};
+use crate::policy::{Fault, FaultKind, Patience, RetryConfig, earliest};
+
+/// The client.
+#[derive(Debug)]
+pub struct Streaming {
+    vendor: Arc<dyn Vendor>,
+    format: AudioFormat,
+    language: String,
+    patience: Patience,
+    wire: Box<dyn Wire>,
+    connection: Connection,
+    speeches: VecDeque<Speech>,
+    outputs: VecDeque<Output>,
+}
+
+/// A speech whose sound has not all come.
+#[derive(Debug)]
+struct Speech {
+    id: SpeechId,
+    /// What waits for the connection.
+    unsent: Vec<Text>,
+    is_finished: bool,
+    /// Sound is due by then.
+    by: Option<Instant>,
+    /// The half of a sample that came last.
+    rest: Vec<u8>,
+}
+
+#[derive(Debug)]
+enum Text {
+    Begin,
+    Chunk(String),
+    Finish,
+}
+
+impl Streaming {
+    /// A client that has not begun.
+    pub fn new(
+        vendor: Arc<dyn Vendor>,
+        format: AudioFormat,
+        links: LinkIds,
+        patience: Patience,
+        retry: RetryConfig,
+    ) -> Self {
+        Self {
+            wire: vendor.wire(format, ""),
+            vendor,
+            format,
+            language: String::new(),
+            patience,
+            connection: Connection::new(links, patience.connect, retry),
+            speeches: VecDeque::new(),
+            outputs: VecDeque::new(),
+        }
+    }
+
+    fn open(&mut self, now: Instant) {
+        if self.connection.is_closed() {
+            self.wire = self.vendor.wire(self.format, &self.language);
+            self.connection.open(now, self.wire.request());
+        }
+    }
+
+    /// Another connection, for what this one cannot do.
+    fn reopen(&mut self, now: Instant) {
+        self.goodbye(now);
+        self.open(now);
+    }
+
+    fn goodbye(&mut self, now: Instant) {
+        if self.connection.is_ready()
+            && let Some(message) = self.wire.goodbye()
+        {
+            self.connection.send(now, message);
+        }
+        self.connection.close();
+    }
+
+    fn handle_connection(&mut self, now: Instant, event: ConnectionEvent) {
+        match event {
+            ConnectionEvent::Opened(head) => {
+                for message in self.wire.greeting() {
+                    self.connection.send(now, message);
+                }
+                if !self.wire.confirms() {
+                    self.ready(now, head.request_id);
+                }
+            }
+            ConnectionEvent::Received(message) => self.received(now, &message),
+            ConnectionEvent::Lost(fault) => {
+                self.wire = self.vendor.wire(self.format, &self.language);
+                self.break_speeches(&fault);
+                self.tell(TtsEvent::Lost(fault));
+            }
+            ConnectionEvent::Failed(fault) => {
+                self.break_speeches(&fault);
+                self.tell(TtsEvent::Failed(fault));
+            }
+        }
+    }
+
+    /// Who owns the speeches knows what was heard of them, and whether the rest is worth another try.
+    fn break_speeches(&mut self, fault: &Fault) {
+        for speech in std::mem::take(&mut self.speeches) {
+            self.tell(TtsEvent::Broken { speech: speech.id, fault: fault.clone() });
+        }
+    }
+
+    fn ready(&mut self, now: Instant, request_id: Option<String>) {
+        self.connection.ready();
+        if let Some((every, message)) = self.wire.keep_alive() {
+            self.connection.keep_alive(every, message);
+        }
+        self.tell(TtsEvent::Ready { request_id });
+        self.send_texts(now);
+    }
+
+    /// Whatever waits in all speeches, in their order.
+    fn send_texts(&mut self, now: Instant) {
+        if !self.connection.is_ready() {
+            return;
+        }
+        for speech in &mut self.speeches {
+            for text in speech.unsent.drain(..) {
+                let messages = match &text {
+                    Text::Begin => self.wire.begin(speech.id),
+                    Text::Chunk(text) => self.wire.text(speech.id, text),
+                    Text::Finish => self.wire.finish(speech.id),
+                };
+                speech.by = match text {
+                    Text::Begin => None,
+                    Text::Chunk(_) => speech.by.or(Some(now + self.patience.first)),
+                    Text::Finish => Some(now + self.patience.first),
+                };
+                messages.into_iter().for_each(|message| self.connection.send(now, message));
+            }
+        }
+    }
+
+    fn queue(&mut self, now: Instant, speech: SpeechId, text: Text) {
+        if let Some(open) = self.speeches.iter_mut().find(|open| open.id == speech) {
+            open.is_finished |= matches!(text, Text::Finish);
+            open.unsent.push(text);
+        }
+        self.send_texts(now);
+    }
+
+    fn received(&mut self, now: Instant, message: &Message) {
+        let mut told = Vec::new();
+        let outcome = self.wire.receive(message, &mut told);
+        told.into_iter().for_each(|told| self.told(now, told));
+        if let Err(fault) = outcome {
+            self.fail(now, fault);
+        }
+    }
+
+    fn told(&mut self, now: Instant, told: Told) {
+        match told {
+            Told::Ready { request_id } if !self.connection.is_ready() => self.ready(now, request_id),
+            Told::Ready { .. } => {}
+            Told::Audio { speech, bytes } => self.audio(now, speech, bytes),
+            Told::Words { speech, words } if self.is_open(speech) => {
+                self.tell(TtsEvent::Words { speech, words })
+            }
+            Told::ChunkEnd { speech } if self.is_open(speech) => self.tell(TtsEvent::ChunkEnd { speech }),
+            Told::Words { .. } | Told::ChunkEnd { .. } => {}
+            Told::Done { speech } => {
+                if self.is_open(speech) {
+                    self.speeches.retain(|open| open.id != speech);
+                    self.tell(TtsEvent::Done { speech });
+                }
+            }
+            Told::Warning(text) => self.tell(TtsEvent::Warning(text)),
+        }
+    }
+
+    fn audio(&mut self, now: Instant, speech: SpeechId, bytes: Vec<u8>) {
+        let (stall, sample) = (self.patience.stall, self.format.bytes_per_sample() as usize);
+        let Some(open) = self.speeches.iter_mut().find(|open| open.id == speech) else { return };
+        // When the text is not all there, who knows whether more sound is due.
+        open.by = open.is_finished.then(|| now + stall);
+        let mut whole = std::mem::take(&mut open.rest);
+        whole.extend(bytes);
+        open.rest = whole.split_off(whole.len() - whole.len() % sample);
+        if !whole.is_empty() {
+            self.tell(TtsEvent::Audio { speech, bytes: whole });
+        }
+    }
+
+    fn fail(&mut self, now: Instant, fault: Fault) {
+        let event = self.connection.fail(now, fault);
+        self.handle_connection(now, event);
+    }
+
+    fn is_open(&self, speech: SpeechId) -> bool {
+        self.speeches.iter().any(|open| open.id == speech)
+    }
+
+    fn tell(&mut self, event: TtsEvent) {
+        self.outputs.push_back(Output::Event(event));
+    }
+}
+
+impl Synthesizer for Streaming {
+    fn format(&self) -> AudioFormat {
+        self.format
+    }
+
+    fn start(&mut self, now: Instant, language: &str) {
+        language.clone_into(&mut self.language);
+        self.open(now);
+    }
+
+    fn begin(&mut self, now: Instant, speech: SpeechId, language: &str) {
+        if self.language != language {
+            language.clone_into(&mut self.language);
+            // What is still being said in the other language is heard to its end.
+            if !self.connection.is_closed() && self.speeches.is_empty() && !self.wire.speaks(language) {
+                self.reopen(now);
+            }
+        }
+        self.open(now);
+        let by = Some(now + self.patience.connect + self.patience.first);
+        let (unsent, is_finished, rest) = (vec![Text::Begin], false, Vec::new());
+        self.speeches.push_back(Speech { id: speech, unsent, is_finished, by, rest });
+        self.send_texts(now);
+    }
+
+    fn say(&mut self, now: Instant, speech: SpeechId, text: &str) {
+        self.queue(now, speech, Text::Chunk(text.to_owned()));
+    }
+
+    fn finish(&mut self, now: Instant, speech: SpeechId) {
+        self.queue(now, speech, Text::Finish);
+    }
+
+    fn cancel(&mut self, now: Instant, speech: SpeechId) {
+        let Some(at) = self.speeches.iter().position(|open| open.id == speech) else { return };
+        let cancelled = self.speeches.remove(at);
+        let is_known = cancelled.is_some_and(|speech| !matches!(speech.unsent.first(), Some(Text::Begin)));
+        if !is_known || !self.connection.is_ready() {
+            return;
+        }
+        match self.wire.cancel(speech) {
+            Some(messages) => messages.into_iter().for_each(|message| self.connection.send(now, message)),
+            None => {
+                let fault =
+                    Fault::new(FaultKind::Dropped, "the vendor stops a speech only with its connection");
+                self.break_speeches(&fault);
+                self.reopen(now);
+            }
+        }
+    }
+
+    fn close(&mut self, now: Instant) {
+        self.speeches.clear();
+        self.goodbye(now);
+    }
+
+    fn handle_link(&mut self, now: Instant, link: LinkId, event: LinkEvent) {
+        let told_why = match &event {
+            LinkEvent::Ended(LinkEnd::Closed { code, reason }) if self.connection.has(link) => {
+                self.wire.closed(*code, reason)
+            }
+            LinkEvent::Opened(_) | LinkEvent::Received(_) | LinkEvent::Ended(_) => None,
+        };
+        let event = match told_why {
+            Some(fault) => Some(self.connection.fail(now, fault)),
+            None => self.connection.handle_link(now, link, event),
+        };
+        if let Some(event) = event {
+            self.handle_connection(now, event);
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        if let Some(event) = self.connection.handle_timeout(now) {
+            self.handle_connection(now, event);
+        }
+        if self.speeches.iter().any(|speech| speech.by.is_some_and(|by| by <= now)) {
+            self.fail(now, Fault::new(FaultKind::Timeout, "the sound of a text did not come in time"));
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        earliest(self.speeches.iter().map(|speech| speech.by).chain([self.connection.poll_timeout()]))
+    }
+
+    fn poll(&mut self) -> Option<Output> {
+        self.connection.poll_order().map(Output::Link).or_else(|| self.outputs.pop_front())
+    }
+}
+
+#[cfg(test)]
+mod tests;

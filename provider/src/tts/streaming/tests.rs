@@ -1,0 +1,238 @@
+use std::time::Duration;
+
+use super::*;
+use crate::link::{Endpoint, LinkDeed, Request, ResponseHead, Url};
+
+/// A vendor whose messages are plain words.
+#[derive(Debug)]
+struct Plain {
+    can_cancel: bool,
+}
+
+#[derive(Debug)]
+struct PlainWire {
+    language: String,
+    can_cancel: bool,
+}
+
+impl Vendor for Plain {
+    fn formats(&self) -> &[AudioFormat] {
+        const { &[AudioFormat::PCM_8K] }
+    }
+
+    fn wire(&self, _format: AudioFormat, language: &str) -> Box<dyn Wire> {
+        Box::new(PlainWire { language: language.to_owned(), can_cancel: self.can_cancel })
+    }
+}
+
+impl Wire for PlainWire {
+    fn request(&self) -> Request {
+        let url = Url::new(format!("ws://plain/{}", self.language));
+        Request::WebSocket(Endpoint { url, headers: Vec::new() })
+    }
+
+    fn speaks(&mut self, language: &str) -> bool {
+        self.language == language
+    }
+
+    fn text(&mut self, speech: SpeechId, text: &str) -> Vec<Message> {
+        vec![Message::Text(format!("{}:{text}", speech.0))]
+    }
+
+    fn finish(&mut self, speech: SpeechId) -> Vec<Message> {
+        vec![Message::Text(format!("{} ends", speech.0))]
+    }
+
+    fn cancel(&mut self, speech: SpeechId) -> Option<Vec<Message>> {
+        self.can_cancel.then(|| vec![Message::Text(format!("{} stops", speech.0))])
+    }
+
+    fn receive(&mut self, message: &Message, told: &mut Vec<Told>) -> Result<(), Fault> {
+        match message {
+            Message::Binary(bytes) => {
+                told.push(Told::Audio { speech: SpeechId(u64::from(bytes[0])), bytes: bytes[1..].to_vec() });
+            }
+            Message::Text(text) => {
+                let speech = text.parse().map_err(Fault::malformed)?;
+                told.push(Told::Done { speech: SpeechId(speech) });
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Stage {
+    tts: Streaming,
+    epoch: Instant,
+    link: LinkId,
+    told: Vec<String>,
+}
+
+impl Stage {
+    fn new(can_cancel: bool) -> Self {
+        let vendor = Arc::new(Plain { can_cancel });
+        let ids = LinkIds::of_client(2);
+        let tts = Streaming::new(vendor, AudioFormat::PCM_8K, ids, Patience::TTS, RetryConfig::CONNECTION);
+        let mut stage = Self { tts, epoch: Instant::now(), link: LinkId(0), told: Vec::new() };
+        stage.tts.start(stage.epoch, "hi");
+        stage.drain();
+        stage
+    }
+
+    fn at(&self, ms: u64) -> Instant {
+        self.epoch + Duration::from_millis(ms)
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.tts.poll() {
+            self.told.push(match output {
+                Output::Link(order) => match order.deed {
+                    LinkDeed::Open(Request::WebSocket(endpoint)) => {
+                        self.link = order.link;
+                        format!("open {}", endpoint.url.as_str().trim_start_matches("ws://plain/"))
+                    }
+                    LinkDeed::Open(_) => panic!("no WebSocket"),
+                    LinkDeed::Send(Message::Text(text)) => text,
+                    LinkDeed::Send(Message::Binary(_)) => panic!("binary"),
+                    LinkDeed::Close => "close".to_owned(),
+                },
+                Output::Event(TtsEvent::Audio { speech, bytes }) => format!("sound {} {bytes:?}", speech.0),
+                Output::Event(TtsEvent::Done { speech }) => format!("done {}", speech.0),
+                Output::Event(TtsEvent::Broken { speech, fault }) => {
+                    format!("broken {} {}", speech.0, fault.kind)
+                }
+                Output::Event(TtsEvent::Ready { .. }) => "ready".to_owned(),
+                Output::Event(TtsEvent::Lost(fault)) => format!("lost {}", fault.kind),
+                Output::Event(TtsEvent::Failed(fault)) => format!("failed {}", fault.kind),
+                Output::Event(event) => panic!("{event:?}"),
+            });
+        }
+    }
+
+    fn link(&mut self, ms: u64, event: LinkEvent) {
+        self.tts.handle_link(self.at(ms), self.link, event);
+        self.drain();
+    }
+
+    fn opened(&mut self, ms: u64) {
+        self.link(ms, LinkEvent::Opened(ResponseHead::default()));
+    }
+
+    fn until(&mut self, ms: u64) {
+        while let Some(due) = self.tts.poll_timeout().filter(|due| *due <= self.at(ms)) {
+            self.tts.handle_timeout(due);
+            self.drain();
+        }
+    }
+
+    fn speak(&mut self, ms: u64, speech: u64, chunks: &[&str]) {
+        let now = self.at(ms);
+        self.tts.begin(now, SpeechId(speech), "hi");
+        chunks.iter().for_each(|chunk| self.tts.say(now, SpeechId(speech), chunk));
+        self.drain();
+    }
+
+    fn told(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.told)
+    }
+}
+
+fn binary(bytes: &[u8]) -> LinkEvent {
+    LinkEvent::Received(Message::Binary(bytes.to_vec()))
+}
+
+fn done(speech: u64) -> LinkEvent {
+    LinkEvent::Received(Message::Text(speech.to_string()))
+}
+
+#[test]
+fn texts_wait_for_the_connection_and_samples_stay_whole() {
+    let mut stage = Stage::new(true);
+    stage.speak(0, 1, &["a", "b"]);
+    assert_eq!(stage.told(), ["open hi"]);
+    stage.opened(100);
+    stage.tts.finish(stage.at(110), SpeechId(1));
+    stage.drain();
+    assert_eq!(stage.told(), ["1:a", "1:b", "ready", "1 ends"]);
+    stage.link(200, binary(&[1, 10, 11, 12]));
+    stage.link(210, binary(&[1, 13]));
+    stage.link(220, done(1));
+    assert_eq!(stage.told(), ["sound 1 [10, 11]", "sound 1 [12, 13]", "done 1"]);
+    assert_eq!(stage.tts.poll_timeout(), None);
+}
+
+#[test]
+fn what_was_cancelled_is_not_told_of() {
+    let mut stage = Stage::new(true);
+    stage.opened(0);
+    stage.speak(10, 1, &["a"]);
+    stage.tts.cancel(stage.at(20), SpeechId(1));
+    stage.drain();
+    stage.link(30, binary(&[1, 1, 1]));
+    stage.link(40, done(1));
+    assert_eq!(stage.told(), ["open hi", "ready", "1:a", "1 stops"]);
+    assert_eq!(stage.tts.poll_timeout(), None);
+}
+
+#[test]
+fn where_there_is_no_word_for_it_the_connection_is_made_anew() {
+    let mut stage = Stage::new(false);
+    stage.opened(0);
+    stage.speak(10, 1, &["a"]);
+    stage.tts.cancel(stage.at(20), SpeechId(1));
+    stage.speak(30, 2, &["b"]);
+    assert_eq!(stage.told(), ["open hi", "ready", "1:a", "close", "open hi"]);
+    stage.opened(100);
+    assert_eq!(stage.told(), ["2:b", "ready"]);
+}
+
+#[test]
+fn another_language_may_need_another_connection() {
+    let mut stage = Stage::new(true);
+    stage.opened(0);
+    stage.tts.begin(stage.at(10), SpeechId(1), "en");
+    stage.tts.say(stage.at(10), SpeechId(1), "x");
+    stage.drain();
+    assert_eq!(stage.told(), ["open hi", "ready", "close", "open en"]);
+    stage.opened(100);
+    assert_eq!(stage.told(), ["1:x", "ready"]);
+}
+
+#[test]
+fn sound_that_does_not_come_breaks_the_speech() {
+    let mut stage = Stage::new(true);
+    stage.opened(0);
+    stage.speak(10, 1, &["a"]);
+    stage.until(2_009);
+    assert_eq!(stage.told(), ["open hi", "ready", "1:a"]);
+    stage.until(2_010);
+    assert_eq!(stage.told(), ["close", "broken 1 timeout", "lost timeout"]);
+}
+
+#[test]
+fn a_speech_that_stands_still_is_broken_once_its_text_is_complete() {
+    let mut stage = Stage::new(true);
+    stage.opened(0);
+    stage.speak(10, 1, &["a"]);
+    stage.link(100, binary(&[1, 0, 0]));
+    stage.until(60_000);
+    assert_eq!(stage.told().len(), 4, "more text may come");
+    stage.tts.finish(stage.at(60_000), SpeechId(1));
+    stage.drain();
+    stage.link(60_100, binary(&[1, 0, 0]));
+    stage.until(61_599);
+    assert_eq!(stage.told(), ["1 ends", "sound 1 [0, 0]"]);
+    stage.until(61_600);
+    assert_eq!(stage.told(), ["close", "broken 1 timeout", "lost timeout"]);
+}
+
+#[test]
+fn a_break_tells_of_every_speech_and_nonsense_is_one() {
+    let mut stage = Stage::new(true);
+    stage.opened(0);
+    stage.speak(10, 1, &["a"]);
+    stage.speak(20, 2, &["b"]);
+    stage.told();
+    stage.link(30, LinkEvent::Received(Message::Text("nonsense".to_owned())));
+    assert_eq!(stage.told(), ["close", "broken 1 malformed", "broken 2 malformed", "lost malformed"]);
+}
