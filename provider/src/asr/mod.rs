@@ -4,9 +4,12 @@
 //! all vendors that take a stream; its owner sees a [`Recognizer`].
 
 mod deepgram;
+mod flux;
+mod json;
 mod streaming;
 
 pub use deepgram::{Deepgram, DeepgramConfig};
+pub use flux::{Flux, FluxConfig};
 pub use streaming::Streaming;
 
 use std::fmt;
@@ -166,8 +169,19 @@ pub trait Wire: Send + fmt::Debug {
         None
     }
 
+    /// How much more speech than others it may hear without a word: those who tell no words before a speaker has paused.
+    fn holds_back(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// What keeps the connection when there is no audio, and how long it does without.
     fn keep_alive(&self) -> Option<(Duration, Message)> {
+        None
+    }
+
+    /// The same of vendors who know no such message: how long they do without audio until they are given silence. It counts as audio in
+    /// what they tell.
+    fn silence_after(&self) -> Option<Duration> {
         None
     }
 
@@ -206,6 +220,8 @@ pub enum Told {
     Metered(Duration),
     /// A complaint.
     Warning(String),
+    /// What the vendor has said is to be answered so.
+    Answer(Message),
 }
 
 /// The words of a segment.

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{AsrEvent, Audio, Heard, Output, Recognizer, Told, Vendor, Wire, Words};
-use crate::audio::AudioFormat;
+use crate::audio::{AudioFormat, Encoding};
 use crate::link::{LinkEnd, LinkEvent, LinkId, Message};
 use crate::policy::connection::{Connection, ConnectionEvent, LinkIds};
-use crate::policy::{Fault, FaultKind, Patience, RetryConfig};
+use crate::policy::{Fault, FaultKind, Patience, RetryConfig, earliest};
 
 /// The client.
 #[derive(Debug)]
@@ -27,6 +27,10 @@ pub struct Streaming {
     sent: u64,
     /// Where the connection's own clock began, counted likewise.
     origin: u64,
+    /// When audio came last, be it silence of our own.
+    last_audio: Option<Instant>,
+    /// The silence of our own: behind which byte of all that were sent, and how much. Words are told without it.
+    silences: VecDeque<(u64, u64)>,
     /// Speech since there were words last.
     unanswered: Duration,
     segment: u32,
@@ -55,6 +59,8 @@ impl Streaming {
             kept_from: 0,
             sent: 0,
             origin: 0,
+            last_audio: None,
+            silences: VecDeque::new(),
             unanswered: Duration::ZERO,
             segment: 0,
             revision: 0,
@@ -98,6 +104,7 @@ impl Streaming {
         }
         self.origin = self.kept_from;
         self.sent = self.kept_from;
+        self.last_audio = Some(now);
         self.tell(AsrEvent::Ready { request_id });
         self.send_kept(now);
     }
@@ -141,6 +148,7 @@ impl Streaming {
             Told::Turn(opinion) => self.tell(AsrEvent::Turn(opinion)),
             Told::Metered(audio) => self.tell(AsrEvent::Metered(audio)),
             Told::Warning(text) => self.tell(AsrEvent::Warning(text)),
+            Told::Answer(message) => self.connection.send(now, message),
         }
     }
 
@@ -148,11 +156,10 @@ impl Streaming {
         if !words.text.is_empty() {
             self.unanswered = Duration::ZERO;
         }
-        let origin = self.format.duration(self.origin);
         if words.is_final {
             let last = words.words.last().map(|word| word.ends);
             // A final result without words says that there were none.
-            let until = words.until.or(last).map(|until| self.origin + self.format.bytes(until) as u64);
+            let until = words.until.or(last).map(|until| self.position(until));
             self.forget_until(until.unwrap_or(self.sent));
         }
         // The rest of an empty segment is no news to anybody.
@@ -161,8 +168,8 @@ impl Streaming {
         }
         let mut timed = words.words;
         for word in &mut timed {
-            word.begins += origin;
-            word.ends += origin;
+            word.begins = self.heard_at(word.begins);
+            word.ends = self.heard_at(word.ends);
         }
         let (segment, revision) = (self.segment, self.revision);
         self.revision += 1;
@@ -172,6 +179,46 @@ impl Streaming {
         }
         let (text, is_final, language) = (words.text, words.is_final, words.language);
         self.tell(AsrEvent::Heard(Heard { segment, revision, text, words: timed, is_final, language }));
+    }
+
+    /// Which byte of all that were sent this is on the connection's own clock.
+    fn position(&self, time: Duration) -> u64 {
+        self.origin.saturating_add(self.format.bytes(time) as u64)
+    }
+
+    /// When that was on the clock of who gave us the audio.
+    fn heard_at(&self, time: Duration) -> Duration {
+        let position = self.position(time);
+        let ours = |&(behind, bytes): &(u64, u64)| bytes.min(position.saturating_sub(behind));
+        self.format.duration(position - self.silences.iter().map(ours).sum::<u64>())
+    }
+
+    /// The caller is on hold, or sends nothing, and the vendor wants audio.
+    fn say_silence(&mut self, now: Instant) {
+        let piece = self.format.bytes(SILENCE_AT_ONCE.max(self.wire.least_piece()));
+        let end = self.kept_from + self.kept.len() as u64;
+        match self.silences.back_mut() {
+            Some((behind, bytes)) if *behind + *bytes == end => *bytes += piece as u64,
+            Some(_) | None => {
+                // What was so long ago is not told of any more; its bytes count on for those who are.
+                if self.silences.len() == MOST_SILENCES
+                    && let Some((_, bytes)) = self.silences.pop_front()
+                    && let Some(next) = self.silences.front_mut()
+                {
+                    *next = (next.0.saturating_sub(bytes), next.1 + bytes);
+                }
+                self.silences.push_back((end, piece as u64));
+            }
+        }
+        self.kept.extend(std::iter::repeat_n(silent_byte(self.format.encoding), piece));
+        self.last_audio = Some(now);
+        self.send_kept(now);
+        self.keep_bounded();
+    }
+
+    fn silence_due(&self) -> Option<Instant> {
+        let after = self.wire.silence_after().filter(|_| self.connection.is_ready())?;
+        Some(self.last_audio? + after)
     }
 
     fn forget_until(&mut self, position: u64) {
@@ -211,6 +258,7 @@ impl Recognizer for Streaming {
 
     fn hear(&mut self, now: Instant, audio: Audio<'_>) {
         self.kept.extend(audio.bytes);
+        self.last_audio = Some(now);
         if !self.connection.is_ready() {
             self.keep_bounded();
             return;
@@ -218,10 +266,11 @@ impl Recognizer for Streaming {
         self.send_kept(now);
         self.keep_bounded();
         self.unanswered += audio.speech;
-        if self.unanswered >= self.patience.first {
+        let most = self.patience.first + self.wire.holds_back();
+        if self.unanswered >= most {
             self.unanswered = Duration::ZERO;
-            let waited = self.patience.first.as_millis();
-            let fault = Fault::new(FaultKind::Silent, format!("{waited} ms of speech and no words"));
+            let fault =
+                Fault::new(FaultKind::Silent, format!("{} ms of speech and no words", most.as_millis()));
             let event = self.connection.fail(now, fault);
             self.handle_connection(now, event);
         }
@@ -264,10 +313,13 @@ impl Recognizer for Streaming {
         if let Some(event) = self.connection.handle_timeout(now) {
             self.handle_connection(now, event);
         }
+        if self.silence_due().is_some_and(|due| due <= now) {
+            self.say_silence(now);
+        }
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.connection.poll_timeout()
+        earliest([self.connection.poll_timeout(), self.silence_due()])
     }
 
     fn poll(&mut self) -> Option<Output> {
@@ -279,6 +331,18 @@ impl Recognizer for Streaming {
 const LONGEST_KEPT: Duration = Duration::from_secs(5);
 /// After a break much has to be said at once; vendors take pieces of up to a quarter of a second and more.
 const MOST_AT_ONCE: Duration = Duration::from_millis(200);
+/// Silence of our own: a piece that every vendor takes.
+const SILENCE_AT_ONCE: Duration = Duration::from_millis(100);
+/// A caller is rarely on hold more than a few times; with more the oldest ones count as one.
+const MOST_SILENCES: usize = 16;
+
+fn silent_byte(encoding: Encoding) -> u8 {
+    match encoding {
+        Encoding::Mulaw => 0xFF,
+        Encoding::Alaw => 0xD5,
+        Encoding::Linear16 => 0,
+    }
+}
 
 #[cfg(test)]
 mod tests;

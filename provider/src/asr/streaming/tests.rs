@@ -1,8 +1,10 @@
+use super::super::HeardWord;
 use super::*;
 use crate::link::Endpoint;
 use crate::link::{LinkDeed, Request, ResponseHead, Url};
 
-/// A vendor of one letter: audio goes out as it is, and `F text` is a final result, `P text` one that is not.
+/// A vendor of one letter: audio goes out as it is, and `F text` is a final result, `P text` one that is not, `W seconds` a word that
+/// begins then, `A text` wants to be answered.
 #[derive(Debug)]
 struct Letters;
 
@@ -28,9 +30,30 @@ impl Wire for LettersWire {
         Message::Binary(bytes.to_vec())
     }
 
+    fn silence_after(&self) -> Option<Duration> {
+        Some(Duration::from_secs(2))
+    }
+
+    fn holds_back(&self) -> Duration {
+        Duration::from_millis(500)
+    }
+
     fn receive(&mut self, message: &Message, told: &mut Vec<Told>) -> Result<(), Fault> {
         let Message::Text(text) = message else { return Err(Fault::malformed("binary")) };
         let (kind, text) = text.split_once(' ').ok_or_else(|| Fault::malformed(text))?;
+        if kind == "A" {
+            told.push(Told::Answer(Message::Binary(text.as_bytes().to_vec())));
+            return Ok(());
+        }
+        if kind == "W" {
+            let begins = Duration::try_from_secs_f64(text.parse().map_err(Fault::malformed)?);
+            let begins = begins.map_err(Fault::malformed)?;
+            let word = HeardWord { text: "word".to_owned(), begins, ends: begins, confidence: None };
+            let text = word.text.clone();
+            let words = Words { text, words: vec![word], is_final: true, ..Words::default() };
+            told.push(Told::Words(words));
+            return Ok(());
+        }
         let (is_final, text) = (kind == "F", text.to_owned());
         told.push(Told::Words(Words { text, is_final, ..Words::default() }));
         Ok(())
@@ -173,7 +196,9 @@ fn speech_without_words_is_a_fault() {
     stage.link(0, opened());
     (0..200).for_each(|n| stage.hear(n * 20, 1, 0));
     assert_eq!(stage.events.len(), 1, "silence needs no words");
-    (200..325).for_each(|n| stage.hear(n * 20, 1, 20));
+    (200..349).for_each(|n| stage.hear(n * 20, 1, 20));
+    assert_eq!(stage.events.len(), 1, "this vendor takes half a second more than others");
+    stage.hear(6_980, 1, 20);
     let Some(AsrEvent::Lost(fault)) = stage.events.last() else { panic!("{:?}", stage.events) };
     assert_eq!(fault.kind, FaultKind::Silent);
 }
@@ -184,4 +209,50 @@ fn nonsense_breaks_the_connection() {
     stage.link(0, opened());
     stage.says(10, "nonsense");
     assert!(matches!(stage.events.last(), Some(AsrEvent::Lost(fault)) if fault.kind == FaultKind::Malformed));
+}
+
+#[test]
+fn who_wants_audio_is_given_silence_and_words_are_told_without_it() {
+    let mut stage = Stage::new();
+    stage.link(0, opened());
+    stage.hear(0, 1, 20);
+    assert_eq!(stage.asr.poll_timeout(), Some(stage.at(2_000)));
+    for ms in [1_999, 2_000, 4_000] {
+        stage.asr.handle_timeout(stage.at(ms));
+        stage.drain();
+    }
+    stage.hear(5_000, 2, 20);
+    assert_eq!(stage.sent, [&[1; 160][..], &[0xFF; 1_600], &[2; 160]].concat());
+    stage.events.clear();
+    // On its clock the second piece begins at 220 ms, on ours at 20 ms; within the silence nothing happens on ours.
+    for told in ["W 0.01", "W 0.1", "W 0.23"] {
+        stage.says(5_100, told);
+    }
+    let begins = stage.events.iter().map(|event| match event {
+        AsrEvent::Heard(heard) => heard.words[0].begins.as_millis(),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(begins.collect::<Vec<_>>(), [10, 20, 30]);
+}
+
+#[test]
+fn times_that_nobody_lives_to_see_harm_nothing() {
+    let mut stage = Stage::new();
+    stage.link(0, opened());
+    stage.hear(0, 1, 20);
+    stage.says(10, "F one");
+    stage.link(20, LinkEvent::Ended(LinkEnd::Closed { code: None, reason: String::new() }));
+    stage.asr.handle_timeout(stage.at(1_020));
+    stage.drain();
+    stage.link(1_100, opened());
+    stage.says(1_200, "W 18000000000000000000");
+    assert_eq!(stage.heard().len(), 2);
+}
+
+#[test]
+fn what_the_vendor_says_may_want_an_answer() {
+    let mut stage = Stage::new();
+    stage.link(0, opened());
+    stage.says(10, "A go");
+    assert_eq!(stage.sent, b"go");
 }
