@@ -6,10 +6,13 @@
 mod deepgram;
 mod flux;
 mod json;
+mod openai;
 mod streaming;
+mod utterances;
 
 pub use deepgram::{Deepgram, DeepgramConfig};
 pub use flux::{Flux, FluxConfig};
+pub use openai::{OpenAi, OpenAiConfig, OpenAiDialect, OpenAiTurns};
 pub use streaming::Streaming;
 
 use std::fmt;
