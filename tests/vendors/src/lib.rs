@@ -1,0 +1,25 @@
+//! Simulated vendors of speech and language, for tests. They are strict: what a real vendor refuses is refused here with its
+//! status, error or close code, and written down as a complaint ([`seen::Seen`]), so that a test can assert that there was none.
+//! They share no code with the product's clients; both were written from the vendors' documentation.
+//!
+//! A vendor is a machine without IO ([`vendor::Vendor`]). It is driven in virtual time through the orders that the product's
+//! clients give ([`in_process`]), or by real servers on loopback ([`sockets`]).
+
+pub mod audio;
+pub mod faults;
+pub mod framing;
+pub mod hearing;
+pub mod in_process;
+pub mod seen;
+pub mod stage;
+pub mod strict;
+pub mod vendor;
+pub mod voice;
+
+pub mod deepgram_listen;
+pub mod deepgram_speak;
+pub mod elevenlabs_contexts;
+pub mod model;
+pub mod openai_chat;
+#[cfg(feature = "sockets")]
+pub mod sockets;
