@@ -14,6 +14,7 @@ pub mod engine;
 pub mod eval;
 pub mod mind;
 pub mod prompt;
+pub mod pump;
 pub mod recorder;
 pub mod replay;
 pub mod seed;
