@@ -4,6 +4,7 @@
 //! all vendors that take a stream; its owner sees a [`Recognizer`].
 
 mod deepgram;
+mod elevenlabs;
 mod flux;
 mod json;
 mod openai;
@@ -11,6 +12,7 @@ mod streaming;
 mod utterances;
 
 pub use deepgram::{Deepgram, DeepgramConfig};
+pub use elevenlabs::{ElevenLabs, ElevenLabsCommit, ElevenLabsConfig};
 pub use flux::{Flux, FluxConfig};
 pub use openai::{OpenAi, OpenAiConfig, OpenAiDialect, OpenAiTurns};
 pub use streaming::Streaming;
