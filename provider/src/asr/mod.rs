@@ -8,6 +8,7 @@ mod elevenlabs;
 mod flux;
 mod json;
 mod openai;
+mod sarvam;
 mod streaming;
 mod utterances;
 
@@ -15,6 +16,7 @@ pub use deepgram::{Deepgram, DeepgramConfig};
 pub use elevenlabs::{ElevenLabs, ElevenLabsCommit, ElevenLabsConfig};
 pub use flux::{Flux, FluxConfig};
 pub use openai::{OpenAi, OpenAiConfig, OpenAiDialect, OpenAiTurns};
+pub use sarvam::{Sarvam, SarvamAudio, SarvamConfig, SarvamEndpoint};
 pub use streaming::Streaming;
 
 use std::fmt;

@@ -36,6 +36,13 @@ impl Utterances {
         }
     }
 
+    /// All the words of one so far.
+    pub(super) fn replace(&mut self, id: &str, text: String) {
+        let Some(utterance) = self.of(id) else { return };
+        utterance.words.text = text;
+        utterance.is_news = true;
+    }
+
     /// Up to where the audio of one goes.
     pub(super) fn reaches(&mut self, id: &str, until: Option<Duration>) {
         if let Some(utterance) = self.of(id) {
@@ -158,8 +165,8 @@ mod tests {
         utterances.append("one more", "y");
         let warning = Told::Warning("an utterance was never ended".to_owned());
         assert_eq!(tell(&mut utterances), [warning, words("x", true), words("x", false)]);
-        utterances.append("1", "z");
-        assert_eq!(tell(&mut utterances), [words("xz", false)]);
+        utterances.replace("1", "z".to_owned());
+        assert_eq!(tell(&mut utterances), [words("z", false)]);
     }
 
     #[test]
