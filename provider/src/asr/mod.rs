@@ -3,6 +3,7 @@
 //! A vendor is a [`Vendor`], which makes the [`Wire`] of each connection: a pure codec. [`Streaming`] is the client around it, the same for
 //! all vendors that take a stream; its owner sees a [`Recognizer`].
 
+mod assemblyai;
 mod deepgram;
 mod elevenlabs;
 mod flux;
@@ -12,6 +13,7 @@ mod sarvam;
 mod streaming;
 mod utterances;
 
+pub use assemblyai::{AssemblyAi, AssemblyAiConfig};
 pub use deepgram::{Deepgram, DeepgramConfig};
 pub use elevenlabs::{ElevenLabs, ElevenLabsCommit, ElevenLabsConfig};
 pub use flux::{Flux, FluxConfig};
