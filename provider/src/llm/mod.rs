@@ -3,10 +3,12 @@
 //! A vendor is a [`Vendor`]: it writes a [`Prompt`] as a request and reads the answer with a [`Decoder`]. [`Client`] is the same for all:
 //! it asks the best provider that is well, waits no longer than it should, and asks another one.
 
+mod anthropic;
 mod client;
 mod openai;
 pub mod sse;
 
+pub use anthropic::{Anthropic, AnthropicConfig};
 pub use client::{AskId, Client, ClientConfig, Output};
 pub use openai::{OpenAi, OpenAiConfig, TokenLimit};
 
