@@ -73,6 +73,14 @@ impl Fault {
         Self::new(kind, detail)
     }
 
+    /// What the words mean that a vendor uses instead of a status: codes like `quota_exceeded`, names of errors, reasons of a close.
+    /// Whose words are not known has a fault of its own.
+    pub fn of_words(words: &str, detail: impl Into<String>) -> Self {
+        let words = words.to_lowercase().replace([' ', '-'], "_");
+        let found = WORDS.iter().find(|(some, _)| some.iter().any(|word| words.contains(word)));
+        Self::new(found.map_or(FaultKind::Unavailable, |(_, kind)| *kind), detail)
+    }
+
     /// Why a link came to no good end.
     pub fn of_failure(failure: &LinkFailure) -> Self {
         let kind = match failure {
@@ -216,10 +224,52 @@ impl fmt::Display for FaultKind {
     }
 }
 
+/// What vendors call their errors; the first that fits.
+const WORDS: &[(&[&str], FaultKind)] = &[
+    (
+        &[
+            "quota",
+            "rate_limit",
+            "too_many",
+            "limit_exceeded",
+            "limit_reached",
+            "max_active",
+            "concurren",
+            "credit",
+        ],
+        FaultKind::RateLimited,
+    ),
+    (
+        &["unauthori", "authenticat", "auth_error", "api_key", "subscription_key", "forbidden", "permission"],
+        FaultKind::Unauthorized,
+    ),
+    (&["not_found", "not_exist"], FaultKind::NotFound),
+    (&["timeout", "timed_out", "inactiv", "expired"], FaultKind::Timeout),
+    (&["invalid", "unsupported", "not_supported", "bad_request", "validation"], FaultKind::Refused),
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::link::RefusedStatus;
+
+    #[test]
+    fn what_vendors_call_their_errors_is_understood() {
+        let table = [
+            ("invalid_api_key", FaultKind::Unauthorized),
+            ("Rate limit reached", FaultKind::RateLimited),
+            ("insufficient_quota", FaultKind::RateLimited),
+            ("max_active_conversations", FaultKind::RateLimited),
+            ("voice_not_found", FaultKind::NotFound),
+            ("input_timeout_exceeded", FaultKind::Timeout),
+            ("invalid_request_error", FaultKind::Refused),
+            ("server_error", FaultKind::Unavailable),
+            ("", FaultKind::Unavailable),
+        ];
+        for (words, kind) in table {
+            assert_eq!(Fault::of_words(words, "why"), Fault::new(kind, "why"), "{words}");
+        }
+    }
 
     #[test]
     fn a_status_says_what_is_to_be_done() {

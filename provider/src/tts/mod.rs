@@ -156,8 +156,14 @@ pub trait Wire: Send + fmt::Debug {
         false
     }
 
-    /// Whether what is said from now on may be in this language; if not, another connection is made.
+    /// Whether the next speech, which is about to begin, may be in this language; if not, another connection is made once all that is
+    /// being said is said.
     fn speaks(&mut self, language: &str) -> bool;
+
+    /// Whether one more speech may begin; if not, it waits until another one is done.
+    fn has_room(&self) -> bool {
+        true
+    }
 
     /// Begins a speech.
     fn begin(&mut self, _speech: SpeechId) -> Vec<Message> {
@@ -227,6 +233,15 @@ pub enum Told {
         /// Of which speech.
         speech: SpeechId,
     },
+    /// Nothing more comes of a speech, and all others go on.
+    Broken {
+        /// Which.
+        speech: SpeechId,
+        /// Why.
+        fault: Fault,
+    },
+    /// What has to be said now to the vendor.
+    Say(Message),
     /// A complaint.
     Warning(String),
 }

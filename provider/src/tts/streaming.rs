@@ -27,6 +27,7 @@ pub struct Streaming {
 #[derive(Debug)]
 struct Speech {
     id: SpeechId,
+    language: String,
     /// What waits for the connection.
     unsent: Vec<Text>,
     is_finished: bool,
@@ -130,7 +131,13 @@ impl Streaming {
         if !self.connection.is_ready() {
             return;
         }
-        for speech in &mut self.speeches {
+        for at in 0..self.speeches.len() {
+            if !self.may_begin(now, at) {
+                // Nothing is due of what waits for others.
+                self.speeches.iter_mut().skip(at).for_each(|speech| speech.by = None);
+                return;
+            }
+            let speech = &mut self.speeches[at];
             for text in speech.unsent.drain(..) {
                 let messages = match &text {
                     Text::Begin => self.wire.begin(speech.id),
@@ -145,6 +152,20 @@ impl Streaming {
                 messages.into_iter().for_each(|message| self.connection.send(now, message));
             }
         }
+    }
+
+    /// Whether a speech goes on, or can begin on this connection. What is still being said is heard to its end before there is another one.
+    fn may_begin(&mut self, now: Instant, at: usize) -> bool {
+        let speech = &self.speeches[at];
+        let begins = matches!(speech.unsent.first(), Some(Text::Begin));
+        if !begins || (self.wire.speaks(&speech.language) && self.wire.has_room()) {
+            return true;
+        }
+        if at == 0 {
+            self.language.clone_from(&speech.language);
+            self.reopen(now);
+        }
+        false
     }
 
     fn queue(&mut self, now: Instant, speech: SpeechId, text: Text) {
@@ -178,8 +199,17 @@ impl Streaming {
                 if self.is_open(speech) {
                     self.speeches.retain(|open| open.id != speech);
                     self.tell(TtsEvent::Done { speech });
+                    self.send_texts(now);
                 }
             }
+            Told::Broken { speech, fault } => {
+                if self.is_open(speech) {
+                    self.speeches.retain(|open| open.id != speech);
+                    self.tell(TtsEvent::Broken { speech, fault });
+                    self.send_texts(now);
+                }
+            }
+            Told::Say(message) => self.connection.send(now, message),
             Told::Warning(text) => self.tell(TtsEvent::Warning(text)),
         }
     }
@@ -222,17 +252,16 @@ impl Synthesizer for Streaming {
     }
 
     fn begin(&mut self, now: Instant, speech: SpeechId, language: &str) {
-        if self.language != language {
+        if self.speeches.is_empty() && self.language != language {
             language.clone_into(&mut self.language);
-            // What is still being said in the other language is heard to its end.
-            if !self.connection.is_closed() && self.speeches.is_empty() && !self.wire.speaks(language) {
+            if !self.connection.is_closed() && !self.connection.is_ready() && !self.wire.speaks(language) {
                 self.reopen(now);
             }
         }
         self.open(now);
         let by = Some(now + self.patience.connect + self.patience.first);
-        let (unsent, is_finished, rest) = (vec![Text::Begin], false, Vec::new());
-        self.speeches.push_back(Speech { id: speech, unsent, is_finished, by, rest });
+        let (language, unsent, rest) = (language.to_owned(), vec![Text::Begin], Vec::new());
+        self.speeches.push_back(Speech { id: speech, language, unsent, is_finished: false, by, rest });
         self.send_texts(now);
     }
 
@@ -249,10 +278,13 @@ impl Synthesizer for Streaming {
         let cancelled = self.speeches.remove(at);
         let is_known = cancelled.is_some_and(|speech| !matches!(speech.unsent.first(), Some(Text::Begin)));
         if !is_known || !self.connection.is_ready() {
-            return;
+            return self.send_texts(now);
         }
         match self.wire.cancel(speech) {
-            Some(messages) => messages.into_iter().for_each(|message| self.connection.send(now, message)),
+            Some(messages) => {
+                messages.into_iter().for_each(|message| self.connection.send(now, message));
+                self.send_texts(now);
+            }
             None => {
                 let fault =
                     Fault::new(FaultKind::Dropped, "the vendor stops a speech only with its connection");

@@ -13,6 +13,8 @@ struct Plain {
 struct PlainWire {
     language: String,
     can_cancel: bool,
+    /// There is room for two.
+    open: usize,
 }
 
 impl Vendor for Plain {
@@ -21,7 +23,7 @@ impl Vendor for Plain {
     }
 
     fn wire(&self, _format: AudioFormat, language: &str) -> Box<dyn Wire> {
-        Box::new(PlainWire { language: language.to_owned(), can_cancel: self.can_cancel })
+        Box::new(PlainWire { language: language.to_owned(), can_cancel: self.can_cancel, open: 0 })
     }
 }
 
@@ -33,6 +35,15 @@ impl Wire for PlainWire {
 
     fn speaks(&mut self, language: &str) -> bool {
         self.language == language
+    }
+
+    fn has_room(&self) -> bool {
+        self.open < 2
+    }
+
+    fn begin(&mut self, _speech: SpeechId) -> Vec<Message> {
+        self.open += 1;
+        Vec::new()
     }
 
     fn text(&mut self, speech: SpeechId, text: &str) -> Vec<Message> {
@@ -52,7 +63,14 @@ impl Wire for PlainWire {
             Message::Binary(bytes) => {
                 told.push(Told::Audio { speech: SpeechId(u64::from(bytes[0])), bytes: bytes[1..].to_vec() });
             }
+            Message::Text(text) if text == "ping" => told.push(Told::Say(Message::Text("pong".to_owned()))),
             Message::Text(text) => {
+                if let Some(speech) = text.strip_prefix("broken ") {
+                    let speech = SpeechId(speech.parse().map_err(Fault::malformed)?);
+                    told.push(Told::Broken { speech, fault: Fault::new(FaultKind::Refused, "") });
+                    return Ok(());
+                }
+                self.open -= 1;
                 let speech = text.parse().map_err(Fault::malformed)?;
                 told.push(Told::Done { speech: SpeechId(speech) });
             }
@@ -235,4 +253,66 @@ fn a_break_tells_of_every_speech_and_nonsense_is_one() {
     stage.told();
     stage.link(30, LinkEvent::Received(Message::Text("nonsense".to_owned())));
     assert_eq!(stage.told(), ["close", "broken 1 malformed", "broken 2 malformed", "lost malformed"]);
+}
+
+#[test]
+fn another_language_waits_for_what_is_being_said() {
+    let mut stage = Stage::new(true);
+    stage.opened(0);
+    stage.speak(10, 1, &["a"]);
+    stage.tts.finish(stage.at(10), SpeechId(1));
+    stage.tts.begin(stage.at(20), SpeechId(2), "en");
+    stage.tts.say(stage.at(20), SpeechId(2), "x");
+    stage.speak(30, 3, &["b"]);
+    assert_eq!(stage.told(), ["open hi", "ready", "1:a", "1 ends"]);
+    stage.link(1_000, binary(&[1, 0, 0]));
+    stage.link(2_400, binary(&[1, 0, 0]));
+    stage.until(3_800);
+    assert_eq!(stage.told().len(), 2, "nothing is due of what waits");
+    stage.link(3_800, done(1));
+    assert_eq!(stage.told(), ["close", "open en", "done 1"]);
+    stage.opened(4_000);
+    assert_eq!(stage.told(), ["2:x", "ready"]);
+    stage.link(4_100, done(2));
+    assert_eq!(stage.told(), ["close", "open hi", "done 2"]);
+}
+
+#[test]
+fn a_speech_waits_for_room_and_begins_when_another_is_done_broken_or_cancelled() {
+    let mut stage = Stage::new(true);
+    stage.opened(0);
+    for speech in 1..=3 {
+        stage.speak(10, speech, &["a"]);
+    }
+    assert_eq!(stage.told(), ["open hi", "ready", "1:a", "2:a"]);
+    stage.link(20, done(1));
+    assert_eq!(stage.told(), ["3:a", "done 1"]);
+    stage.link(30, LinkEvent::Received(Message::Text("broken 2".to_owned())));
+    assert_eq!(stage.told(), ["broken 2 refused"]);
+    stage.link(40, LinkEvent::Received(Message::Text("broken 9".to_owned())));
+    stage.link(50, binary(&[3, 0, 0]));
+    assert_eq!(stage.told(), ["sound 3 [0, 0]"]);
+}
+
+#[test]
+fn where_the_room_is_taken_by_what_nobody_waits_for_the_connection_is_made_anew() {
+    let mut stage = Stage::new(true);
+    stage.opened(0);
+    for speech in 1..=2 {
+        stage.speak(10, speech, &[]);
+        stage.tts.cancel(stage.at(10), SpeechId(speech));
+    }
+    stage.speak(20, 3, &["a"]);
+    assert_eq!(stage.told(), ["open hi", "ready", "1 stops", "2 stops", "close", "open hi"]);
+    stage.opened(100);
+    assert_eq!(stage.told(), ["3:a", "ready"]);
+}
+
+#[test]
+fn the_vendor_is_answered_at_once() {
+    let mut stage = Stage::new(true);
+    stage.opened(0);
+    stage.told();
+    stage.link(10, LinkEvent::Received(Message::Text("ping".to_owned())));
+    assert_eq!(stage.told(), ["pong"]);
 }
