@@ -5,20 +5,32 @@
 //! time. Their owner sees a [`Synthesizer`].
 
 mod aura;
+mod cartesia;
+mod elevenlabs;
+mod elevenlabs_http;
 mod espeak;
+mod flux;
 mod openai;
 mod requests;
+mod sarvam;
 mod streaming;
 pub mod wav;
 
 pub use aura::{Aura, AuraConfig};
+pub use cartesia::{Cartesia, CartesiaConfig};
+pub use elevenlabs::{ElevenLabs, ElevenLabsConfig, VoiceSettings};
+pub use elevenlabs_http::ElevenLabsHttp;
 pub use espeak::{Espeak, EspeakConfig};
+pub use flux::{FluxSpeech, FluxSpeechConfig};
 pub use openai::{OpenAiSpeech, OpenAiSpeechConfig};
 pub use requests::{AudioDecoder, RequestVendor, Requests};
+pub use sarvam::{SarvamSpeech, SarvamSpeechConfig};
 pub use streaming::Streaming;
 
 use std::fmt;
 use std::time::{Duration, Instant};
+
+use base64::Engine;
 
 use crate::audio::AudioFormat;
 use crate::link::{LinkEvent, LinkId, LinkOrder, Message, Request};
@@ -251,4 +263,15 @@ fn voice_for<'a>(voices: &'a std::collections::BTreeMap<String, String>, languag
     let short = language.split('-').next().unwrap_or(language);
     let found = [language, short, "*"].into_iter().find_map(|name| voices.get(name));
     found.or_else(|| voices.values().next()).map_or("", String::as_str)
+}
+
+/// What stands before the host of a WebSocket, whichever way the configuration wrote it.
+fn web_socket(url: &str) -> String {
+    let url = url.trim_end_matches('/');
+    url.strip_prefix("http").map_or_else(|| url.to_owned(), |rest| format!("ws{rest}"))
+}
+
+/// Audio that comes in a JSON text.
+fn sound(base64: &str) -> Result<Vec<u8>, Fault> {
+    base64::engine::general_purpose::STANDARD.decode(base64).map_err(Fault::malformed)
 }
