@@ -175,7 +175,7 @@ async fn a_second_request_needs_no_new_connection() {
     let address = serve(move |mut stream| {
         counter.fetch_add(1, Ordering::Relaxed);
         async move {
-            // The second one is the last one that this connection answers, and only the server knows.
+            // Two requests for each connection, and only the server knows.
             for _ in 0..2 {
                 read_head(&mut stream).await;
                 stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await.unwrap();
@@ -193,7 +193,7 @@ async fn a_second_request_needs_no_new_connection() {
     }
     let counts = pump.counts();
     assert_eq!((counts.links, counts.connections, counts.reused), (2, 1, 1));
-    // Whether the server's end has come by now or not: the request is answered.
+    // The server has hung up together with its second answer; that costs the third request nothing.
     let mut links = Links::new(pump.clone()).with_open(get(&url));
     assert_eq!(links.body().await, b"ok");
     assert_eq!(accepted.load(Ordering::Relaxed), 2);
