@@ -157,6 +157,16 @@ impl Ear {
         self.burst.is_some()
     }
 
+    /// For how long it has been quiet within speech that is not over; `None` outside of speech.
+    pub fn quiet_for(&self) -> Option<Duration> {
+        self.burst.as_ref().map(|open| self.position().saturating_sub(open.loud_until))
+    }
+
+    /// What a flush would bring, without the flush.
+    pub fn preview(&self) -> Option<Burst> {
+        self.burst.as_ref().map(|open| self.whole(open))
+    }
+
     /// Hears samples.
     pub fn hear(&mut self, samples: &[i16]) -> Vec<Heard> {
         let mut heard = Vec::new();
@@ -207,14 +217,19 @@ impl Ear {
     }
 
     fn end(&mut self, open: &Open) -> Burst {
+        let burst = self.whole(open);
         self.script.advance();
+        self.bursts += 1;
+        burst
+    }
+
+    fn whole(&self, open: &Open) -> Burst {
         let characters: usize = open.line.iter().map(|word| word.chars().count() + 1).sum();
         let length = open.loud_until.saturating_sub(open.start);
         let character = length / u32::try_from(characters.max(1)).unwrap_or(u32::MAX);
         // What was said faster than expected is pressed together, so that every word lies within the speech.
         let words = words_by(&open.line, open.start, open.loud_until, character.min(self.manner.character));
-        self.bursts += 1;
-        Burst { number: self.bursts - 1, start: open.start, end: open.loud_until, words }
+        Burst { number: self.bursts, start: open.start, end: open.loud_until, words }
     }
 }
 

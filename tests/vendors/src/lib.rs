@@ -10,16 +10,27 @@ pub mod faults;
 pub mod framing;
 pub mod hearing;
 pub mod in_process;
+pub mod listening;
 pub mod seen;
 pub mod stage;
 pub mod strict;
 pub mod vendor;
 pub mod voice;
 
+pub mod anthropic;
+pub mod assemblyai;
+pub mod cartesia;
+pub mod deepgram_flux;
 pub mod deepgram_listen;
 pub mod deepgram_speak;
 pub mod elevenlabs_contexts;
+pub mod elevenlabs_scribe;
 pub mod model;
 pub mod openai_chat;
+pub mod openai_files;
+pub mod openai_speech;
+pub mod openai_transcription;
+pub mod sarvam_listen;
+pub mod sarvam_speak;
 #[cfg(feature = "sockets")]
 pub mod sockets;
