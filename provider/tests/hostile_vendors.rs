@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use caly_provider::asr::{
     AssemblyAi, AssemblyAiConfig, Audio, Deepgram, DeepgramConfig, ElevenLabs, ElevenLabsCommit,
     ElevenLabsConfig, Flux, FluxConfig, OpenAi, OpenAiConfig, OpenAiDialect, OpenAiTurns, Output, Recognizer,
-    Sarvam, SarvamConfig, Streaming, Vendor,
+    Sarvam, SarvamConfig, Streaming, Vendor, Whisper, WhisperConfig, Windows, WindowsConfig,
 };
-use caly_provider::link::{LinkDeed, LinkEvent, LinkId, Message, ResponseHead};
+use caly_provider::link::{LinkDeed, LinkEnd, LinkEvent, LinkId, Message, ResponseHead};
 use caly_provider::policy::connection::LinkIds;
 use caly_provider::policy::{FaultKind, Patience, RetryConfig};
 use caly_provider::secret::Secret;
@@ -144,6 +144,16 @@ fn any_message() -> impl Strategy<Value = Message> {
     ]
 }
 
+/// What a server makes of a recording, with words at any time, or anything else.
+fn any_answer() -> impl Strategy<Value = String> {
+    let word =
+        ("[a-c]{0,2}", prop_oneof![0.0..5.0_f64, any::<f64>()], prop_oneof![0.0..5.0_f64, any::<f64>()])
+            .prop_map(|(word, start, end)| serde_json::json!({"word": word, "start": start, "end": end}));
+    let answer = ("[a-c ]{0,12}", prop::collection::vec(word, 0..6))
+        .prop_map(|(text, words)| serde_json::json!({"text": text, "words": words}).to_string());
+    prop_oneof![8 => answer, 1 => any_json(), 1 => mutated()]
+}
+
 /// A recognizer with its link, open from the beginning and opened again whenever it wants to.
 struct Stage {
     asr: Streaming,
@@ -198,6 +208,30 @@ proptest! {
             messages.iter().for_each(|message| stage.hear(message.clone()));
             stage.asr.close(stage.now);
             stage.drain();
+        }
+    }
+
+    #[test]
+    fn whatever_servers_answer_to_a_recording_nothing_panics(answers in prop::collection::vec(any_answer(), 1..20)) {
+        for config in [WindowsConfig::ROLLING, WindowsConfig::CHUNKED] {
+            let (server, retry) = (Whisper(WhisperConfig::new("http://host")), RetryConfig::REQUEST);
+            let mut asr = Windows::new(server, config, LinkIds::of_client(0), Patience::ASR, retry);
+            let (mut now, mut link) = (Instant::now(), LinkId(0));
+            asr.start(now);
+            for answer in &answers {
+                let bytes = vec![0; asr.format().bytes(Duration::from_millis(700))];
+                asr.hear(now, Audio { bytes: &bytes, speech: Duration::from_millis(500) });
+                while let Some(output) = asr.poll() {
+                    if let Output::Link(order) = output {
+                        link = order.link;
+                    }
+                }
+                asr.handle_link(now, link, LinkEvent::Received(Message::Text(answer.clone())));
+                asr.handle_link(now, link, LinkEvent::Ended(LinkEnd::Complete));
+                now += Duration::from_millis(700);
+                asr.handle_timeout(now);
+                asr.finalize(now);
+            }
         }
     }
 

@@ -1,7 +1,8 @@
 //! Recognizers: who turns a caller's audio into words while he speaks.
 //!
 //! A vendor is a [`Vendor`], which makes the [`Wire`] of each connection: a pure codec. [`Streaming`] is the client around it, the same for
-//! all vendors that take a stream; its owner sees a [`Recognizer`].
+//! all vendors that take a stream; [`Windows`] is the one for servers that know only whole recordings ([`Whisper`]). Their owner sees a
+//! [`Recognizer`].
 
 mod assemblyai;
 mod deepgram;
@@ -12,6 +13,8 @@ mod openai;
 mod sarvam;
 mod streaming;
 mod utterances;
+mod whisper;
+mod windows;
 
 pub use assemblyai::{AssemblyAi, AssemblyAiConfig};
 pub use deepgram::{Deepgram, DeepgramConfig};
@@ -20,6 +23,8 @@ pub use flux::{Flux, FluxConfig};
 pub use openai::{OpenAi, OpenAiConfig, OpenAiDialect, OpenAiTurns};
 pub use sarvam::{Sarvam, SarvamAudio, SarvamConfig, SarvamEndpoint};
 pub use streaming::Streaming;
+pub use whisper::{Whisper, WhisperConfig};
+pub use windows::{Windows, WindowsConfig, WindowsMode};
 
 use std::fmt;
 use std::time::{Duration, Instant};
