@@ -91,7 +91,19 @@ impl Fault {
             Self::Refused => Some(Connection::Refused),
             Self::Unresolved => Some(Connection::Unresolved),
             Self::TlsFails => Some(Connection::TlsFails),
-            _ => None,
+            Self::Unauthorized
+            | Self::TooMany { .. }
+            | Self::ServerError(_)
+            | Self::NoAnswer
+            | Self::Stall
+            | Self::DropAfter(_)
+            | Self::GarbageAfter(_)
+            | Self::Drip(_)
+            | Self::Malformed
+            | Self::WrongAudio
+            | Self::Oversized(_)
+            | Self::Silence(_)
+            | Self::OutOfOrder => None,
         }
     }
 
@@ -110,7 +122,18 @@ impl Fault {
             }
             Self::ServerError(status) => Some(Answer::Refuse(refuse(*status, "Something broke."))),
             Self::NoAnswer => Some(Answer::Nothing),
-            _ => None,
+            Self::Refused
+            | Self::Unresolved
+            | Self::TlsFails
+            | Self::Stall
+            | Self::DropAfter(_)
+            | Self::GarbageAfter(_)
+            | Self::Drip(_)
+            | Self::Malformed
+            | Self::WrongAudio
+            | Self::Oversized(_)
+            | Self::Silence(_)
+            | Self::OutOfOrder => None,
         }
     }
 }
@@ -166,7 +189,18 @@ impl Troubled {
                 }
                 Action::Send(frame)
             }
-            _ => Action::Send(frame),
+            // These are played before a session begins, or where it is polled, or are not due yet.
+            Fault::Refused
+            | Fault::Unresolved
+            | Fault::TlsFails
+            | Fault::Unauthorized
+            | Fault::TooMany { .. }
+            | Fault::ServerError(_)
+            | Fault::NoAnswer
+            | Fault::Stall
+            | Fault::DropAfter(_)
+            | Fault::GarbageAfter(_)
+            | Fault::Oversized(_) => Action::Send(frame),
         }
     }
 
@@ -189,10 +223,12 @@ impl Session for Troubled {
         if self.is_over {
             return None;
         }
-        match &self.fault {
-            Fault::Stall => None,
-            _ if !self.extra.is_empty() => Some(Duration::ZERO),
-            _ => self.inner.next().map(|next| next.max(self.free_at)),
+        if self.fault == Fault::Stall {
+            None
+        } else if self.extra.is_empty() {
+            self.inner.next().map(|next| next.max(self.free_at))
+        } else {
+            Some(Duration::ZERO)
         }
     }
 

@@ -204,3 +204,25 @@ fn programs_run_or_are_missing() {
         );
     }
 }
+
+#[test]
+fn the_same_orders_bring_the_same_events_at_the_same_times() {
+    let run = |seed| {
+        let seen = Seen::default();
+        let speak = DeepgramSpeak::new(Voice { seed, ..Voice::default() }, Pace::default(), &seen);
+        let stage =
+            Stage::new(speak, &seen).with_faults(Faults::default().with(When::Nth(1), Fault::OutOfOrder));
+        let mut world = InProcess::default().with("api.deepgram.com", stage, Distance::default());
+        order(&mut world, 0, websocket(SPEAK));
+        order(&mut world, 0, text(&json!({"type": "Speak", "text": "Namaste, kaise hain aap? "})));
+        order(&mut world, 0, text(&json!({"type": "Flush"})));
+        let mut events = Vec::new();
+        while let Some(due) = world.next_due() {
+            events.extend(world.poll(due).map(|(_, event)| (due, event)));
+        }
+        events
+    };
+    assert_eq!(run(3), run(3));
+    assert_ne!(run(3), run(4));
+    assert!(run(3).len() > 10);
+}
