@@ -155,7 +155,8 @@ impl Windows {
         let floor = self.ring_from;
         let open = |floor: u64| {
             let begins = from.saturating_sub(lead).max(floor);
-            Segment::begun(begins, Transcript::begun(format.duration(begins)))
+            let tail = format.bytes(TAIL) as u64;
+            Segment::begun(begins, tail, Transcript::begun(format.duration(begins)))
         };
         let segment = match &mut self.present {
             Some(present) if present.ends.is_none() => present,
@@ -229,7 +230,7 @@ impl Windows {
             WindowsMode::Rolling => segment.asked_to,
             WindowsMode::Chunked => self.position_of(segment.transcript.settled_to()),
         };
-        let is_news = segment.speech_to > segment.asked_to && segment.spoken >= LEAST_SPEECH;
+        let is_news = segment.has_more_than(segment.asked_to) && segment.spoken >= LEAST_SPEECH;
         let is_enough = self.position().saturating_sub(asked) >= self.bytes(self.config.every_ms);
         segment.ends.is_some() || (is_news && is_enough)
     }
@@ -296,9 +297,10 @@ impl Windows {
     }
 
     fn settle(&self, exchange: &Exchange) -> Settle {
-        let is_last = self.present.as_ref().is_some_and(|present| {
-            present.ends.is_some_and(|ends| exchange.to >= present.speech_to.min(ends))
-        });
+        let is_last = self
+            .present
+            .as_ref()
+            .is_some_and(|present| present.ends.is_some() && !present.has_more_than(exchange.to));
         let length = exchange.to - exchange.from;
         let longest = self.bytes(self.config.longest_ms);
         match self.config.mode {
@@ -472,6 +474,8 @@ impl Recognizer for Windows {
 
 /// Audio before the first speech: detectors are late by so much, and first sounds are soft.
 const LEAD: Duration = Duration::from_millis(200);
+/// Audio behind the last speech that is heard with it: last sounds are soft, too.
+const TAIL: Duration = Duration::from_millis(100);
 /// Who talks for so long is told in two segments: two minutes of speech.
 const MAX_WORDS: usize = 400;
 /// Four seconds of words with their times take a few kilobytes.

@@ -14,6 +14,8 @@ pub(super) struct Segment {
     pub(super) spoken: Duration,
     /// Where its last speech ends.
     pub(super) speech_to: u64,
+    /// What a detector may have cut off behind it.
+    pub(super) tail: u64,
     /// Where it ends, once that is known.
     pub(super) ends: Option<u64>,
     pub(super) asked_to: u64,
@@ -21,7 +23,7 @@ pub(super) struct Segment {
 }
 
 impl Segment {
-    pub(super) fn begun(begins: u64, transcript: Transcript) -> Self {
+    pub(super) fn begun(begins: u64, tail: u64, transcript: Transcript) -> Self {
         Self {
             begins,
             transcript,
@@ -29,16 +31,22 @@ impl Segment {
             language: None,
             spoken: Duration::ZERO,
             speech_to: begins,
+            tail,
             ends: None,
             asked_to: begins,
             answered_to: begins,
         }
     }
 
+    /// Whether there may be words behind this that belong to it.
+    pub(super) fn has_more_than(&self, position: u64) -> bool {
+        let to = self.speech_to + self.tail;
+        position < self.ends.map_or(to, |ends| to.min(ends))
+    }
+
     /// It has an end, and all of its speech is answered, or it was too little to be any.
     pub(super) fn is_complete(&self) -> bool {
-        self.ends
-            .is_some_and(|ends| self.answered_to >= self.speech_to.min(ends) || self.spoken < LEAST_SPEECH)
+        self.ends.is_some() && (!self.has_more_than(self.answered_to) || self.spoken < LEAST_SPEECH)
     }
 }
 

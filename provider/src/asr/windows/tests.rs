@@ -176,6 +176,18 @@ fn silence_makes_a_segment_final_and_the_next_one_begins_behind_it() {
 }
 
 #[test]
+fn the_last_sound_is_not_cut_off() {
+    let mut stage = Stage::new(WindowsConfig::ROLLING);
+    stage.hear(260, true);
+    stage.says("haa");
+    stage.hear(40, false);
+    stage.finalize();
+    assert_eq!(stage.asked(), [260, 300], "what the detector took for silence may be a part of the word");
+    stage.says("haan");
+    assert_eq!(stage.heard(), [partial(0, 0, "haa"), last(0, 1, "haan")]);
+}
+
+#[test]
 fn speech_behind_an_end_is_another_segment() {
     let mut stage = Stage::new(WindowsConfig::ROLLING);
     stage.hear(400, true);
