@@ -27,11 +27,13 @@ pub use whisper::{Whisper, WhisperConfig};
 pub use windows::{Windows, WindowsConfig, WindowsMode};
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::audio::AudioFormat;
 use crate::link::{LinkEvent, LinkId, LinkOrder, Message, Request};
-use crate::policy::Fault;
+use crate::policy::connection::LinkIds;
+use crate::policy::{Fault, Patience, RetryConfig};
 
 /// A client of a recognizer. After every input, drain [`Recognizer::poll`].
 pub trait Recognizer: Send + fmt::Debug {
@@ -49,6 +51,9 @@ pub trait Recognizer: Send + fmt::Debug {
 
     /// Says goodbye, and is of no more use.
     fn close(&mut self, now: Instant);
+
+    /// Audio whose words are not final: who comes in its place begins with it.
+    fn unsettled(&self) -> Vec<u8>;
 
     /// What became of one of its links; those of others are ignored.
     fn handle_link(&mut self, now: Instant, link: LinkId, event: LinkEvent);
@@ -251,4 +256,26 @@ pub struct Words {
     pub language: Option<String>,
     /// Up to where the audio is dealt with, if it is told.
     pub until: Option<Duration>,
+}
+
+/// A provider as an agent has it in its chain: makes the client of each call.
+pub trait Provider: Send + Sync + fmt::Debug {
+    /// A client for a call whose own audio is of this format. It has not begun.
+    fn client(&self, call: AudioFormat, links: LinkIds, retry: RetryConfig) -> Box<dyn Recognizer>;
+}
+
+/// A vendor that takes a stream, and how long it is waited for.
+#[derive(Clone, Debug)]
+pub struct Streams {
+    /// The vendor.
+    pub vendor: Arc<dyn Vendor>,
+    /// How long to wait.
+    pub patience: Patience,
+}
+
+impl Provider for Streams {
+    fn client(&self, call: AudioFormat, links: LinkIds, retry: RetryConfig) -> Box<dyn Recognizer> {
+        let format = AudioFormat::cheapest(call, self.vendor.formats()).unwrap_or(call);
+        Box::new(Streaming::new(Arc::clone(&self.vendor), format, links, self.patience, retry))
+    }
 }

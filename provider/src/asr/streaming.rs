@@ -293,6 +293,10 @@ impl Recognizer for Streaming {
         self.connection.close();
     }
 
+    fn unsettled(&self) -> Vec<u8> {
+        self.kept.iter().copied().collect()
+    }
+
     fn handle_link(&mut self, now: Instant, link: LinkId, event: LinkEvent) {
         let told_why = match &event {
             LinkEvent::Ended(LinkEnd::Closed { code, reason }) if self.connection.has(link) => {

@@ -425,6 +425,10 @@ impl Recognizer for Windows {
         self.is_open = false;
     }
 
+    fn unsettled(&self) -> Vec<u8> {
+        self.ring.iter().copied().collect()
+    }
+
     fn handle_link(&mut self, now: Instant, link: LinkId, event: LinkEvent) {
         let Some(exchange) = self.exchange.as_mut().filter(|exchange| exchange.link == link) else { return };
         match event {

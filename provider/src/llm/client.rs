@@ -52,6 +52,8 @@ pub enum Output {
     Piece {
         /// The question.
         ask: AskId,
+        /// Number of the provider in the chain.
+        provider: usize,
         /// The piece.
         piece: Piece,
     },
@@ -259,9 +261,10 @@ impl Client {
                 self.keep_only(place.ask, link);
             }
             let Some(place) = self.place(link) else { return };
-            let ask = self.asks[place.ask].id;
+            let (ask, provider) =
+                (self.asks[place.ask].id, self.asks[place.ask].attempts[place.attempt].provider);
             let is_last = matches!(piece, Piece::Finished(_));
-            self.outputs.push_back(Output::Piece { ask, piece });
+            self.outputs.push_back(Output::Piece { ask, provider, piece });
             if is_last {
                 self.lingering.push((link, now + LINGER));
                 self.asks.remove(place.ask);

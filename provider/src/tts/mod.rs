@@ -28,13 +28,15 @@ pub use sarvam::{SarvamSpeech, SarvamSpeechConfig};
 pub use streaming::Streaming;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base64::Engine;
 
 use crate::audio::AudioFormat;
 use crate::link::{LinkEvent, LinkId, LinkOrder, Message, Request};
-use crate::policy::Fault;
+use crate::policy::connection::LinkIds;
+use crate::policy::{Fault, Patience, RetryConfig};
 
 /// Names a speech of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -274,4 +276,42 @@ fn web_socket(url: &str) -> String {
 /// Audio that comes in a JSON text.
 fn sound(base64: &str) -> Result<Vec<u8>, Fault> {
     base64::engine::general_purpose::STANDARD.decode(base64).map_err(Fault::malformed)
+}
+
+/// A provider as an agent has it in its chain: makes the client of each call.
+pub trait Provider: Send + Sync + fmt::Debug {
+    /// A client for a call whose own audio is of this format. It has not begun.
+    fn client(&self, call: AudioFormat, links: LinkIds, retry: RetryConfig) -> Box<dyn Synthesizer>;
+}
+
+/// A vendor that takes text on a WebSocket, and how long it is waited for.
+#[derive(Clone, Debug)]
+pub struct Streams {
+    /// The vendor.
+    pub vendor: Arc<dyn Vendor>,
+    /// How long to wait.
+    pub patience: Patience,
+}
+
+/// A vendor that is asked for one chunk at a time, and how long it is waited for.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// The vendor.
+    pub vendor: Arc<dyn RequestVendor>,
+    /// How long to wait.
+    pub patience: Patience,
+}
+
+impl Provider for Streams {
+    fn client(&self, call: AudioFormat, links: LinkIds, retry: RetryConfig) -> Box<dyn Synthesizer> {
+        let format = AudioFormat::cheapest(call, self.vendor.formats()).unwrap_or(call);
+        Box::new(Streaming::new(Arc::clone(&self.vendor), format, links, self.patience, retry))
+    }
+}
+
+impl Provider for Asked {
+    fn client(&self, call: AudioFormat, links: LinkIds, _retry: RetryConfig) -> Box<dyn Synthesizer> {
+        let format = AudioFormat::cheapest(call, self.vendor.formats()).unwrap_or(call);
+        Box::new(Requests::new(Arc::clone(&self.vendor), format, links, self.patience))
+    }
 }
