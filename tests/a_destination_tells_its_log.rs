@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use caly::call::cause::HangupCause;
 use caly::call::destination::{Begin, Destination, Wish};
-use caly::call::dialogue::Dialogue;
+use caly::call::dialogue::{Dialogue, Noted};
 use caly::call::exchange::{BoundMedia, CallAnswer, CallInput, Offer};
 use caly::call::log::{CallTime, Event};
 use caly::call::{Call, CallConfig, CallPolicy, Codec, End, NoTap, Output};
@@ -54,8 +54,8 @@ impl Destination for Talkative {
         fails.then_some(Wish::Fail)
     }
 
-    fn poll_event(&mut self) -> Option<Dialogue> {
-        self.events.pop_front()
+    fn poll_event(&mut self) -> Option<Noted> {
+        self.events.pop_front().map(Noted::from)
     }
 }
 

@@ -55,7 +55,16 @@ const TABLE: &[Row] = &[
     Row {
         what: "a client of providers",
         names: &["caly_provider"],
-        only_in: &["provider/src/", "src/app", "src/cli/", "src/config/", "src/mind/", "src/pump/"],
+        only_in: &[
+            "provider/src/",
+            "src/agent/",
+            "src/app",
+            "src/cli/",
+            "src/config/",
+            "src/mind/",
+            "src/pump/",
+            "src/sound/convert.rs",
+        ],
     },
     Row {
         what: "a connection to a provider",

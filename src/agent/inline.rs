@@ -5,8 +5,10 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use caly_provider::link::{LinkDeed, LinkEnd, LinkEvent, LinkFailure, LinkId, LinkOrder};
 use serde_json::Value;
 
+use super::feed::CallerFeed;
 use super::line::{MindGone, MindLine, NotSent};
 use crate::mind::{Mind, ToolCall, ToolCallId, Wish};
 use crate::tools::ToolError;
@@ -15,10 +17,42 @@ use crate::voice::exchange::{MindCommand, VoiceEvent};
 /// Uses a tool and waits for what it answers.
 pub type AnswerTool = Box<dyn FnMut(&ToolCall) -> Result<Value, ToolError> + Send>;
 
+/// Carries links out in virtual time.
+pub trait LinkDriver: Send + fmt::Debug {
+    /// Does what is ordered.
+    fn order(&mut self, now: Instant, order: LinkOrder);
+
+    /// What has become of links up to now, in order.
+    fn poll(&mut self, now: Instant) -> Option<(LinkId, LinkEvent)>;
+}
+
+/// Nobody is there to connect to.
+#[derive(Debug, Default)]
+pub struct NoLinks(VecDeque<LinkId>);
+
+impl LinkDriver for NoLinks {
+    fn order(&mut self, _now: Instant, order: LinkOrder) {
+        match order.deed {
+            LinkDeed::Open(_) => self.0.push_back(order.link),
+            LinkDeed::Close => self.0.retain(|link| *link != order.link),
+            LinkDeed::Send(_) => {}
+        }
+    }
+
+    fn poll(&mut self, _now: Instant) -> Option<(LinkId, LinkEvent)> {
+        let why = LinkFailure::Connect("providers cannot be reached in virtual time".to_owned());
+        self.0.pop_front().map(|link| (link, LinkEvent::Ended(LinkEnd::Failed(why))))
+    }
+}
+
 /// A mind, and what it has said and is waiting for.
 pub struct InlineMind {
     mind: Box<dyn Mind>,
     answer_tool: AnswerTool,
+    links: Box<dyn LinkDriver>,
+    feed: Option<CallerFeed>,
+    /// When it takes the caller's audio next.
+    listens_at: Option<Instant>,
     commands: VecDeque<MindCommand>,
     /// Answers that are not due yet, in the order of their time.
     answers: VecDeque<(Instant, ToolCallId, Result<Value, ToolError>)>,
@@ -27,7 +61,31 @@ pub struct InlineMind {
 impl InlineMind {
     /// Joins a mind with its tools.
     pub fn new(mind: Box<dyn Mind>, answer_tool: AnswerTool) -> Self {
-        Self { mind, answer_tool, commands: VecDeque::new(), answers: VecDeque::new() }
+        let links = Box::new(NoLinks::default());
+        let (feed, listens_at) = (None, None);
+        Self {
+            mind,
+            answer_tool,
+            links,
+            feed,
+            listens_at,
+            commands: VecDeque::new(),
+            answers: VecDeque::new(),
+        }
+    }
+
+    /// Lets it reach providers.
+    #[must_use]
+    pub fn with_links(mut self, links: Box<dyn LinkDriver>) -> Self {
+        self.links = links;
+        self
+    }
+
+    /// Lets it hear the caller.
+    #[must_use]
+    pub fn with_feed(mut self, feed: CallerFeed) -> Self {
+        self.feed = Some(feed);
+        self
     }
 
     /// Takes up what the mind wants, as long as somebody takes its commands.
@@ -39,8 +97,19 @@ impl InlineMind {
                     let answer = (self.answer_tool)(&call);
                     self.answers.push_back((now + TOOL_TIME, call.id, answer));
                 }
+                Some(Wish::Link(order)) => self.links.order(now, order),
                 None => return,
             }
+        }
+    }
+
+    /// Hands over the caller's audio as often as the mind wants it.
+    fn listen(&mut self, now: Instant) {
+        let (Some(feed), Some(every)) = (&mut self.feed, self.mind.listens_every()) else { return };
+        if self.listens_at.is_none_or(|at| at <= now) {
+            self.listens_at = Some(now + every);
+            self.mind.hear(now, &mut feed.drain());
+            self.serve(now);
         }
     }
 
@@ -51,6 +120,11 @@ impl InlineMind {
                 self.mind.handle_tool(now, id, answer);
                 self.serve(now);
             }
+        }
+        self.listen(now);
+        while let Some((link, event)) = self.links.poll(now) {
+            self.mind.handle_link(now, link, event);
+            self.serve(now);
         }
         if self.mind.poll_timeout().is_some_and(|due| due <= now) {
             self.mind.handle_timeout(now);

@@ -1,19 +1,22 @@
 //! An agent in a call: the destination that joins a voice, on the call's shard, with a mind that thinks elsewhere. What lies
 //! between the two is a [`MindLine`]: a pair of bounded queues in the server, a function call in virtual time.
 
+mod feed;
 mod inline;
 mod line;
 
 use std::time::Instant;
 
+use caly_rtp::codec::Codec;
 use caly_rtp::dtmf::Digit;
 use caly_rtp::frame::{FRAME_SAMPLES, Frame};
 
-pub use inline::{AnswerTool, InlineMind};
+pub use feed::{CallerFeed, FeedKind, caller_feed};
+pub use inline::{AnswerTool, InlineMind, LinkDriver, NoLinks};
 pub use line::{MindGone, MindLine, NotSent};
 
 use crate::call::destination::{Begin, Destination, Wish};
-use crate::call::dialogue::Dialogue;
+use crate::call::dialogue::Noted;
 use crate::voice::exchange::VoiceEvent;
 use crate::voice::session::{Voice, VoiceConfig, VoiceWish};
 
@@ -31,14 +34,14 @@ pub struct Agent {
 /// The voice begins with the first tick of an answered call.
 #[derive(Debug)]
 enum Ears {
-    Waiting(Option<VoiceConfig>),
+    Waiting(Option<VoiceConfig>, Option<Codec>),
     Open(Box<Voice>),
 }
 
 impl Agent {
     /// An agent whose mind is at the other end of the line.
     pub fn new(line: Box<dyn MindLine>, voice: VoiceConfig) -> Self {
-        Self { line, voice: Ears::Waiting(Some(voice)), unsent: None, is_deserted: false }
+        Self { line, voice: Ears::Waiting(Some(voice), None), unsent: None, is_deserted: false }
     }
 
     /// What the mind wants; bounded, so that no mind holds up a tick.
@@ -77,14 +80,16 @@ impl Agent {
 
 impl Ears {
     fn open(&mut self, now: Instant) -> Option<&mut Voice> {
-        if let Self::Waiting(config) = self
+        if let Self::Waiting(config, codec) = self
             && let Some(config) = config.take()
         {
-            *self = Self::Open(Box::new(Voice::new(config, now)));
+            let mut voice = Box::new(Voice::new(config, now));
+            codec.iter().for_each(|codec| voice.handle_media(*codec));
+            *self = Self::Open(voice);
         }
         match self {
             Self::Open(voice) => Some(voice),
-            Self::Waiting(_) => None,
+            Self::Waiting(..) => None,
         }
     }
 }
@@ -92,6 +97,13 @@ impl Ears {
 impl Destination for Agent {
     fn begin(&self) -> Begin {
         Begin::Answer
+    }
+
+    fn handle_media(&mut self, codec: Codec) {
+        match &mut self.voice {
+            Ears::Open(voice) => voice.handle_media(codec),
+            Ears::Waiting(_, known) => *known = Some(codec),
+        }
     }
 
     fn hear(&mut self, now: Instant, frame: &Frame) {
@@ -133,10 +145,10 @@ impl Destination for Agent {
         self.is_deserted.then_some(Wish::Fail)
     }
 
-    fn poll_event(&mut self) -> Option<Dialogue> {
+    fn poll_event(&mut self) -> Option<Noted> {
         match &mut self.voice {
             Ears::Open(voice) => voice.poll_note(),
-            Ears::Waiting(_) => None,
+            Ears::Waiting(..) => None,
         }
     }
 

@@ -106,6 +106,7 @@ fn events_that_find_no_room_are_told_later_and_in_their_order() {
                 | VoiceEvent::Played { .. }
                 | VoiceEvent::Credit { .. }
                 | VoiceEvent::Idle { .. }
+                | VoiceEvent::Media { .. }
                 | VoiceEvent::IdleTooLong => None,
             })
             .collect()
@@ -126,7 +127,7 @@ fn a_mind_that_breaks_off_fails_the_call_once_its_words_are_taken() {
         sheet.is_torn = true;
     }
     tick(&mut agent, start);
-    assert_eq!(agent.poll_event(), Some(Dialogue::Heard { utterance: 7 }));
+    assert_eq!(agent.poll_event(), Some(Dialogue::Heard { utterance: 7 }.into()));
     assert_eq!(agent.poll_wish(start), Some(Wish::Fail));
 }
 
@@ -147,7 +148,7 @@ fn what_the_mind_did_last_is_in_the_log_of_the_ended_call() {
     tick(&mut agent, start);
     paper.0.lock().unwrap().says.push_back(note(3));
     agent.finish(start);
-    assert_eq!(agent.poll_event(), Some(Dialogue::Heard { utterance: 3 }));
+    assert_eq!(agent.poll_event(), Some(Dialogue::Heard { utterance: 3 }.into()));
 }
 
 #[test]
@@ -160,7 +161,7 @@ fn what_voice_could_not_pass_on_is_in_the_log_of_the_ended_call() {
     }
     tick(&mut agent, start);
     agent.finish(start);
-    let noted: Vec<Dialogue> = std::iter::from_fn(|| agent.poll_event()).collect();
+    let noted: Vec<Dialogue> = std::iter::from_fn(|| agent.poll_event()).map(|noted| noted.what).collect();
     assert_eq!(noted, [Dialogue::Dropped { kind: "keys".to_owned(), count: 6 }]);
 }
 

@@ -20,6 +20,7 @@ use crate::capture::Capture;
 use crate::config::{CodecName, Config};
 use crate::engine::ports::PortPool;
 use crate::engine::{Kernel, Shard, ShardLinks, ShardStats};
+use crate::pump::{Pump, PumpConfig, PumpError};
 use crate::recorder::{Recorder, RecorderHandle, RecorderPort};
 use crate::seed::Seeds;
 use crate::signaling::{
@@ -63,6 +64,9 @@ pub enum StartError {
     /// The data directory cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Providers cannot be connected to.
+    #[error(transparent)]
+    Pump(#[from] PumpError),
     /// The system refuses a thread, a file or randomness.
     #[error("{what}: {error}")]
     System {
@@ -84,7 +88,7 @@ impl StartError {
                 "stop the program that holds the port, or choose another with --http ADDR:PORT".to_owned(),
             ),
             Self::Store(error) => Some(error.advice().to_owned()),
-            Self::System { .. } => None,
+            Self::System { .. } | Self::Pump(_) => None,
         }
     }
 }
@@ -102,7 +106,8 @@ impl App {
         let data = store.data_dir().clone();
         let agents = Agents::for_server(&config.agents, &data.shop(), &data.prompts()).await;
         let mut destinations = destinations;
-        agents.serve(&mut destinations, &Handle::current());
+        let pump = Pump::new(&PumpConfig::default())?;
+        agents.serve(&mut destinations, &Handle::current(), &pump);
         let signaling = bind_signaling(&config, destinations, &mut seeds)?;
         let listen = config.http.listen;
         let api = Api::start(listen).await.map_err(|error| StartError::Listen {

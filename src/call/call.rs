@@ -16,6 +16,7 @@ use ipnet::IpNet;
 use super::admission::ReofferRate;
 use super::cause::HangupCause;
 use super::destination::{Begin, Destination, Wish};
+use super::dialogue::Noted;
 use super::exchange::{BoundMedia, CallAnswer, CallInput, Offer, Refusal};
 use super::interface::{CallConfig, CallPolicy, End, Output};
 use super::log::{CallTime, Event, LegQuality, MediaAgreed};
@@ -321,6 +322,7 @@ impl Call {
             Answer::OnItsWay(agreed) => agreed.push(agreement.agreed),
             Answer::None | Answer::Out => self.event(now, Event::Media(agreement.agreed)),
         }
+        self.destination.handle_media(agreement.media.codec);
         match &mut self.session {
             Some(session) => session.renegotiate(now, agreement.media),
             None => {
@@ -401,8 +403,8 @@ impl Call {
     }
 
     fn log_dialogue(&mut self, now: Instant) {
-        while let Some(event) = self.destination.poll_event() {
-            self.event(now, Event::Dialogue(event.bounded()));
+        while let Some(Noted { at, what }) = self.destination.poll_event() {
+            self.event(at.unwrap_or(now).min(now), Event::Dialogue(what.bounded()));
         }
     }
 

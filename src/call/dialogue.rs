@@ -1,7 +1,26 @@
 //! What is said and done in a conversation, as the call's log keeps it: the dialogue is part of the call's one sequence of
 //! events.
 
+use std::time::Instant;
+
 use serde::{Deserialize, Serialize};
+
+use super::hop::HopEvent;
+
+/// An entry for the call's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Noted {
+    /// When it happened, if that was before it is entered.
+    pub at: Option<Instant>,
+    /// What.
+    pub what: Dialogue,
+}
+
+impl From<Dialogue> for Noted {
+    fn from(what: Dialogue) -> Self {
+        Self { at: None, what }
+    }
+}
 
 /// One event of the conversation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +39,13 @@ pub enum Dialogue {
         text: String,
         /// BCP 47 language tag.
         language: String,
+    },
+    /// The agent went on with an utterance that had begun before all of it was known.
+    SaidOn {
+        /// Number of the utterance.
+        utterance: u64,
+        /// More words.
+        text: String,
     },
     /// The agent's utterance was heard to its end.
     Heard {
@@ -118,6 +144,8 @@ pub enum Dialogue {
         /// How many.
         count: u64,
     },
+    /// Something on the way from the caller's words to the agent's answer.
+    Hop(HopEvent),
     /// What the conversation came to, in the agent's own terms.
     Outcome {
         /// For example `order_status` or `message_taken`.
@@ -134,6 +162,12 @@ impl Dialogue {
             Self::Said { text, language, .. } => {
                 cut(text, MAX_TEXT_BYTES);
                 cut(language, MAX_NAME_BYTES);
+            }
+            Self::SaidOn { text, .. } => cut(text, MAX_TEXT_BYTES),
+            Self::Hop(event) => {
+                let (text, names) = event.texts();
+                text.into_iter().for_each(|text| cut(text, MAX_TEXT_BYTES));
+                names.into_iter().for_each(|name| cut(name, MAX_NAME_BYTES));
             }
             Self::ToolCalled { name, arguments: text } | Self::ToolAnswered { name, answer: text, .. } => {
                 cut(name, MAX_NAME_BYTES);
@@ -164,8 +198,10 @@ impl Dialogue {
             | Self::ToolCalled { .. }
             | Self::ToolAnswered { .. }
             | Self::Message { .. }
+            | Self::Hop(HopEvent::Usage { .. } | HopEvent::GaveUp { .. })
             | Self::Outcome { .. } => true,
             Self::Said { .. }
+            | Self::SaidOn { .. }
             | Self::Heard { .. }
             | Self::BargeIn { .. }
             | Self::SpeechStarted
@@ -177,6 +213,15 @@ impl Dialogue {
             | Self::DrySlots { .. }
             | Self::Unfinished { .. }
             | Self::Echo { .. }
+            | Self::Hop(
+                HopEvent::Mark { .. }
+                | HopEvent::Transcript { .. }
+                | HopEvent::HeardText { .. }
+                | HopEvent::Uses { .. }
+                | HopEvent::Fault { .. }
+                | HopEvent::OverBudget { .. }
+                | HopEvent::Audio { .. },
+            )
             | Self::Dropped { .. } => false,
         }
     }
@@ -227,6 +272,7 @@ mod tests {
         let all = [
             Dialogue::Agent { name: huge() },
             Dialogue::Said { utterance: 1, text: huge(), language: huge() },
+            Dialogue::SaidOn { utterance: 1, text: huge() },
             Dialogue::BargeIn { utterance: 1, heard_ms: 1, by: huge() },
             Dialogue::TurnCommitted { speech_ms: 1, why: huge(), silence_ms: 1 },
             Dialogue::State { name: huge() },

@@ -7,6 +7,7 @@ pub mod cause;
 pub mod destination;
 pub mod dialogue;
 pub mod exchange;
+pub mod hop;
 mod interface;
 pub mod log;
 mod negotiate;

@@ -94,7 +94,7 @@ struct Ready {
 fn failure(error: &StartError) -> Failure {
     let of_address = match error {
         StartError::Listen { error, .. } => address_advice(error.kind()),
-        StartError::Store(_) | StartError::System { .. } => None,
+        StartError::Store(_) | StartError::System { .. } | StartError::Pump(_) => None,
     };
     let advice = of_address.map(str::to_owned).or_else(|| error.advice());
     let log = || "the log above tells more; check the system's limits (ulimit -a)".to_owned();

@@ -106,6 +106,7 @@ impl TrialMind {
             | VoiceEvent::SpeechDismissed { .. }
             | VoiceEvent::Digit(_)
             | VoiceEvent::Idle { .. }
+            | VoiceEvent::Media { .. }
             | VoiceEvent::IdleTooLong => {}
         }
     }

@@ -162,6 +162,7 @@ impl Understanding {
             VoiceEvent::TurnCommitted { turn, .. } => (*turn, true),
             VoiceEvent::SpeechDismissed { turn } => (*turn, false),
             VoiceEvent::Answered
+            | VoiceEvent::Media { .. }
             | VoiceEvent::SpeechStarted
             | VoiceEvent::SpeechEnded { .. }
             | VoiceEvent::TurnLikely { .. }

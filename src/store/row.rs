@@ -179,6 +179,7 @@ impl CallRow {
             Dialogue::TurnCommitted { .. } => self.turns = self.turns.saturating_add(1),
             Dialogue::BargeIn { .. } => self.barge_ins = self.barge_ins.saturating_add(1),
             Dialogue::Said { .. }
+            | Dialogue::SaidOn { .. }
             | Dialogue::Heard { .. }
             | Dialogue::SpeechStarted
             | Dialogue::SpeechEnded { .. }
@@ -190,6 +191,7 @@ impl CallRow {
             | Dialogue::Message { .. }
             | Dialogue::DrySlots { .. }
             | Dialogue::Unfinished { .. }
+            | Dialogue::Hop(_)
             | Dialogue::Echo { .. }
             | Dialogue::Dropped { .. } => {}
         }

@@ -6,7 +6,7 @@ use sqlx::FromRow;
 
 use super::query::StoredEvent;
 use super::row::int;
-use crate::call::dialogue::Dialogue;
+use crate::call::dialogue::{Dialogue, MAX_TEXT_BYTES};
 use crate::call::log::{CallTime, Event, Way};
 
 /// One turn as the table `turns` keeps it.
@@ -100,6 +100,7 @@ impl Turns {
                 said.text = Some(text.clone());
                 said.language = Some(language.clone());
             }
+            Dialogue::SaidOn { utterance, text } => self.said_on(int(*utterance), text),
             Dialogue::Heard { utterance } => self.heard(int(*utterance), at_us),
             Dialogue::BargeIn { utterance, heard_ms, by } => {
                 self.interrupted(int(*utterance), int(*heard_ms), by);
@@ -124,6 +125,7 @@ impl Turns {
             | Dialogue::ToolAnswered { .. }
             | Dialogue::DrySlots { .. }
             | Dialogue::Unfinished { .. }
+            | Dialogue::Hop(_)
             | Dialogue::Echo { .. }
             | Dialogue::Dropped { .. }
             | Dialogue::Outcome { .. } => {}
@@ -166,6 +168,17 @@ impl Turns {
             None => self.begin(seq, at_us.saturating_sub(duration_ms.saturating_mul(1_000)).max(0), SPEECH),
         };
         speech.speech_ms = Some(speech.speech_ms.unwrap_or(0).saturating_add(duration_ms));
+    }
+
+    /// More words of an utterance that has begun; a turn's text is no longer than an event's.
+    fn said_on(&mut self, utterance: i64, text: &str) {
+        if let Some(said) = self.open_utterance(utterance) {
+            let words = said.text.get_or_insert_default();
+            if words.len() + text.len() < MAX_TEXT_BYTES {
+                words.push(' ');
+                words.push_str(text);
+            }
+        }
     }
 
     /// The utterance was heard to its end, which is now; those before it were cut by the agent.

@@ -13,7 +13,7 @@ use super::settings::{AudioSettings, EchoCancellation};
 
 /// Takes the caller's audio as a recognizer wants it. Called on the call's shard: it must not wait, and not allocate for each frame.
 pub trait CallerListener: Send + fmt::Debug {
-    /// The next 20 ms of the caller, in the order of their media time. What was lost or is silence that nobody sent is not told.
+    /// The next 20 ms of the caller, in the order of their media time. What was lost, and silence that nobody sent, is silence.
     fn listen(&mut self, heard: &Conditioned);
 }
 
@@ -24,6 +24,8 @@ pub struct Conditioned {
     pub media_time: MediaTime,
     /// The samples.
     pub samples: [i16; FRAME_SAMPLES],
+    /// The same 20 ms as they were received, in the call's codec; what was lost is its silence.
+    pub payload: [u8; FRAME_SAMPLES],
     /// Whether they were taken for the caller's speech.
     pub is_speech: bool,
 }
@@ -95,11 +97,10 @@ impl Conditioning {
     }
 
     /// Hands what was cleaned and judged to who listens.
-    pub(super) fn deliver(&mut self, media_time: MediaTime, samples: &[i16; FRAME_SAMPLES], is_speech: bool) {
+    pub(super) fn deliver(&mut self, mut heard: Conditioned) {
         let Some(listener) = &mut self.listener else { return };
-        let mut heard = Conditioned { media_time, samples: *samples, is_speech };
         if let Some(gain) = &mut self.gain {
-            gain.apply(&mut heard.samples, is_speech);
+            gain.apply(&mut heard.samples, heard.is_speech);
         }
         listener.listen(&heard);
     }

@@ -5,9 +5,11 @@
 //! ([`VoiceEvent::Credit`]); what the mind has ready beyond that waits with the mind. Nothing that was granted is ever
 //! dropped but by a flush, and samples of a flushed utterance that are still on their way count as used.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+pub use caly_rtp::codec::Codec;
 pub use caly_rtp::dtmf::Digit;
+pub use caly_rtp::frame::FRAME_SAMPLES;
 pub use caly_rtp::playout::UtteranceId;
 
 use crate::call::dialogue::Dialogue;
@@ -17,6 +19,11 @@ use crate::call::dialogue::Dialogue;
 pub enum VoiceEvent {
     /// The call is answered; whoever wants to greet does it now.
     Answered,
+    /// The call's codec, behind [`VoiceEvent::Answered`] and whenever it is another one.
+    Media {
+        /// That codec.
+        codec: Codec,
+    },
     /// The caller began to speak.
     SpeechStarted,
     /// The caller stopped speaking. More may follow at once: this is no end of a turn.
@@ -134,6 +141,8 @@ pub enum MindCommand {
     },
     /// Enter this in the call's log.
     Note(Dialogue),
+    /// The same with the time at which it happened, which the tick that takes it need not be.
+    NoteAt(Instant, Dialogue),
 }
 
 /// What of the caller's stops an utterance. One that does not yield to speech is not even turned down by it. While it waits close

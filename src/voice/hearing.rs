@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use arrayvec::ArrayVec;
+use caly_rtp::codec::Codec;
 use caly_rtp::frame::{FRAME, FRAME_SAMPLES, Frame, FrameKind, MAX_FRAME_SAMPLES, MediaTime};
 use caly_rtp::tone::is_tone;
 
-use super::conditioning::Conditioning;
+use super::conditioning::{Conditioned, Conditioning};
 use super::detection::{Detection, frames_in};
 use super::level::{self, Levels, RoomLevel};
 use super::vad::SpeechDetector;
@@ -28,6 +29,18 @@ pub(super) struct Hearing {
     run: SpeechRun,
     /// Samples of a frame that is not whole: peers may send 10 or 30 ms at a time.
     rest: ArrayVec<i16, FRAME_SAMPLES>,
+    /// The same as it was received.
+    payload: ArrayVec<u8, FRAME_SAMPLES>,
+    codec: Codec,
+    /// Up to where the caller's audio was handed on.
+    delivered: MediaTime,
+}
+
+/// 20 ms as they came.
+struct Piece {
+    media_time: MediaTime,
+    payload: [u8; FRAME_SAMPLES],
+    kind: FrameKind,
 }
 
 /// What 20 ms were.
@@ -73,51 +86,90 @@ impl Hearing {
             spoken: Levels::new(),
             run: SpeechRun::new(detection),
             rest: ArrayVec::new(),
+            payload: ArrayVec::new(),
+            codec: Codec::Pcmu,
+            delivered: MediaTime(0),
         }
+    }
+
+    /// The codec of what comes from now on.
+    pub(super) fn set_codec(&mut self, codec: Codec) {
+        self.codec = codec;
     }
 
     /// A frame of the caller.
     pub(super) fn hear(&mut self, frame: &Frame, conditioning: &mut Conditioning) -> Heard {
         let mut heard = Heard::new();
         let mut samples = frame.samples.as_slice();
+        // A byte for each sample; what has none is silence to who takes payloads.
+        let silence = [self.codec.silence_byte(); MAX_FRAME_SAMPLES];
+        let mut payload = frame.payload.as_slice();
+        if payload.len() != samples.len() {
+            payload = &silence[..samples.len()];
+        }
         while !samples.is_empty() {
             let (now, later) = samples.split_at(samples.len().min(self.rest.remaining_capacity()));
             // Fits: no more than remains, and it is emptied whenever it is full.
             self.rest.extend(now.iter().copied());
-            samples = later;
+            self.payload.extend(payload[..now.len()].iter().copied());
+            (samples, payload) = (later, &payload[now.len()..]);
             if let Ok(mut whole) = <[i16; FRAME_SAMPLES]>::try_from(self.rest.as_slice()) {
                 self.rest.clear();
+                let mut bytes = [self.codec.silence_byte(); FRAME_SAMPLES];
+                bytes.iter_mut().zip(self.payload.drain(..)).for_each(|(byte, received)| *byte = received);
                 let end = frame.media_time.0 + (frame.samples.len() - samples.len()) as u64;
                 let media_time = MediaTime(end.saturating_sub(FRAME_SAMPLES as u64));
-                heard.push(self.take(media_time, &mut whole, frame.kind, conditioning));
+                let piece = Piece { media_time, payload: bytes, kind: frame.kind };
+                heard.push(self.take(piece, &mut whole, conditioning));
             }
         }
         heard
     }
 
     /// 20 ms in which nothing came.
-    pub(super) fn hear_nothing(&mut self) -> Judged {
+    pub(super) fn hear_nothing(&mut self, conditioning: &mut Conditioning) -> Judged {
+        self.deliver_silence(self.delivered, conditioning);
         self.note(false, false)
     }
 
     fn take(
         &mut self,
-        media_time: MediaTime,
+        piece: Piece,
         samples: &mut [i16; FRAME_SAMPLES],
-        kind: FrameKind,
         conditioning: &mut Conditioning,
     ) -> Judged {
+        let Piece { media_time, payload, kind } = piece;
         match kind {
             FrameKind::Voice => {
                 self.echo = conditioning.clean(media_time, samples);
                 let judged = self.judge(samples, kind, self.echo);
-                conditioning.deliver(media_time, samples, judged.is_speech);
+                let is_speech = judged.is_speech;
+                self.delivered = MediaTime(media_time.0 + FRAME_SAMPLES as u64);
+                conditioning.deliver(Conditioned { media_time, samples: *samples, payload, is_speech });
                 judged
             }
-            // Made up from what came before, with its echo.
-            FrameKind::Concealed => self.judge(samples, kind, self.echo),
-            FrameKind::ComfortNoise => self.judge(samples, kind, level::LOWEST),
+            // Made up from what came before, with its echo. A recognizer makes more of silence.
+            FrameKind::Concealed => {
+                self.deliver_silence(media_time, conditioning);
+                self.judge(samples, kind, self.echo)
+            }
+            FrameKind::ComfortNoise => {
+                self.deliver_silence(media_time, conditioning);
+                self.judge(samples, kind, level::LOWEST)
+            }
         }
+    }
+
+    /// Who listens gets a stream without gaps.
+    fn deliver_silence(&mut self, media_time: MediaTime, conditioning: &mut Conditioning) {
+        self.delivered = MediaTime(media_time.0 + FRAME_SAMPLES as u64);
+        let payload = [self.codec.silence_byte(); FRAME_SAMPLES];
+        conditioning.deliver(Conditioned {
+            media_time,
+            samples: [0; FRAME_SAMPLES],
+            payload,
+            is_speech: false,
+        });
     }
 
     /// `echo` is the level up to which it may be the agent himself who is heard.

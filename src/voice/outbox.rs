@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use super::exchange::{Digit, VoiceEvent};
-use crate::call::dialogue::Dialogue;
+use crate::call::dialogue::{Dialogue, Noted};
 
 /// Events and notes on their way out of a voice.
 #[derive(Debug, Default)]
@@ -13,7 +13,7 @@ pub(super) struct Outbox {
     digits: usize,
     /// Only the last limit counts.
     credit: Option<u64>,
-    notes: VecDeque<Dialogue>,
+    notes: VecDeque<Noted>,
     dropped: Dropped,
 }
 
@@ -48,9 +48,9 @@ impl Outbox {
         self.credit = Some(samples);
     }
 
-    pub(super) fn note(&mut self, note: Dialogue) {
+    pub(super) fn note(&mut self, note: impl Into<Noted>) {
         if self.notes.len() < MAX_NOTES {
-            self.notes.push_back(note);
+            self.notes.push_back(note.into());
         } else {
             self.dropped.notes += 1;
         }
@@ -63,7 +63,7 @@ impl Outbox {
         for (kind, count) in here.into_iter().chain(elsewhere) {
             if count > 0 {
                 // Seven at most, for which there is always room.
-                self.notes.push_back(Dialogue::Dropped { kind: kind.to_owned(), count });
+                self.notes.push_back(Dialogue::Dropped { kind: kind.to_owned(), count }.into());
             }
         }
     }
@@ -76,7 +76,7 @@ impl Outbox {
         Some(event)
     }
 
-    pub(super) fn poll_note(&mut self) -> Option<Dialogue> {
+    pub(super) fn poll_note(&mut self) -> Option<Noted> {
         self.notes.pop_front()
     }
 

@@ -12,7 +12,7 @@ use caly_rtp::frame::{FRAME_SAMPLES, Frame};
 
 use super::barge_in::BargeIn;
 use super::conditioning::{CallerListener, Conditioning};
-use super::exchange::{Digit, Interruption, MindCommand, UtteranceId, VoiceEvent, YieldsTo};
+use super::exchange::{Codec, Digit, Interruption, MindCommand, UtteranceId, VoiceEvent, YieldsTo};
 use super::hearing::{Edge, Hearing, Judged};
 use super::mixer::Mixer;
 use super::outbox::Outbox;
@@ -20,7 +20,7 @@ use super::settings::TurnTaking;
 use super::turn::{Input, TurnMachine};
 use super::utterances::Utterances;
 use super::vad::SpeechDetector;
-use crate::call::dialogue::Dialogue;
+use crate::call::dialogue::{Dialogue, Noted};
 
 /// What a voice is made from.
 #[derive(Debug)]
@@ -113,6 +113,12 @@ impl Voice {
         }
     }
 
+    /// Offer and answer agreed on this codec.
+    pub fn handle_media(&mut self, codec: Codec) {
+        self.hearing.set_codec(codec);
+        self.outbox.event(VoiceEvent::Media { codec });
+    }
+
     /// The caller pressed a key.
     pub fn handle_digit(&mut self, now: Instant, digit: Digit) {
         self.advance(now, Input::Digit(digit));
@@ -158,6 +164,7 @@ impl Voice {
                 self.utterances.announce(UtteranceId(utterance), note, &mut self.outbox);
             }
             MindCommand::Note(note) => self.outbox.note(note),
+            MindCommand::NoteAt(at, what) => self.outbox.note(Noted { at: Some(at), what }),
         }
     }
 
@@ -165,7 +172,7 @@ impl Voice {
     pub fn speak(&mut self, now: Instant, samples: &mut [i16; FRAME_SAMPLES]) {
         self.unheard_ticks = self.unheard_ticks.saturating_add(1);
         if self.unheard_ticks > GAP_TICKS {
-            let judged = self.hearing.hear_nothing();
+            let judged = self.hearing.hear_nothing(&mut self.conditioning);
             self.react(now, judged);
         }
         while let Some(timer) = self.turn.poll_timer(now) {
@@ -202,7 +209,7 @@ impl Voice {
     }
 
     /// The next entry for the call's log.
-    pub fn poll_note(&mut self) -> Option<Dialogue> {
+    pub fn poll_note(&mut self) -> Option<Noted> {
         self.outbox.poll_note()
     }
 

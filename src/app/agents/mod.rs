@@ -8,11 +8,13 @@ use std::sync::Arc;
 use jiff::civil::Date;
 use tokio::runtime::{Handle, Runtime};
 
+use self::task::{Head, Ways};
 use crate::agent::{Agent, InlineMind, MindLine};
 use crate::config::{AgentConfig, AgentsConfig};
 use crate::mind::ToolCall;
 use crate::mind::script::{Script, ScriptMind};
 use crate::prompt::{self, Espeak, Library};
+use crate::pump::Pump;
 use crate::signaling::Destinations;
 use crate::store::{Shop, StoreError};
 use crate::tools::Toolbox;
@@ -78,11 +80,13 @@ impl Agents {
     }
 
     /// Lets calls reach the agents; each call's mind gets a task of its own on the runtime.
-    pub(super) fn serve(self, destinations: &mut Destinations, runtime: &Handle) {
+    pub(super) fn serve(self, destinations: &mut Destinations, runtime: &Handle, pump: &Pump) {
         for agent in self.ready {
-            let (runtime, tools) = (runtime.clone(), Arc::clone(&self.tools));
+            let (runtime, ways) =
+                (runtime.clone(), Ways { tools: Arc::clone(&self.tools), pump: pump.clone() });
             agent.register(destinations, move |mind| {
-                Box::new(task::start(&runtime, Box::new(mind), Arc::clone(&tools)))
+                let head = Head { mind: Box::new(mind), feed: None };
+                Box::new(task::start(&runtime, head, ways.clone()))
             });
         }
     }

@@ -10,17 +10,33 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 
-use crate::agent::{MindGone, MindLine, NotSent};
+use crate::agent::{CallerFeed, MindGone, MindLine, NotSent};
 use crate::mind::{Mind, ToolCall, ToolCallId, Wish};
+use crate::pump::{Links, Pump};
 use crate::tools::{TOOL_TIME, ToolError, Toolbox};
 use crate::voice::exchange::{MindCommand, VoiceEvent};
 
+/// A mind, and the caller's audio if it listens.
+pub(super) struct Head {
+    pub(super) mind: Box<dyn Mind>,
+    pub(super) feed: Option<CallerFeed>,
+}
+
+/// What minds reach the world by.
+#[derive(Clone)]
+pub(super) struct Ways {
+    pub(super) tools: Arc<Toolbox>,
+    pub(super) pump: Pump,
+}
+
 /// Starts the task of a mind, and gives the line to it.
-pub(super) fn start(runtime: &Handle, mind: Box<dyn Mind>, tools: Arc<Toolbox>) -> QueueLine {
+pub(super) fn start(runtime: &Handle, head: Head, ways: Ways) -> QueueLine {
     let (to_mind, events) = channel(MAX_EVENTS);
     let (commands, from_mind) = channel(MAX_COMMANDS);
+    let (Head { mind, feed }, Ways { tools, pump }) = (head, ways);
+    let links = Links::new(pump);
     // Whoever looks for the task finds the call: when one of the two is gone, the other ends.
-    runtime.spawn(MindTask { mind, events, commands, tools }.run());
+    runtime.spawn(MindTask { mind, feed, events, commands, tools, links }.run());
     QueueLine { to_mind, from_mind }
 }
 
@@ -52,9 +68,11 @@ impl MindLine for QueueLine {
 /// A mind with its ways to voice and to the tools.
 struct MindTask {
     mind: Box<dyn Mind>,
+    feed: Option<CallerFeed>,
     events: Receiver<(Instant, VoiceEvent)>,
     commands: Sender<MindCommand>,
     tools: Arc<Toolbox>,
+    links: Links,
 }
 
 type Answer = (ToolCallId, Result<Value, ToolError>);
@@ -63,8 +81,10 @@ impl MindTask {
     /// Thinks until the call is over.
     async fn run(mut self) {
         let mut answers: JoinSet<Answer> = JoinSet::new();
+        let mut listens_at = Instant::now();
         while self.serve_wishes(&mut answers).await {
             let wake_at = self.mind.poll_timeout();
+            let listens_every = self.mind.listens_every().filter(|_| self.feed.is_some());
             tokio::select! {
                 event = self.events.recv() => match event {
                     Some((at, event)) => self.mind.handle(at, event),
@@ -73,11 +93,33 @@ impl MindTask {
                 Some(Ok((id, answer))) = answers.join_next() => {
                     self.mind.handle_tool(Instant::now(), id, answer);
                 }
+                (link, event) = self.links.next() => self.mind.handle_link(Instant::now(), link, event),
+                () = sleep_until(listens_at.into()), if listens_every.is_some() => {
+                    let now = Instant::now();
+                    // What was late is not made up for: the ring has it all.
+                    listens_at = now.max(listens_at + listens_every.unwrap_or_default());
+                    if let Some(feed) = &mut self.feed {
+                        self.mind.hear(now, &mut feed.drain());
+                    }
+                }
                 () = sleep_until(wake_at.unwrap_or_else(Instant::now).into()), if wake_at.is_some() => {
                     self.mind.handle_timeout(Instant::now());
                 }
             }
         }
+        self.finish().await;
+    }
+
+    /// Says goodbye to providers: some are paid by the time for which they are connected.
+    async fn finish(mut self) {
+        self.mind.finish(Instant::now());
+        while let Some(wish) = self.mind.poll() {
+            match wish {
+                Wish::Link(order) => self.links.order(order),
+                Wish::Voice(_) | Wish::Tool(_) => {}
+            }
+        }
+        self.links.finish().await;
     }
 
     /// False if the call is over.
@@ -91,6 +133,7 @@ impl MindTask {
                     }
                 }
                 Wish::Tool(call) => self.use_tool(call, answers),
+                Wish::Link(order) => self.links.order(order),
             }
         }
         true

@@ -8,12 +8,13 @@ mod tone;
 use std::fmt;
 use std::time::Instant;
 
+use caly_rtp::codec::Codec;
 use caly_rtp::dtmf::Digit;
 use caly_rtp::frame::{FRAME_SAMPLES, Frame};
 use caly_rtp::jitter::Release;
 
 use super::cause::HangupCause;
-use super::dialogue::Dialogue;
+use super::dialogue::Noted;
 use super::log::CallId;
 
 pub use echo::Echo;
@@ -30,6 +31,9 @@ pub trait Destination: Send + fmt::Debug {
     fn release(&self) -> Release {
         Release::InOrder
     }
+
+    /// Offer and answer agreed on this codec, at the start or anew.
+    fn handle_media(&mut self, _codec: Codec) {}
 
     /// One frame of the caller's audio.
     fn hear(&mut self, _now: Instant, _frame: &Frame) {}
@@ -53,7 +57,7 @@ pub trait Destination: Send + fmt::Debug {
 
     /// What it enters in the call's log; asked until `None` in each tick and once more when the call ends. Whoever lets
     /// events wait bounds them.
-    fn poll_event(&mut self) -> Option<Dialogue> {
+    fn poll_event(&mut self) -> Option<Noted> {
         None
     }
 }

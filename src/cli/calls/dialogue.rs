@@ -157,7 +157,9 @@ fn beside_turns(dialogue: Dialogue) -> Option<What> {
         Dialogue::Dropped { kind, count } => Some(What::Dropped { of: kind, count }),
         Dialogue::Outcome { name } => Some(What::Outcome { name }),
         Dialogue::Said { .. }
+        | Dialogue::SaidOn { .. }
         | Dialogue::Heard { .. }
+        | Dialogue::Hop(_)
         | Dialogue::BargeIn { .. }
         | Dialogue::SpeechStarted
         | Dialogue::SpeechEnded { .. }

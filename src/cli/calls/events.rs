@@ -3,6 +3,7 @@
 use super::columns::printable;
 use super::seconds;
 use crate::call::dialogue::Dialogue;
+use crate::call::hop::HopEvent;
 use crate::call::log::{Ended, Event, MediaAgreed, Opened, SipMessage, Way};
 use crate::store::StoredEvent;
 
@@ -86,6 +87,7 @@ fn describe_dialogue(dialogue: &Dialogue) -> String {
     match dialogue {
         Dialogue::Agent { name } => format!("agent {name} takes the call"),
         Dialogue::Said { utterance, text, language } => format!("says {utterance} ({language}): {text}"),
+        Dialogue::SaidOn { utterance, text } => format!("goes on with {utterance}: {text}"),
         Dialogue::Heard { utterance } => format!("{utterance} was heard to its end"),
         Dialogue::BargeIn { utterance, heard_ms, by } => {
             format!("{utterance} was cut by a caller's {by} after {}", time(heard_ms))
@@ -119,7 +121,39 @@ fn describe_dialogue(dialogue: &Dialogue) -> String {
         Dialogue::Dropped { kind, count } => {
             format!("{count} {kind} found no room between the call and the mind")
         }
+        Dialogue::Hop(event) => describe_hop(event),
         Dialogue::Outcome { name } => format!("outcome {name}"),
+    }
+}
+
+/// A step on the way to an answer.
+fn describe_hop(event: &HopEvent) -> String {
+    let id = |id: &Option<String>| id.as_ref().map_or_else(String::new, |id| format!(", request {id}"));
+    match event {
+        HopEvent::Mark { turn, mark, provider } => {
+            let by = provider.as_ref().map_or_else(String::new, |provider| format!(" by {provider}"));
+            format!("turn {turn}: {mark}{by}")
+        }
+        HopEvent::Transcript { turn, text, language, is_committed } => {
+            let language = language.as_ref().map_or_else(String::new, |tag| format!(" ({tag})"));
+            let rest = if *is_committed { "" } else { ", which needs no answer" };
+            format!("the caller said in turn {turn}{language}{rest}: {text}")
+        }
+        HopEvent::HeardText { utterance, text } => format!("of {utterance} was heard: {text}"),
+        HopEvent::Uses { hop, provider, request_id } => format!("{hop} by {provider}{}", id(request_id)),
+        HopEvent::Fault { hop, provider, kind, detail, request_id } => {
+            format!("{hop} by {provider} failed, {kind}: {detail}{}", id(request_id))
+        }
+        HopEvent::Usage { hop, provider, unit, count } => {
+            format!("{hop} by {provider} has used {count} {unit}")
+        }
+        HopEvent::OverBudget { turn, hop, budget_ms, took_ms } => {
+            format!("turn {turn}: {hop} took {took_ms} ms where {budget_ms} are allowed")
+        }
+        HopEvent::Audio { hop, untouched, recoded, resampled } => {
+            format!("{hop} audio in samples: {untouched} untouched, {recoded} recoded, {resampled} resampled")
+        }
+        HopEvent::GaveUp { hop } => format!("nobody is left for {hop}, the agent goes on by its script"),
     }
 }
 

@@ -109,6 +109,7 @@ fn stops(recording: &Recording) -> Vec<Stop> {
         | VoiceEvent::Played { .. }
         | VoiceEvent::Credit { .. }
         | VoiceEvent::Idle { .. }
+        | VoiceEvent::Media { .. }
         | VoiceEvent::IdleTooLong => None,
     };
     recording.told.iter().filter_map(stop).collect()

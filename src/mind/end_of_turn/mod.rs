@@ -10,6 +10,11 @@ mod tokens;
 pub use backchannel::Backchannels;
 pub use text::TextEndOfTurn;
 
+/// The language that a text is in, by its letters and its small words; `None` if they do not tell.
+pub(super) fn language_of(words: &str) -> Option<crate::mind::speech::Language> {
+    text::language_of(words)
+}
+
 /// Whether two texts are the same words at their end, however they are spelled and marked.
 pub(super) fn are_same_words(one: &str, other: &str) -> bool {
     tokens::tokens(one).0 == tokens::tokens(other).0

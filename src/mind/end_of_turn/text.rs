@@ -29,6 +29,20 @@ impl EndOfTurn for TextEndOfTurn {
     }
 }
 
+/// The language of a text, if anything in it tells.
+pub(super) fn language_of(text: &str) -> Option<crate::mind::speech::Language> {
+    let (words, _) = tokens(text);
+    if words.is_empty() {
+        return None;
+    }
+    // Where nothing tells, the two hints lead to different answers.
+    match (Language::of(&words, Some("hi")), Language::of(&words, Some("en"))) {
+        (Language::Hindi, Language::Hindi) => Some(crate::mind::speech::Language::Hi),
+        (Language::English, Language::English) => Some(crate::mind::speech::Language::En),
+        (Language::Hindi, Language::English) | (Language::English, Language::Hindi) => None,
+    }
+}
+
 /// Recognizers guess punctuation. It decides where the words leave it open, and turns no judgement of theirs round.
 fn marked(score: f32, mark: Mark) -> f32 {
     match mark {

@@ -115,6 +115,15 @@ impl ScriptMind {
         }
     }
 
+    /// The mind of a call that another one has led so far: it goes on from its start, with what that one still has to say first.
+    pub fn take_over(script: Arc<Script>, clips: Arc<dyn Clips>, outbox: Outbox, now: Instant) -> Self {
+        let mut mind = Self::new(script, clips);
+        mind.outbox = outbox;
+        mind.began = Some(now);
+        mind.enter(now, mind.script.start);
+        mind
+    }
+
     /// What could not be spoken: sentences of which a clip is missing, and values that are none.
     pub fn unspoken(&self) -> u64 {
         self.unspoken
@@ -441,7 +450,7 @@ impl Mind for ScriptMind {
             VoiceEvent::Credit { samples } => self.outbox.grant(samples),
             VoiceEvent::Idle { .. } => self.idle(now),
             VoiceEvent::IdleTooLong if self.phase != Phase::Over => self.part(now),
-            VoiceEvent::IdleTooLong => {}
+            VoiceEvent::IdleTooLong | VoiceEvent::Media { .. } => {}
         }
     }
 

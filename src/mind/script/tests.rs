@@ -87,6 +87,7 @@ impl Call {
                 }
                 Wish::Voice(MindCommand::Note(Dialogue::Said { text, .. })) => self.said.push(text),
                 Wish::Voice(_) => {}
+                Wish::Link(order) => panic!("a script needs no provider: {order:?}"),
             }
         }
     }

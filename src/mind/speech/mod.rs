@@ -1,6 +1,7 @@
 //! How an agent speaks: words out of a closed inventory for all that varies (numbers, ids, dates, amounts), clips for what is
 //! fixed, and an outbox that sends utterances as voice grants credit.
 
+pub mod chunker;
 mod outbox;
 mod spoken;
 mod words;

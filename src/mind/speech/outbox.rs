@@ -1,12 +1,15 @@
-//! Utterances on their way to voice. Their samples are shared clips and wait here; voice is sent as much as it has granted,
-//! in short chunks.
+//! Utterances on their way to voice. Their samples are shared clips, or G.711 that was made for them, and wait here; voice is sent as much as it
+//! has granted, in short chunks. An utterance may begin before it is complete.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use caly_provider::audio::Encoding;
+
 use super::{Language, SAMPLE_RATE_HZ};
 use crate::call::dialogue::Dialogue;
+use crate::sound::convert::decode_g711;
 use crate::voice::exchange::{MindCommand, UtteranceId, YieldsTo};
 
 /// A piece of an utterance.
@@ -23,6 +26,8 @@ pub struct Part {
 pub enum Sound {
     /// A clip.
     Clip(Arc<[i16]>),
+    /// A synthesizer's G.711, a byte for each sample: half the memory of samples, and the bytes that leave are those that came.
+    Coded(Encoding, Arc<[u8]>),
     /// Nothing, for so many samples.
     Silence(usize),
 }
@@ -58,7 +63,15 @@ pub struct Outbox {
     next: u64,
     granted_samples: u64,
     sent_samples: u64,
+    notes: VecDeque<Dialogue>,
     counters: OutboxCounters,
+}
+
+/// Whether all of an utterance is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Completeness {
+    Whole,
+    Open,
 }
 
 #[derive(Clone, Debug)]
@@ -70,6 +83,10 @@ struct Waiting {
     offset: usize,
     left: usize,
     is_announced: bool,
+    /// More parts may come.
+    is_open: bool,
+    /// Samples that it has had so far, sent or not.
+    taken: usize,
 }
 
 impl Part {
@@ -86,6 +103,7 @@ impl Part {
     fn samples(&self) -> usize {
         match &self.sound {
             Sound::Clip(clip) => clip.len(),
+            Sound::Coded(_, bytes) => bytes.len(),
             Sound::Silence(samples) => *samples,
         }
     }
@@ -93,6 +111,10 @@ impl Part {
     fn copy(&self, from: usize, samples: usize, to: &mut Vec<i16>) {
         match &self.sound {
             Sound::Clip(clip) => to.extend(clip.iter().skip(from).take(samples)),
+            Sound::Coded(encoding, bytes) => {
+                let end = (from + samples).min(bytes.len());
+                decode_g711(*encoding, bytes.get(from..end).unwrap_or_default(), to);
+            }
             Sound::Silence(_) => to.resize(to.len() + samples, 0),
         }
     }
@@ -129,6 +151,7 @@ impl Default for Outbox {
             next: 1,
             granted_samples: 0,
             sent_samples: 0,
+            notes: VecDeque::new(),
             counters: OutboxCounters::default(),
         }
     }
@@ -145,12 +168,68 @@ impl Outbox {
         if utterance.samples() == 0 {
             utterance.parts.push(Part { text: String::new(), sound: Sound::Silence(LEAST_SAMPLES) });
         }
+        self.queue(utterance, Completeness::Whole)
+    }
+
+    /// Queues an utterance that has no sound yet; `None` if too many wait. Say what it is to sound like with [`Outbox::append`].
+    pub fn open(&mut self, language: Language, yields_to: YieldsTo) -> Option<UtteranceId> {
+        if self.waiting.len() >= MAX_WAITING {
+            self.counters.refused += 1;
+            return None;
+        }
+        self.queue(Utterance { language, yields_to, parts: Vec::new() }, Completeness::Open)
+    }
+
+    /// One more part of an utterance that is open. False if it is not, or was flushed.
+    pub fn append(&mut self, id: UtteranceId, part: Part) -> bool {
+        let Some(open) = self.waiting.iter_mut().find(|waiting| waiting.id == id && waiting.is_open) else {
+            return false;
+        };
+        let kept = part.samples().min(samples_in(MAX_UTTERANCE).saturating_sub(open.taken));
+        self.counters.cut_samples += (part.samples() - kept) as u64;
+        if open.is_announced && !part.text.is_empty() {
+            let (utterance, text) = (id.0, part.text.clone());
+            self.notes.push_back(Dialogue::SaidOn { utterance, text });
+        }
+        open.left += kept;
+        open.taken += kept;
+        open.utterance.parts.push(part);
+        true
+    }
+
+    /// No more parts come.
+    pub fn close(&mut self, id: UtteranceId) {
+        if let Some(open) = self.waiting.iter_mut().find(|waiting| waiting.id == id) {
+            open.is_open = false;
+        }
+    }
+
+    /// What of this utterance is not sent is not said; what voice has of it is.
+    pub fn shorten(&mut self, id: UtteranceId) {
+        if let Some(shortened) = self.waiting.iter_mut().find(|waiting| waiting.id == id) {
+            (shortened.left, shortened.is_open) = (0, false);
+        }
+    }
+
+    /// Whether sound of this utterance is still to be sent, or may come.
+    pub fn has(&self, id: UtteranceId) -> bool {
+        self.waiting.iter().any(|waiting| waiting.id == id)
+    }
+
+    /// Sound that waits here, in samples.
+    pub fn waiting_samples(&self) -> usize {
+        self.waiting.iter().map(|waiting| waiting.left).sum()
+    }
+
+    fn queue(&mut self, utterance: Utterance, completeness: Completeness) -> Option<UtteranceId> {
         let samples = utterance.samples();
         let left = samples.min(samples_in(MAX_UTTERANCE));
         self.counters.cut_samples += (samples - left) as u64;
         let id = UtteranceId(self.next);
         self.next += 1;
-        self.waiting.push_back(Waiting { id, utterance, part: 0, offset: 0, left, is_announced: false });
+        let is_open = completeness == Completeness::Open;
+        let (part, offset, is_announced, taken) = (0, 0, false, left);
+        self.waiting.push_back(Waiting { id, utterance, part, offset, left, is_announced, is_open, taken });
         Some(id)
     }
 
@@ -177,9 +256,15 @@ impl Outbox {
 
     /// The next thing to tell voice; `None` until more is granted or said.
     pub fn poll(&mut self) -> Option<MindCommand> {
+        if let Some(note) = self.notes.pop_front() {
+            return Some(MindCommand::Note(note));
+        }
         let credit =
             usize::try_from(self.granted_samples.saturating_sub(self.sent_samples)).unwrap_or(usize::MAX);
         let first = self.waiting.front_mut()?;
+        if first.left == 0 && first.is_open {
+            return None;
+        }
         if first.left == 0 {
             let sent = self.waiting.pop_front()?;
             self.last_sent = Some((sent.id, sent.utterance));
@@ -283,6 +368,7 @@ mod tests {
                 }
                 MindCommand::Finish { .. } => "finish",
                 MindCommand::Note(Dialogue::Said { .. }) => "said",
+                MindCommand::Note(Dialogue::SaidOn { .. }) => "said on",
                 other => panic!("{other:?}"),
             });
         }
@@ -346,6 +432,38 @@ mod tests {
         assert_eq!(outbox.counters().flushed, 1);
         outbox.flush_before(kept);
         assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn an_utterance_may_begin_before_it_is_complete() {
+        let mut outbox = Outbox::default();
+        outbox.grant(10_000);
+        let open = outbox.open(Language::En, YieldsTo::ANYTHING).unwrap();
+        outbox.say(utterance(&[("later", 100)])).unwrap();
+        assert_eq!(drain(&mut outbox), (vec![], vec![]));
+        let coded = |text: &str, bytes: &[u8]| Part {
+            text: text.to_owned(),
+            sound: Sound::Coded(Encoding::Mulaw, bytes.into()),
+        };
+        assert!(outbox.append(open, coded("one", &[0xff, 0x7f, 0x80])));
+        assert_eq!(drain(&mut outbox), (vec![0, -1, 32_124], vec!["said", "speak"]));
+        assert!(outbox.append(open, coded("", &[0xff])) && outbox.append(open, coded("two", &[0xff])));
+        assert_eq!(drain(&mut outbox), (vec![0, 0], vec!["said on", "speak"]));
+        outbox.close(open);
+        assert!(!outbox.append(open, coded("too late", &[0xff])));
+        assert_eq!(drain(&mut outbox).1, ["finish", "said", "speak", "finish"]);
+        assert!(!outbox.append(open, coded("gone", &[0xff])) && !outbox.has(open));
+    }
+
+    #[test]
+    fn an_utterance_that_never_ends_is_cut() {
+        let mut outbox = Outbox::default();
+        let open = outbox.open(Language::En, YieldsTo::ANYTHING).unwrap();
+        for _ in 0..70 {
+            outbox.append(open, Part::silence(Duration::from_secs(1)));
+        }
+        assert_eq!(outbox.counters().cut_samples, 80_000);
+        assert_eq!(outbox.waiting_samples(), 480_000);
     }
 
     #[test]

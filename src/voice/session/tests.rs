@@ -162,7 +162,7 @@ impl Bench {
         let mut samples = [0; FRAME_SAMPLES];
         self.voice.speak(now, &mut samples);
         self.heard.extend(samples);
-        self.notes.extend(std::iter::from_fn(|| self.voice.poll_note()));
+        self.notes.extend(std::iter::from_fn(|| self.voice.poll_note()).map(|noted| noted.what));
         self.mind();
         samples
     }

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use super::*;
 use crate::call::dialogue::Dialogue;
+use crate::pump::PumpConfig;
 use crate::tools::{Answering, Tool};
 
 /// A mind that does what the test says and writes down what happens to it.
@@ -101,7 +102,8 @@ fn toolbox() -> (Arc<Toolbox>, Arc<Slow>) {
 }
 
 fn line_to(mind: Puppet, tools: Arc<Toolbox>) -> QueueLine {
-    start(&Handle::current(), Box::new(mind), tools)
+    let pump = Pump::new(&PumpConfig::default()).unwrap();
+    start(&Handle::current(), Head { mind: Box::new(mind), feed: None }, Ways { tools, pump })
 }
 
 /// Asks until it holds; each time the mind has had its turn.

@@ -89,6 +89,7 @@ impl Walk {
                     self.states.push((name, self.said))
                 }
                 Wish::Voice(_) | Wish::Tool(_) => {}
+                Wish::Link(order) => panic!("a script needs no provider: {order:?}"),
             }
         }
     }

@@ -42,6 +42,7 @@ impl Promises {
             | VoiceEvent::Played { .. }
             | VoiceEvent::Credit { .. }
             | VoiceEvent::Idle { .. }
+            | VoiceEvent::Media { .. }
             | VoiceEvent::IdleTooLong => {}
         }
     }

@@ -64,7 +64,7 @@ fn echoes(echo_cancellation: EchoCancellation, softer_db: f32) -> (Bench, Receiv
         let mut samples = [0; FRAME_SAMPLES];
         bench.voice.speak(now, &mut samples);
         bench.heard.extend(samples);
-        bench.notes.extend(std::iter::from_fn(|| bench.voice.poll_note()));
+        bench.notes.extend(std::iter::from_fn(|| bench.voice.poll_note()).map(|noted| noted.what));
         bench.mind();
     }
     (bench, heard)

@@ -1,0 +1,218 @@
+//! What happens on the way from a caller's words to an agent's answer, as the call's log keeps it: who was asked, when each step was done, what
+//! failed and what it cost.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A step that a provider takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hop {
+    /// Speech recognition.
+    Asr,
+    /// The language model.
+    Llm,
+    /// Speech synthesis.
+    Tts,
+    /// All three at once.
+    Realtime,
+}
+
+/// A point on the way of one turn. Each is marked once a turn, when it is reached first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mark {
+    /// The last of the caller's speech has arrived.
+    MediaIn,
+    /// The first words of the turn are known.
+    SttPartial,
+    /// Its last words are.
+    SttFinal,
+    /// The model is asked.
+    LlmStart,
+    /// The first of its answer has come.
+    LlmToken,
+    /// All of it has.
+    LlmEnd,
+    /// The first text is given to the synthesizer.
+    TtsStart,
+    /// The first of its sound has come.
+    TtsFrame,
+    /// All of it has.
+    TtsEnd,
+    /// The first of the agent's speech has left.
+    MediaOut,
+}
+
+/// One event of a hop.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "step", rename_all = "snake_case")]
+pub enum HopEvent {
+    /// A turn has come so far.
+    Mark {
+        /// Number of the caller's turn that is being answered.
+        turn: u32,
+        /// How far.
+        mark: Mark,
+        /// By whom, if a provider did it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        provider: Option<String>,
+    },
+    /// The caller's words in a turn that is over.
+    Transcript {
+        /// Number of the turn.
+        turn: u32,
+        /// The words.
+        text: String,
+        /// BCP 47 tag of their language, if it is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        language: Option<String>,
+        /// Whether they are to be answered.
+        is_committed: bool,
+    },
+    /// Of an utterance that was cut, the words that were heard.
+    HeardText {
+        /// Number of the utterance.
+        utterance: u64,
+        /// The words.
+        text: String,
+    },
+    /// A provider is in use from now on.
+    Uses {
+        /// For what.
+        hop: Hop,
+        /// Its name in the configuration.
+        provider: String,
+        /// The vendor's name of the session or request.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request_id: Option<String>,
+    },
+    /// A provider was of no use.
+    Fault {
+        /// For what.
+        hop: Hop,
+        /// Its name in the configuration.
+        provider: String,
+        /// What kind of fault.
+        kind: String,
+        /// What the other side, or the system, said.
+        detail: String,
+        /// The vendor's name of the session or request.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request_id: Option<String>,
+    },
+    /// What was used of a provider since it was told last; a call's sum is that of all.
+    Usage {
+        /// For what.
+        hop: Hop,
+        /// Its name in the configuration.
+        provider: String,
+        /// `input_tokens`, `cached_tokens`, `output_tokens`, `wasted_tokens`, `audio_ms` or `characters`.
+        unit: String,
+        /// How many.
+        count: u64,
+    },
+    /// A step took longer than it should.
+    OverBudget {
+        /// Number of the turn.
+        turn: u32,
+        /// Which step.
+        hop: Hop,
+        /// How long it may take, in milliseconds.
+        budget_ms: u64,
+        /// How long it took, in milliseconds.
+        took_ms: u64,
+    },
+    /// What was done to the audio between the call and a provider since it was told last, in samples at 8 kHz.
+    Audio {
+        /// Which provider.
+        hop: Hop,
+        /// Passed on byte by byte.
+        untouched: u64,
+        /// Written in another way.
+        recoded: u64,
+        /// Brought to another rate.
+        resampled: u64,
+    },
+    /// Nobody is left who could answer: the agent goes on by its script.
+    GaveUp {
+        /// The step that nobody takes any more.
+        hop: Hop,
+    },
+}
+
+impl Hop {
+    /// The word in logs and metrics.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Asr => "asr",
+            Self::Llm => "llm",
+            Self::Tts => "tts",
+            Self::Realtime => "realtime",
+        }
+    }
+}
+
+impl Mark {
+    /// All of them, in the order in which a turn comes to them if nothing overlaps.
+    pub const ALL: [Self; 10] = [
+        Self::MediaIn,
+        Self::SttPartial,
+        Self::SttFinal,
+        Self::LlmStart,
+        Self::LlmToken,
+        Self::LlmEnd,
+        Self::TtsStart,
+        Self::TtsFrame,
+        Self::TtsEnd,
+        Self::MediaOut,
+    ];
+
+    /// The word in logs.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::MediaIn => "MEDIA_IN",
+            Self::SttPartial => "STT_PARTIAL",
+            Self::SttFinal => "STT_FINAL",
+            Self::LlmStart => "LLM_START",
+            Self::LlmToken => "LLM_TOKEN",
+            Self::LlmEnd => "LLM_END",
+            Self::TtsStart => "TTS_START",
+            Self::TtsFrame => "TTS_FRAME",
+            Self::TtsEnd => "TTS_END",
+            Self::MediaOut => "MEDIA_OUT",
+        }
+    }
+}
+
+impl HopEvent {
+    /// The texts that may be long, and those that are names.
+    pub(super) fn texts(&mut self) -> (Option<&mut String>, Vec<&mut String>) {
+        match self {
+            Self::Mark { provider, .. } => (None, provider.iter_mut().collect()),
+            Self::Transcript { text, language, .. } => (Some(text), language.iter_mut().collect()),
+            Self::HeardText { text, .. } => (Some(text), Vec::new()),
+            Self::Uses { provider, request_id, .. } => {
+                (None, request_id.iter_mut().chain([provider]).collect())
+            }
+            Self::Fault { provider, kind, detail, request_id, .. } => {
+                (Some(detail), request_id.iter_mut().chain([provider, kind]).collect())
+            }
+            Self::Usage { provider, unit, .. } => (None, vec![provider, unit]),
+            Self::OverBudget { .. } | Self::Audio { .. } | Self::GaveUp { .. } => (None, Vec::new()),
+        }
+    }
+}
+
+impl fmt::Display for Hop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}

@@ -1,0 +1,283 @@
+//! The recognizers of one call: the best that is well listens; when it fails, the next one goes on with the audio whose words were not final.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use caly_provider::asr::{self, AsrEvent, Audio, Heard, Recognizer, TurnOpinion};
+use caly_provider::audio::{AudioFormat, Encoding};
+use caly_provider::link::{LinkEvent, LinkId, LinkOrder};
+use caly_provider::policy::chain::{Chain, Tried};
+use caly_provider::policy::connection::LinkIds;
+use caly_provider::policy::{Fault, RetryConfig, earliest};
+
+use super::config::Hops;
+use super::used::Used;
+use crate::call::hop::{Hop, HopEvent};
+use crate::mind::{CallerAudio, CallerFrame};
+use crate::sound::convert::{ConversionCounters, Converter, encode};
+
+/// Who listens in a call.
+#[derive(Debug)]
+pub(super) struct Ears {
+    hops: Hops<dyn asr::Provider>,
+    chain: Chain,
+    tried: Tried,
+    /// The call's codec.
+    call: AudioFormat,
+    listener: Option<Listener>,
+    /// Clients so far: each has names of links of its own.
+    clients: u32,
+    outputs: VecDeque<EarsOutput>,
+    audio: ConversionCounters,
+    used: Used,
+    has_given_up: bool,
+}
+
+#[derive(Debug)]
+struct Listener {
+    number: usize,
+    client: Box<dyn Recognizer>,
+    /// From the feed's format to the client's.
+    converter: Converter,
+}
+
+/// What the ears want or tell.
+#[derive(Debug, PartialEq)]
+pub(super) enum EarsOutput {
+    /// To be done with a link.
+    Link(LinkOrder),
+    /// Words, by this provider.
+    Heard(usize, Heard),
+    /// An opinion on the caller's turn.
+    Turn(TurnOpinion),
+    /// For the log.
+    Note(HopEvent),
+    /// Nobody listens any more.
+    GaveUp,
+}
+
+impl Ears {
+    pub(super) fn new(hops: Hops<dyn asr::Provider>) -> Self {
+        Self {
+            chain: hops.chain(),
+            hops,
+            tried: Tried::default(),
+            call: AudioFormat::MULAW_8K,
+            listener: None,
+            clients: 0,
+            outputs: VecDeque::new(),
+            audio: ConversionCounters::default(),
+            used: Used::default(),
+            has_given_up: false,
+        }
+    }
+
+    /// The call's codec is known, or is another one from now on.
+    pub(super) fn start(&mut self, now: Instant, call: AudioFormat) {
+        let has_changed = self.call != call;
+        self.call = call;
+        match &mut self.listener {
+            None => self.engage(now, Vec::new()),
+            // The client keeps its own format.
+            Some(listener) if has_changed => {
+                listener.converter = Converter::new(call, listener.client.format());
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// The caller's audio.
+    pub(super) fn hear(&mut self, now: Instant, frames: &mut dyn Iterator<Item = CallerFrame>) {
+        let (mut bytes, mut speech, mut format) = (Vec::new(), Duration::ZERO, self.call);
+        for frame in frames {
+            match frame.audio {
+                CallerAudio::Payload(payload) => bytes.extend(payload),
+                CallerAudio::Samples(samples) => {
+                    format = AudioFormat::PCM_8K;
+                    bytes.extend(encode(Encoding::Linear16, &samples));
+                }
+            }
+            speech += if frame.is_speech { FRAME } else { Duration::ZERO };
+        }
+        let Some(listener) = &mut self.listener else { return };
+        if bytes.is_empty() {
+            return;
+        }
+        if listener.converter.formats().0 != format {
+            listener.converter = Converter::new(format, listener.client.format());
+        }
+        let before = listener.converter.counters();
+        let audio = listener.converter.convert(&bytes);
+        add(&mut self.audio, before, listener.converter.counters());
+        listener.client.hear(now, Audio { bytes: &audio, speech });
+        let sent = listener.client.format().duration(audio.len() as u64);
+        self.used.add(listener.number, "audio_ms", u64::try_from(sent.as_millis()).unwrap_or(u64::MAX));
+        self.drain(now);
+    }
+
+    /// The caller has stopped, perhaps in the middle of his turn: whatever is known is to be said now.
+    pub(super) fn finalize(&mut self, now: Instant) {
+        if let Some(listener) = &mut self.listener {
+            listener.client.finalize(now);
+        }
+        self.drain(now);
+    }
+
+    /// A quiet moment: back to a better provider, if one is well again.
+    pub(super) fn improve(&mut self, now: Instant) {
+        let Some(listener) = &self.listener else { return };
+        if self.chain.better_than(now, listener.number).is_some() {
+            self.tried = Tried::default();
+            self.dismiss(now);
+            self.engage(now, Vec::new());
+        }
+    }
+
+    /// The call is over.
+    pub(super) fn close(&mut self, now: Instant) {
+        self.dismiss(now);
+    }
+
+    /// Enters in the log what was done and used since it was told last.
+    pub(super) fn tell_used(&mut self) {
+        let ConversionCounters { untouched, recoded, resampled } = std::mem::take(&mut self.audio);
+        if untouched + recoded + resampled > 0 {
+            let hop = Hop::Asr;
+            self.note(HopEvent::Audio { hop, untouched, recoded, resampled });
+        }
+        for event in self.used.take(Hop::Asr, |number| self.hops.name(number).to_owned()) {
+            self.note(event);
+        }
+    }
+
+    pub(super) fn handle_link(&mut self, now: Instant, link: LinkId, event: LinkEvent) {
+        if let Some(listener) = &mut self.listener {
+            listener.client.handle_link(now, link, event);
+        }
+        self.drain(now);
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        if let Some(listener) = &mut self.listener
+            && listener.client.poll_timeout().is_some_and(|due| due <= now)
+        {
+            listener.client.handle_timeout(now);
+            self.drain(now);
+        }
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        earliest([self.listener.as_ref().and_then(|listener| listener.client.poll_timeout())])
+    }
+
+    pub(super) fn poll(&mut self) -> Option<EarsOutput> {
+        self.outputs.pop_front()
+    }
+
+    /// Whether somebody listens, or may yet.
+    pub(super) fn is_at_work(&self) -> bool {
+        self.listener.is_some()
+    }
+
+    /// The next provider; it begins with what was not settled.
+    fn engage(&mut self, now: Instant, unsettled: Vec<(AudioFormat, Vec<u8>)>) {
+        let Some(number) = self.chain.pick(now, &self.tried) else {
+            if !std::mem::replace(&mut self.has_given_up, true) {
+                self.outputs.push_back(EarsOutput::GaveUp);
+            }
+            return;
+        };
+        let Some(provider) = self.hops.provider(number) else { return };
+        self.tried.mark(number);
+        // Where nobody else is left, it is worth trying for longer.
+        let is_last = self.chain.pick(now, &self.tried).is_none();
+        let retry = if is_last {
+            RetryConfig::CONNECTION
+        } else {
+            RetryConfig { retries: 0, ..RetryConfig::CONNECTION }
+        };
+        let links = LinkIds::of_client(ASR_CLIENTS + self.clients);
+        self.clients += 1;
+        let mut client = provider.client(self.call, links, retry);
+        client.start(now);
+        for (format, bytes) in unsettled {
+            let audio = Converter::new(format, client.format()).convert(&bytes);
+            client.hear(now, Audio { bytes: &audio, speech: Duration::ZERO });
+        }
+        let converter = Converter::new(self.call, client.format());
+        self.listener = Some(Listener { number, client, converter });
+        self.drain(now);
+    }
+
+    fn dismiss(&mut self, now: Instant) {
+        if let Some(mut listener) = self.listener.take() {
+            listener.client.close(now);
+            while let Some(output) = listener.client.poll() {
+                if let asr::Output::Link(order) = output {
+                    self.outputs.push_back(EarsOutput::Link(order));
+                }
+            }
+        }
+    }
+
+    fn drain(&mut self, now: Instant) {
+        while let Some(listener) = &mut self.listener {
+            let number = listener.number;
+            match listener.client.poll() {
+                None => return,
+                Some(asr::Output::Link(order)) => self.outputs.push_back(EarsOutput::Link(order)),
+                Some(asr::Output::Event(event)) => self.event(now, number, event),
+            }
+        }
+    }
+
+    fn event(&mut self, now: Instant, number: usize, event: AsrEvent) {
+        match event {
+            AsrEvent::Ready { request_id } => {
+                self.chain.succeeded(number);
+                self.tried = Tried::default();
+                self.tried.mark(number);
+                let provider = self.hops.name(number).to_owned();
+                self.note(HopEvent::Uses { hop: Hop::Asr, provider, request_id });
+            }
+            AsrEvent::Heard(heard) => self.outputs.push_back(EarsOutput::Heard(number, heard)),
+            AsrEvent::Turn(opinion) => self.outputs.push_back(EarsOutput::Turn(opinion)),
+            AsrEvent::Warning(detail) => self.fault(number, "warning", detail, None),
+            AsrEvent::Lost(fault) => self.fault_of(number, fault),
+            AsrEvent::Failed(fault) => {
+                self.chain.failed(now, number, &fault);
+                self.fault_of(number, fault);
+                let kept = self
+                    .listener
+                    .take()
+                    .map(|listener| (listener.client.format(), listener.client.unsettled()));
+                self.engage(now, kept.into_iter().collect());
+            }
+            // What is sent is counted here; voice knows better when speech begins.
+            AsrEvent::Metered(_) | AsrEvent::SpeechStarted => {}
+        }
+    }
+
+    fn fault_of(&mut self, number: usize, fault: Fault) {
+        self.fault(number, fault.kind.word(), fault.detail, fault.request_id);
+    }
+
+    fn fault(&mut self, number: usize, kind: &str, detail: String, request_id: Option<String>) {
+        let (provider, kind) = (self.hops.name(number).to_owned(), kind.to_owned());
+        self.note(HopEvent::Fault { hop: Hop::Asr, provider, kind, detail, request_id });
+    }
+
+    fn note(&mut self, event: HopEvent) {
+        self.outputs.push_back(EarsOutput::Note(event));
+    }
+}
+
+fn add(all: &mut ConversionCounters, before: ConversionCounters, after: ConversionCounters) {
+    all.untouched += after.untouched - before.untouched;
+    all.recoded += after.recoded - before.recoded;
+    all.resampled += after.resampled - before.resampled;
+}
+
+/// Clients of recognizers are numbered from here on, those of others elsewhere.
+const ASR_CLIENTS: u32 = 0x1000_0000;
+const FRAME: Duration = Duration::from_millis(20);

@@ -1,0 +1,417 @@
+//! A mind of three hops: a recognizer turns the caller's words into text, a language model answers, a synthesizer speaks, and all three overlap. It asks
+//! the model before the caller's turn is over, speaks the first clause while the next is being thought of, says a filler where an answer is slow, and
+//! knows what of its words was heard. Whoever fails is replaced; when nobody is left, the agent goes on by its script.
+
+mod answering;
+mod config;
+mod ears;
+mod heard;
+mod keys;
+mod marks;
+mod mouth;
+mod quiet;
+mod saying;
+mod tool_use;
+mod used;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use caly_provider::asr::{Heard, HeardWord, TurnOpinion};
+use caly_provider::audio::AudioFormat;
+use caly_provider::link::{LinkEvent, LinkId};
+use caly_provider::llm::{Client, ClientConfig};
+use caly_provider::policy::connection::LinkIds;
+use caly_provider::policy::{Patience, earliest};
+use serde_json::Value;
+
+pub use config::{Answers, Budgets, Cascade, Hops, Line, Lines};
+pub use tool_use::END_CALL;
+
+use answering::Answer;
+use ears::{Ears, EarsOutput};
+use keys::Keys;
+use marks::Marks;
+use mouth::{Mouth, MouthOutput};
+use quiet::Quiet;
+use saying::Saying;
+use tool_use::ToolInUse;
+use used::Used;
+
+use super::history::History;
+use super::script::ScriptMind;
+use super::speech::{Clips, Language, Outbox};
+use super::understanding::{Recognized, Understanding, Word};
+use super::{CallerFrame, Mind, ToolCallId, Wish, end_of_turn};
+use crate::call::dialogue::Dialogue;
+use crate::call::hop::{Hop, HopEvent, Mark};
+use crate::tools::ToolError;
+use crate::voice::exchange::{Codec, MindCommand, ProviderTurn, VoiceEvent};
+
+/// The mind of one call.
+#[derive(Debug)]
+pub struct CascadeMind {
+    config: Arc<Cascade>,
+    clips: Arc<dyn Clips>,
+    /// What is known of this call when it begins: for the model.
+    facts: Arc<str>,
+    ears: Ears,
+    mouth: Mouth,
+    llm: Client,
+    understanding: Understanding,
+    history: History,
+    outbox: Outbox,
+    wishes: VecDeque<Wish>,
+    /// The caller's, as far as it is known.
+    language: Language,
+    call: AudioFormat,
+    answer: Option<Answer>,
+    /// What is being said and was not heard to its end.
+    sayings: VecDeque<Saying>,
+    tools: BTreeMap<ToolCallId, ToolInUse>,
+    next_tool: u64,
+    next_said: u64,
+    quiet: Quiet,
+    keys: Keys,
+    marks: Marks,
+    used: Used,
+    /// Answers in a row that came to nothing.
+    troubles: u8,
+    /// The call ends when all is said.
+    is_ending: bool,
+    has_hung_up: bool,
+    /// Who goes on in its place.
+    script: Option<Box<ScriptMind>>,
+}
+
+impl CascadeMind {
+    /// The mind of a call that begins now. `facts` are told to the model beside its instructions: the day, who calls.
+    pub fn new(config: Arc<Cascade>, clips: Arc<dyn Clips>, facts: Arc<str>) -> Self {
+        let vendors = config.llm.0.iter().map(|(_, vendor)| Arc::clone(vendor)).collect();
+        let client = ClientConfig {
+            vendors,
+            chain: config.llm.chain(),
+            patience: Patience::LLM,
+            hedge_after: config.answers.hedge_after,
+        };
+        let mut understanding = Understanding::of(&config.understanding);
+        understanding.set_language(Some(config.language.tag()));
+        Self {
+            ears: Ears::new(config.asr.clone()),
+            mouth: Mouth::new(config.tts.clone()),
+            llm: Client::new(client, LinkIds::of_client(LLM_CLIENT)),
+            understanding,
+            history: History::default(),
+            outbox: Outbox::default(),
+            wishes: VecDeque::new(),
+            language: config.language,
+            call: AudioFormat::MULAW_8K,
+            answer: None,
+            sayings: VecDeque::new(),
+            tools: BTreeMap::new(),
+            next_tool: FIRST_TOOL,
+            next_said: 1,
+            quiet: Quiet::default(),
+            keys: Keys::default(),
+            marks: Marks::default(),
+            used: Used::default(),
+            troubles: 0,
+            is_ending: false,
+            has_hung_up: false,
+            script: None,
+            config,
+            clips,
+            facts,
+        }
+    }
+
+    fn media(&mut self, now: Instant, codec: Codec) {
+        self.call = match codec {
+            Codec::Pcmu => AudioFormat::MULAW_8K,
+            Codec::Pcma => AudioFormat::ALAW_8K,
+        };
+        self.ears.start(now, self.call);
+        self.mouth.start(now, self.call, self.language);
+        self.command(MindCommand::ExpectWords(self.ears.is_at_work()));
+    }
+
+    /// Words of the caller.
+    fn heard(&mut self, now: Instant, provider: usize, heard: &Heard) {
+        let name = Some(self.config.asr.name(provider).to_owned());
+        self.mark_turn(now, self.understanding.turn(), Mark::SttPartial, name.clone());
+        self.marks.heard_at(now, name);
+        let timed = |word: &HeardWord| (word.text.clone(), Some(word.begins));
+        let words: Vec<(String, Option<Duration>)> = if heard.words.is_empty() {
+            vec![(heard.text.clone(), None)]
+        } else {
+            heard.words.iter().map(timed).collect()
+        };
+        let words: Vec<Word<'_>> =
+            words.iter().map(|(text, begins)| Word { text, begins: *begins }).collect();
+        let recognized = Recognized { words: &words, is_final: heard.is_final };
+        if let Some(transcript) = self.understanding.hear(recognized, &[]) {
+            self.command(MindCommand::Transcript(transcript));
+        }
+        if let Some(language) = end_of_turn::language_of(&heard.text).filter(|_| heard.is_final) {
+            self.language = language;
+            self.understanding.set_language(Some(language.tag()));
+        }
+    }
+
+    fn opinion(&mut self, opinion: TurnOpinion) {
+        let opinion = match opinion {
+            TurnOpinion::Likely => ProviderTurn::Likely,
+            TurnOpinion::Ended => ProviderTurn::Ended,
+            TurnOpinion::Resumed => ProviderTurn::Resumed,
+        };
+        self.command(MindCommand::ProviderTurn { turn: self.understanding.turn(), opinion });
+    }
+
+    /// The caller's turn is over, or what he said was none.
+    fn turn_ended(&mut self, now: Instant, event: &VoiceEvent) {
+        let Some(ended) = self.understanding.handle(event) else { return };
+        self.tell_used();
+        if let Some((at, provider)) = self.marks.take_heard() {
+            self.mark_turn(at, ended.turn, Mark::SttFinal, provider);
+        }
+        if !ended.text.is_empty() {
+            let (turn, is_committed) = (ended.turn, ended.is_committed);
+            let (text, language) = (ended.text.clone(), Some(self.language.tag().to_owned()));
+            self.note(HopEvent::Transcript { turn, text, language, is_committed });
+        }
+        if !ended.is_committed {
+            return self.drop_speculation(now);
+        }
+        if ended.text.trim().is_empty() {
+            // Something was said, and nobody knows what.
+            self.drop_speculation(now);
+            if self.answer.is_none() && !self.is_ending {
+                let line = self.config.lines.not_understood.clone();
+                self.say_line(now, &line);
+            }
+            return;
+        }
+        self.answer_turn(now, ended.turn, &ended.text);
+    }
+
+    fn idle(&mut self, now: Instant) {
+        if self.answer.is_none() && self.outbox.is_empty() && !self.is_ending {
+            let line = self.config.lines.idle.clone();
+            self.say_line(now, &line);
+        }
+    }
+
+    /// Says goodbye and ends the call.
+    fn part(&mut self, now: Instant) {
+        if !self.is_ending {
+            self.abandon(now);
+            let line = self.config.lines.goodbye.clone();
+            self.say_last(now, &line);
+        }
+    }
+
+    /// Nobody is left for a hop: the agent says so and goes on by its script.
+    fn give_up(&mut self, now: Instant, hop: Hop) {
+        if self.script.is_some() || self.is_ending {
+            return;
+        }
+        self.abandon(now);
+        self.note(HopEvent::GaveUp { hop });
+        let line = self.config.lines.sorry.clone();
+        self.say_line(now, &line);
+        self.command(MindCommand::ExpectWords(false));
+        self.close_hops(now);
+        let (script, clips) = (Arc::clone(&self.config.fallback), Arc::clone(&self.clips));
+        let outbox = std::mem::take(&mut self.outbox);
+        self.script = Some(Box::new(ScriptMind::take_over(script, clips, outbox, now)));
+    }
+
+    fn close_hops(&mut self, now: Instant) {
+        self.ears.close(now);
+        self.mouth.close(now);
+        self.tell_used();
+        self.drain(now);
+    }
+
+    /// Enters in the log what was used since it was told last. Not only at the end: a call may be over before it comes to that.
+    fn tell_used(&mut self) {
+        self.ears.tell_used();
+        self.mouth.tell_used();
+        let name = |number: usize| self.config.llm.name(number).to_owned();
+        for event in self.used.take(Hop::Llm, name) {
+            self.note(event);
+        }
+    }
+
+    /// Takes up what the hops want and tell, until they have nothing more.
+    fn drain(&mut self, now: Instant) {
+        loop {
+            if let Some(output) = self.ears.poll() {
+                self.ears_output(now, output);
+            } else if let Some(output) = self.mouth.poll() {
+                self.mouth_output(now, output);
+            } else if let Some(output) = self.llm.poll() {
+                self.llm_output(now, output);
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn ears_output(&mut self, now: Instant, output: EarsOutput) {
+        match output {
+            EarsOutput::Link(order) => self.wishes.push_back(Wish::Link(order)),
+            EarsOutput::Note(event) => self.note(event),
+            EarsOutput::Heard(..) | EarsOutput::Turn(_) | EarsOutput::GaveUp if self.script.is_some() => {}
+            EarsOutput::Heard(provider, heard) => self.heard(now, provider, &heard),
+            EarsOutput::Turn(opinion) => self.opinion(opinion),
+            EarsOutput::GaveUp => self.give_up(now, Hop::Asr),
+        }
+    }
+
+    fn mouth_output(&mut self, now: Instant, output: MouthOutput) {
+        match output {
+            MouthOutput::Link(order) => self.wishes.push_back(Wish::Link(order)),
+            MouthOutput::Note(event) => self.note(event),
+            MouthOutput::Sound(speech, provider, bytes) => self.sound(now, speech, provider, bytes),
+            MouthOutput::Words(speech, words) => self.spoken_words(speech, &words),
+            MouthOutput::ChunkEnd(speech) => self.chunk_ends(speech),
+            MouthOutput::Done(speech) => self.sound_is_complete(now, speech),
+            MouthOutput::Failed(speech) => self.cannot_say(now, speech),
+        }
+    }
+
+    fn note(&mut self, event: HopEvent) {
+        self.command(MindCommand::Note(Dialogue::Hop(event)));
+    }
+
+    fn mark_turn(&mut self, at: Instant, turn: u32, mark: Mark, provider: Option<String>) {
+        if self.marks.is_new(turn, mark) {
+            let event = HopEvent::Mark { turn, mark, provider };
+            self.command(MindCommand::NoteAt(at, Dialogue::Hop(event)));
+        }
+    }
+
+    fn command(&mut self, command: MindCommand) {
+        self.wishes.push_back(Wish::Voice(command));
+    }
+}
+
+impl Mind for CascadeMind {
+    fn handle(&mut self, now: Instant, event: VoiceEvent) {
+        if let Some(script) = &mut self.script {
+            return script.handle(now, event);
+        }
+        match event {
+            VoiceEvent::Answered => {
+                self.command(MindCommand::Note(Dialogue::Agent { name: self.config.name.clone() }));
+                let line = self.config.lines.greeting.clone();
+                self.say_line(now, &line);
+            }
+            VoiceEvent::Media { codec } => self.media(now, codec),
+            VoiceEvent::SpeechStarted => self.quiet.caller_speaks(),
+            VoiceEvent::SpeechEnded { .. } => self.ears.finalize(now),
+            VoiceEvent::TurnLikely { turn } => self.think_ahead(now, turn),
+            VoiceEvent::TurnResumed { .. } => self.drop_speculation(now),
+            VoiceEvent::TurnCommitted { .. } | VoiceEvent::SpeechDismissed { .. } => {
+                self.turn_ended(now, &event)
+            }
+            VoiceEvent::Digit(digit) => self.keys.press(now, digit.as_char()),
+            VoiceEvent::Interrupted { utterance, heard, by } => self.interrupted(now, utterance, heard, by),
+            VoiceEvent::Played { utterance } => self.played(now, utterance),
+            VoiceEvent::Credit { samples } => self.outbox.grant(samples),
+            VoiceEvent::Idle { .. } => self.idle(now),
+            VoiceEvent::IdleTooLong => self.part(now),
+        }
+        self.keys_are_complete(now);
+        self.drain(now);
+    }
+
+    fn handle_tool(&mut self, now: Instant, id: ToolCallId, answer: Result<Value, ToolError>) {
+        match &mut self.script {
+            // The script's own uses have numbers of their own; what this mind has asked is of no use any more.
+            Some(script) => script.handle_tool(now, id, answer),
+            None => self.tool_answered(now, id, answer),
+        }
+        self.drain(now);
+    }
+
+    fn handle_link(&mut self, now: Instant, link: LinkId, event: LinkEvent) {
+        self.ears.handle_link(now, link, event.clone());
+        self.mouth.handle_link(now, link, event.clone());
+        self.llm.handle_link(now, link, event);
+        self.drain(now);
+    }
+
+    fn listens_every(&self) -> Option<Duration> {
+        self.script.is_none().then_some(LISTEN_EVERY)
+    }
+
+    fn hear(&mut self, now: Instant, audio: &mut dyn Iterator<Item = CallerFrame>) {
+        if self.script.is_none() {
+            self.ears.hear(now, audio);
+            self.drain(now);
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        if let Some(script) = &mut self.script {
+            return script.handle_timeout(now);
+        }
+        self.ears.handle_timeout(now);
+        self.mouth.handle_timeout(now);
+        if self.llm.poll_timeout().is_some_and(|due| due <= now) {
+            self.llm.handle_timeout(now);
+        }
+        self.drain(now);
+        self.keys_are_complete(now);
+        self.break_silence(now);
+        self.drain(now);
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        if let Some(script) = &self.script {
+            return script.poll_timeout();
+        }
+        earliest([
+            self.ears.poll_timeout(),
+            self.mouth.poll_timeout(),
+            self.llm.poll_timeout(),
+            self.keys.due(),
+            self.quiet.due(),
+        ])
+    }
+
+    fn finish(&mut self, now: Instant) {
+        if self.script.is_none() {
+            self.abandon(now);
+            self.outbox.flush();
+            self.is_ending = false;
+            self.close_hops(now);
+        }
+    }
+
+    fn poll(&mut self) -> Option<Wish> {
+        if let Some(wish) = self.wishes.pop_front() {
+            return Some(wish);
+        }
+        if let Some(script) = &mut self.script {
+            return script.poll();
+        }
+        if let Some(command) = self.outbox.poll() {
+            return Some(Wish::Voice(command));
+        }
+        // Behind the last words, so that they are heard; asked for once.
+        let is_over = self.is_ending && self.outbox.is_empty() && self.answer.is_none();
+        (is_over && !std::mem::replace(&mut self.has_hung_up, true))
+            .then_some(Wish::Voice(MindCommand::HangUp))
+    }
+}
+
+/// Often enough for words to be early, seldom enough for a hundred calls on a core: three frames.
+const LISTEN_EVERY: Duration = Duration::from_millis(60);
+/// The script that may go on counts its own from 1.
+const FIRST_TOOL: u64 = 1 << 32;
+/// The client of language models has names of links from here on.
+const LLM_CLIENT: u32 = 0x3000_0000;
