@@ -9,5 +9,6 @@ pub mod audio;
 pub mod link;
 pub mod llm;
 pub mod policy;
+pub mod realtime;
 pub mod secret;
 pub mod tts;
