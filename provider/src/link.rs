@@ -2,7 +2,7 @@
 //! program. Whoever carries links out moves bytes and decides nothing: all deadlines are the clients'.
 //!
 //! The order of what is told of a link: [`LinkEvent::Opened`] at most once, then any number of [`LinkEvent::Received`], then
-//! [`LinkEvent::Ended`] exactly once, unless the client itself has closed the link: after [`LinkOrder::Close`] it hears nothing more of it.
+//! [`LinkEvent::Ended`] exactly once, unless the client itself has closed the link: after [`LinkDeed::Close`] it hears nothing more of it.
 
 use std::fmt;
 use std::time::Duration;
