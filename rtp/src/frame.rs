@@ -1,6 +1,6 @@
 //! The one frame shape that moves through the server, and the time it is counted in.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arrayvec::ArrayVec;
 
@@ -34,6 +34,8 @@ pub struct Frame {
     pub media_time: MediaTime,
     /// Where the samples come from.
     pub kind: FrameKind,
+    /// When the last packet of it was received, to the millisecond; `None` if nothing of it was.
+    pub arrival: Option<Instant>,
     /// PCM at the codec's own rate.
     pub samples: ArrayVec<i16, MAX_FRAME_SAMPLES>,
     /// The same 20 ms as received, for who takes the codec itself; what was lost is the codec's silence.

@@ -404,7 +404,8 @@ impl Call {
 
     fn log_dialogue(&mut self, now: Instant) {
         while let Some(Noted { at, what }) = self.destination.poll_event() {
-            self.event(at.unwrap_or(now).min(now), Event::Dialogue(what.bounded()));
+            let at = at.unwrap_or(now).min(now);
+            self.event(at, Event::Dialogue(what.bounded().dated(since(self.started, at))));
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use super::hop::HopEvent;
+use super::log::CallTime;
 
 /// An entry for the call's log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +80,9 @@ pub enum Dialogue {
         /// Silence of the caller at its end, in milliseconds.
         #[serde(default)]
         silence_ms: u64,
+        /// Its number; absent in logs that are older than this.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        turn: Option<u32>,
     },
     /// What the caller said last is no turn: too short, or said over the agent without stopping it.
     SpeechDismissed,
@@ -154,6 +158,15 @@ pub enum Dialogue {
 }
 
 impl Dialogue {
+    /// The event with the time at which it happened, if it is one that has a time of its own.
+    #[must_use]
+    pub fn dated(mut self, at: CallTime) -> Self {
+        if let Self::Hop(HopEvent::Mark { at_us, .. }) = &mut self {
+            *at_us = Some(at);
+        }
+        self
+    }
+
     /// The event with its texts cut to [`MAX_TEXT_BYTES`] and its names to [`MAX_NAME_BYTES`]: an agent may say a minute of
     /// text, and a tool answer with anything. What was cut ends in `…`; JSON that was cut is no JSON any more.
     #[must_use]
@@ -274,7 +287,7 @@ mod tests {
             Dialogue::Said { utterance: 1, text: huge(), language: huge() },
             Dialogue::SaidOn { utterance: 1, text: huge() },
             Dialogue::BargeIn { utterance: 1, heard_ms: 1, by: huge() },
-            Dialogue::TurnCommitted { speech_ms: 1, why: huge(), silence_ms: 1 },
+            Dialogue::TurnCommitted { speech_ms: 1, why: huge(), silence_ms: 1, turn: Some(1) },
             Dialogue::State { name: huge() },
             Dialogue::ToolCalled { name: huge(), arguments: huge() },
             Dialogue::ToolAnswered { name: huge(), answer: huge(), took_ms: 1, is_ok: true },
@@ -291,7 +304,7 @@ mod tests {
     #[test]
     fn a_turn_of_an_older_log_is_read() {
         let old = r#"{"what": "turn_committed", "speech_ms": 1400}"#;
-        let turn = Dialogue::TurnCommitted { speech_ms: 1400, why: String::new(), silence_ms: 0 };
+        let turn = Dialogue::TurnCommitted { speech_ms: 1400, why: String::new(), silence_ms: 0, turn: None };
         assert_eq!(serde_json::from_str::<Dialogue>(old).unwrap(), turn);
     }
 }

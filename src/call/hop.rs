@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::log::CallTime;
+
 /// A step that a provider takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -23,7 +25,7 @@ pub enum Hop {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mark {
-    /// The last of the caller's speech has arrived.
+    /// The packet with the last of the caller's speech has arrived.
     MediaIn,
     /// The first words of the turn are known.
     SttPartial,
@@ -41,7 +43,7 @@ pub enum Mark {
     TtsFrame,
     /// All of it has.
     TtsEnd,
-    /// The first of the agent's speech has left.
+    /// The packet with the first of the agent's speech has left, be it an answer, a filler or a line.
     MediaOut,
 }
 
@@ -55,6 +57,13 @@ pub enum HopEvent {
         turn: u32,
         /// How far.
         mark: Mark,
+        /// When, in microseconds since the call began: an entry of the log has the time at which it is entered, which is later where the
+        /// mind or the end of a turn had to be waited for. Absent in logs that are older than this; then the entry's time counts.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at_us: Option<CallTime>,
+        /// Of [`Mark::TtsFrame`] and [`Mark::MediaOut`]: whose sound it is. A filler is one that left and was not synthesized for this turn.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        utterance: Option<u64>,
         /// By whom, if a provider did it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         provider: Option<String>,
@@ -187,6 +196,11 @@ impl Mark {
 }
 
 impl HopEvent {
+    /// A mark that nobody else has a part in.
+    pub fn mark(turn: u32, mark: Mark) -> Self {
+        Self::Mark { turn, mark, at_us: None, utterance: None, provider: None }
+    }
+
     /// The texts that may be long, and those that are names.
     pub(super) fn texts(&mut self) -> (Option<&mut String>, Vec<&mut String>) {
         match self {

@@ -138,6 +138,7 @@ mod tests {
         Frame {
             media_time: MediaTime(media_time),
             kind: FrameKind::Voice,
+            arrival: None,
             samples: std::iter::repeat_n(value, len).collect(),
             payload: Default::default(),
         }

@@ -278,6 +278,7 @@ mod tests {
                     speech_ms: 1000,
                     why: "silence".to_owned(),
                     silence_ms: 700,
+                    turn: Some(0),
                 }),
             ),
             (2720, said("yes")),

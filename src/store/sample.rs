@@ -98,7 +98,12 @@ pub(crate) fn agent_call(call: CallId) -> Vec<Record> {
     }
     let answer = "{\"result\":\"done\",\"amount_paise\":129900}".to_owned();
     let spoke = Dialogue::SpeechEnded { duration_ms: 1_400 };
-    let turn = Dialogue::TurnCommitted { speech_ms: 1_400, why: "silence".to_owned(), silence_ms: 500 };
+    let turn = Dialogue::TurnCommitted {
+        speech_ms: 1_400,
+        why: "silence".to_owned(),
+        silence_ms: 500,
+        turn: Some(0),
+    };
     events.extend([
         (
             6_300,

@@ -52,6 +52,8 @@ pub(super) struct Judged {
     pub(super) goes_on: bool,
     /// Made up in the place of what was lost.
     pub(super) is_made_up: bool,
+    /// Speech that was received, in a run of speech that goes on.
+    pub(super) is_in_run: bool,
     /// Where a run of speech began or ended.
     pub(super) edge: Option<Edge>,
 }
@@ -182,7 +184,9 @@ impl Hearing {
         };
         let (is_speech, goes_on) =
             if is_real { self.label(samples, echo + ABOVE_ECHO_DB) } else { (false, false) };
-        Judged { is_made_up: kind == FrameKind::Concealed, ..self.note(is_speech, goes_on) }
+        let judged = self.note(is_speech, goes_on);
+        let is_made_up = kind == FrameKind::Concealed;
+        Judged { is_made_up, is_in_run: judged.is_in_run && !is_made_up, ..judged }
     }
 
     /// Whether a frame is the caller's speech: a voice, and louder than the room and than the agent's echo. And whether it is, if
@@ -228,7 +232,7 @@ impl Hearing {
         if edge == Some(Edge::Begin) {
             self.spoken = Levels::new();
         }
-        Judged { is_speech, goes_on, is_made_up: false, edge }
+        Judged { is_speech, goes_on, is_made_up: false, is_in_run: is_speech && self.run.is_speech, edge }
     }
 }
 

@@ -9,6 +9,7 @@ mod hearing;
 pub mod level;
 pub mod mixer;
 mod outbox;
+mod response;
 pub mod session;
 mod settings;
 pub mod turn;

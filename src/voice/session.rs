@@ -16,6 +16,7 @@ use super::exchange::{Codec, Digit, Interruption, MindCommand, UtteranceId, Voic
 use super::hearing::{Edge, Hearing, Judged};
 use super::mixer::Mixer;
 use super::outbox::Outbox;
+use super::response::Response;
 use super::settings::TurnTaking;
 use super::turn::{Input, TurnMachine};
 use super::utterances::Utterances;
@@ -51,6 +52,7 @@ pub struct Voice {
     turn: TurnMachine,
     mixer: Mixer,
     outbox: Outbox,
+    response: Response,
     /// Ticks without a frame of the caller.
     unheard_ticks: u32,
     utterances: Utterances,
@@ -86,6 +88,7 @@ impl Voice {
             turn: TurnMachine::new(config.turn_taking.patience, now),
             mixer: Mixer::new(),
             outbox: Outbox::default(),
+            response: Response::default(),
             unheard_ticks: 0,
             utterances: Utterances::default(),
             sent: 0,
@@ -106,6 +109,9 @@ impl Voice {
             self.unheard_ticks = 0;
         }
         for judged in self.hearing.hear(frame, &mut self.conditioning) {
+            if judged.is_in_run {
+                self.response.heard(frame.arrival.unwrap_or(now));
+            }
             self.react(now, judged);
         }
         if let Some(path) = self.conditioning.poll_echo() {
@@ -265,6 +271,9 @@ impl Voice {
         let pulled = self.mixer.pull(samples);
         if pulled.samples_filled > 0 && self.utterances.begin(&mut self.outbox) {
             self.advance(now, Input::PlaybackStarted);
+        }
+        if let Some(utterance) = self.utterances.first().filter(|_| pulled.samples_filled > 0) {
+            self.response.speak(now, utterance, samples, &mut self.outbox);
         }
         if let Some(utterance) = self.utterances.count_slot(pulled.is_dry) {
             self.outbox.note(Dialogue::Unfinished { utterance: utterance.0 });

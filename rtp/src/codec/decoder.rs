@@ -61,6 +61,7 @@ impl FrameDecoder {
             Content::Partial { payload, missing_before } => (payload, missing_before),
         };
         let mut frame = self.silent_frame(media_time);
+        frame.arrival = slot.arrival;
         let received = missing_before..missing_before.saturating_add(payload.len());
         if let Some(place) = frame.payload.get_mut(received.clone()) {
             place.copy_from_slice(payload);
@@ -98,7 +99,7 @@ impl FrameDecoder {
         samples.truncate(count);
         let mut payload = ArrayVec::from([self.codec.silence_byte(); MAX_FRAME_PAYLOAD_BYTES]);
         payload.truncate(count);
-        Frame { media_time, kind: FrameKind::Voice, samples, payload }
+        Frame { media_time, kind: FrameKind::Voice, arrival: None, samples, payload }
     }
 }
 

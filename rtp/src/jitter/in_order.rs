@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::store::Stored;
-use super::{Content, JitterBuffer, Slot, content_of};
+use super::{JitterBuffer, Slot};
 
 impl JitterBuffer {
     /// For [`Release::InOrder`](super::Release::InOrder): the next slot that is ready. Call it until it returns `None`, after
@@ -74,15 +74,14 @@ impl JitterBuffer {
 
     /// Assembles the frame at `position`, and says whether all of it is there.
     fn fill_released(&mut self, position: u64) -> bool {
-        self.filled = self.store.assemble(position, &mut self.released);
+        self.assemble(position);
         self.filled.len() == self.released.len()
     }
 
     fn finish_slot(&mut self, position: u64, next_position: u64) -> Slot<'_> {
         self.position = Some(next_position);
         self.drop_released();
-        let content: Content<'_> = content_of(&self.released, &self.filled);
-        Slot { timestamp: position, content }
+        self.released_slot(position)
     }
 
     /// Lets go of the packets that are released in full.

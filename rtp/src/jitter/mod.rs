@@ -47,6 +47,8 @@ pub struct JitterBuffer {
     /// The frame being released, and which part of it was there.
     released: Box<[u8]>,
     filled: Range<usize>,
+    /// Arrival of the last packet in it, from the epoch.
+    released_arrival_ms: Option<u32>,
     counters: JitterCounters,
 }
 
@@ -89,6 +91,8 @@ pub enum Inserted {
 pub struct Slot<'a> {
     /// Unwrapped timestamp of its first sample.
     pub timestamp: u64,
+    /// When the last packet of it was received, to the millisecond; `None` if nothing of it was.
+    pub arrival: Option<Instant>,
     /// What there is of it.
     pub content: Content<'a>,
 }
@@ -174,6 +178,7 @@ impl JitterBuffer {
             packet_units: units_in(FRAME) as u32,
             is_pause_known: false,
             filled: 0..0,
+            released_arrival_ms: None,
             released: vec![0; units_in(FRAME)].into_boxed_slice(),
             counters: JitterCounters::default(),
         }
@@ -299,6 +304,19 @@ impl JitterBuffer {
     /// Packets missing between the last that was used and this one.
     fn gap_before(&self, sequence: u64) -> u64 {
         self.last_used.map_or(0, |last| sequence.saturating_sub(last).saturating_sub(1))
+    }
+
+    /// Assembles the frame at `position`.
+    fn assemble(&mut self, position: u64) {
+        let assembled = self.store.assemble(position, &mut self.released);
+        (self.filled, self.released_arrival_ms) = (assembled.filled, assembled.arrival_ms);
+    }
+
+    /// The frame that was assembled.
+    fn released_slot(&self, position: u64) -> Slot<'_> {
+        let after_epoch = |ms: u32| Some(self.epoch? + Duration::from_millis(ms.into()));
+        let arrival = self.released_arrival_ms.and_then(after_epoch);
+        Slot { timestamp: position, arrival, content: content_of(&self.released, &self.filled) }
     }
 
     fn since_epoch_ms(&mut self, instant: Instant) -> u32 {

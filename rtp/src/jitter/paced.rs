@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use arrayvec::ArrayVec;
 
-use super::{Content, JitterBuffer, Paced, Slot, content_of};
+use super::{Content, JitterBuffer, Paced, Slot};
 use crate::frame::FRAME;
 
 impl JitterBuffer {
@@ -79,7 +79,7 @@ impl JitterBuffer {
         }
         let until = position.saturating_add(self.frame_units);
         self.position = Some(until);
-        self.filled = self.store.assemble(position, &mut self.released);
+        self.assemble(position);
         let is_head_missing = self.filled.start > 0 || self.filled.is_empty();
         self.missing_frames += u64::from(is_head_missing);
         self.use_packets_until(until);
@@ -89,7 +89,7 @@ impl JitterBuffer {
         let is_tail_missing = self.filled.end < self.released.len();
         self.missing_frames += u64::from(is_tail_missing && !is_head_missing);
         self.steering.starved_ticks = 0;
-        let slot = Slot { timestamp: position, content: content_of(&self.released, &self.filled) };
+        let slot = self.released_slot(position);
         if is_slip { Paced::SlipRemoved(slot) } else { Paced::Frame(slot) }
     }
 
@@ -108,7 +108,7 @@ impl JitterBuffer {
             return Paced::Empty;
         }
         self.steering.starved_ticks += u64::from(is_dry);
-        Paced::Frame(Slot { timestamp: position, content: Content::Lost })
+        Paced::Frame(Slot { timestamp: position, arrival: None, content: Content::Lost })
     }
 
     /// Accounts for the packets of which something lies before `until`, and lets go of those that end there.

@@ -23,6 +23,15 @@ pub(super) struct Stored {
     pub(super) arrival_ms: u32,
 }
 
+/// What was cut out of the store.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Assembled {
+    /// The part of what was asked for that is there.
+    pub(super) filled: Range<usize>,
+    /// Arrival of the last packet in it, in milliseconds since the buffer's first.
+    pub(super) arrival_ms: Option<u32>,
+}
+
 impl Stored {
     /// The timestamp just behind its last sample.
     pub(super) fn end(&self) -> u64 {
@@ -61,24 +70,26 @@ impl Store {
 
     /// Copies the first unbroken run of audio in `from..from + out.len()` to its place in `out`, and says which part of `out`
     /// it fills.
-    pub(super) fn assemble(&self, from: u64, out: &mut [u8]) -> Range<usize> {
+    pub(super) fn assemble(&self, from: u64, out: &mut [u8]) -> Assembled {
         let until = from.saturating_add(out.len() as u64);
         let mut run: Option<Range<u64>> = None;
+        let mut arrival_ms = None;
         for packet in self.packets.iter().take_while(|packet| packet.timestamp < until) {
             let (start, end) = (packet.timestamp.max(from), packet.end().min(until));
             match &mut run {
-                _ if start >= end => {}
+                _ if start >= end => continue,
                 None => run = Some(start..end),
                 Some(run) if start <= run.end => run.end = run.end.max(end),
                 Some(_) => break,
             }
+            arrival_ms = arrival_ms.max(Some(packet.arrival_ms));
         }
-        let Some(run) = run else { return 0..0 };
+        let Some(run) = run else { return Assembled { filled: 0..0, arrival_ms: None } };
         let filled = (run.start - from) as usize..(run.end - from) as usize;
         if let Some(out) = out.get_mut(filled.clone()) {
             self.read(run.start, out);
         }
-        filled
+        Assembled { filled, arrival_ms }
     }
 
     pub(super) fn pop_front(&mut self) -> Option<Stored> {

@@ -94,7 +94,7 @@ fn describe_dialogue(dialogue: &Dialogue) -> String {
         }
         Dialogue::SpeechStarted => "the caller speaks".to_owned(),
         Dialogue::SpeechEnded { duration_ms } => format!("the caller spoke for {}", time(duration_ms)),
-        Dialogue::TurnCommitted { speech_ms, why, silence_ms } => {
+        Dialogue::TurnCommitted { speech_ms, why, silence_ms, turn: _ } => {
             let why = describe_ending(why, &time(silence_ms));
             format!("the caller's turn is over, {} of speech{why}", time(speech_ms))
         }
@@ -130,9 +130,11 @@ fn describe_dialogue(dialogue: &Dialogue) -> String {
 fn describe_hop(event: &HopEvent) -> String {
     let id = |id: &Option<String>| id.as_ref().map_or_else(String::new, |id| format!(", request {id}"));
     match event {
-        HopEvent::Mark { turn, mark, provider } => {
+        HopEvent::Mark { turn, mark, at_us, utterance, provider } => {
             let by = provider.as_ref().map_or_else(String::new, |provider| format!(" by {provider}"));
-            format!("turn {turn}: {mark}{by}")
+            let whose = utterance.map_or_else(String::new, |utterance| format!(" with {utterance}"));
+            let when = at_us.map_or_else(String::new, |time| format!(" at {}", at(time.0)));
+            format!("turn {turn}: {mark}{by}{whose}{when}")
         }
         HopEvent::Transcript { turn, text, language, is_committed } => {
             let language = language.as_ref().map_or_else(String::new, |tag| format!(" ({tag})"));
@@ -234,6 +236,7 @@ mod tests {
             speech_ms: 1_400,
             why: why.to_owned(),
             silence_ms,
+            turn: None,
         };
         let told = [
             (Dialogue::Agent { name: "Caly".to_owned() }, "agent Caly takes the call"),

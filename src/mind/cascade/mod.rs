@@ -47,7 +47,7 @@ use super::{CallerFrame, Mind, ToolCallId, Wish, end_of_turn};
 use crate::call::dialogue::Dialogue;
 use crate::call::hop::{Hop, HopEvent, Mark};
 use crate::tools::ToolError;
-use crate::voice::exchange::{Codec, MindCommand, ProviderTurn, VoiceEvent};
+use crate::voice::exchange::{Codec, MindCommand, ProviderTurn, UtteranceId, VoiceEvent};
 
 /// The mind of one call.
 #[derive(Debug)]
@@ -288,8 +288,17 @@ impl CascadeMind {
 
     fn mark_turn(&mut self, at: Instant, turn: u32, mark: Mark, provider: Option<String>) {
         if self.marks.is_new(turn, mark) {
-            let event = HopEvent::Mark { turn, mark, provider };
+            let event = HopEvent::Mark { turn, mark, at_us: None, utterance: None, provider };
             self.command(MindCommand::NoteAt(at, Dialogue::Hop(event)));
+        }
+    }
+
+    /// The first sound of the answer has come.
+    fn mark_sound(&mut self, now: Instant, turn: u32, utterance: UtteranceId, provider: String) {
+        if self.marks.is_new(turn, Mark::TtsFrame) {
+            let (mark, utterance, provider) = (Mark::TtsFrame, Some(utterance.0), Some(provider));
+            let event = HopEvent::Mark { turn, mark, at_us: None, utterance, provider };
+            self.command(MindCommand::NoteAt(now, Dialogue::Hop(event)));
         }
     }
 

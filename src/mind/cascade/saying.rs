@@ -152,7 +152,7 @@ impl CascadeMind {
         let is_first = !std::mem::replace(&mut answer.sounds, true);
         let (turn, said_at) = (answer.turn, answer.said_at.take());
         if is_first {
-            self.mark_turn(now, turn, Mark::TtsFrame, Some(self.config.tts.name(provider).to_owned()));
+            self.mark_sound(now, turn, utterance, self.config.tts.name(provider).to_owned());
         }
         if let Some(said_at) = said_at {
             let budget = self.config.answers.budgets.tts;

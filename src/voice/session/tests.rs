@@ -8,6 +8,7 @@ mod ears;
 mod endings;
 mod interruption;
 mod protection;
+mod response;
 mod turned_down;
 mod turns;
 mod words_over_agent;
@@ -44,6 +45,8 @@ struct Bench {
     yields_to: YieldsTo,
     events: Vec<(u32, VoiceEvent)>,
     notes: Vec<Dialogue>,
+    /// Those with a time of their own.
+    dated: Vec<(Instant, Dialogue)>,
     heard: Vec<i16>,
 }
 
@@ -92,6 +95,7 @@ impl Bench {
             yields_to: YieldsTo::ANYTHING,
             events: Vec::new(),
             notes: Vec::new(),
+            dated: Vec::new(),
             heard: Vec::new(),
         }
     }
@@ -153,16 +157,19 @@ impl Bench {
 
     fn tick(&mut self, caller: &[i16]) -> [i16; FRAME_SAMPLES] {
         self.ticks += 1;
-        let mut frame = Frame::default();
-        frame.samples.extend(caller.iter().copied());
         let now = self.now();
+        let mut frame = Frame { arrival: Some(now - WAITED), ..Frame::default() };
+        frame.samples.extend(caller.iter().copied());
         if !caller.is_empty() {
             self.voice.hear(now, &frame);
         }
         let mut samples = [0; FRAME_SAMPLES];
         self.voice.speak(now, &mut samples);
         self.heard.extend(samples);
-        self.notes.extend(std::iter::from_fn(|| self.voice.poll_note()).map(|noted| noted.what));
+        while let Some(noted) = self.voice.poll_note() {
+            self.dated.extend(noted.at.map(|at| (at, noted.what.clone())));
+            self.notes.push(noted.what);
+        }
         self.mind();
         samples
     }
@@ -191,6 +198,8 @@ impl Bench {
     }
 }
 
+/// From a packet's arrival to the tick that hears it.
+const WAITED: Duration = Duration::from_millis(7);
 const QUIET: i16 = 0;
 const SPEECH: i16 = 8000;
 

@@ -19,6 +19,7 @@ impl Voice {
                 self.outbox.event(VoiceEvent::SpeechDismissed { turn });
                 self.outbox.note(Dialogue::SpeechDismissed);
                 self.barge_in.settle();
+                self.response.dismissed();
             }
             Some(Output::Idle(silence)) => {
                 self.outbox.event(VoiceEvent::Idle { silence });
@@ -31,6 +32,7 @@ impl Voice {
     fn committed(&mut self, committed: Committed) {
         let Committed { turn, speech, silence, ending } = committed;
         self.outbox.event(VoiceEvent::TurnCommitted { turn, speech });
+        self.response.committed(turn, &mut self.outbox);
         let why = match ending {
             Ending::Silence => "silence",
             Ending::Words => "words",
@@ -43,6 +45,7 @@ impl Voice {
             speech_ms: millis(speech),
             why: why.to_owned(),
             silence_ms: millis(silence),
+            turn: Some(turn),
         });
     }
 }

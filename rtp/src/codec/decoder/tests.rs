@@ -56,6 +56,25 @@ fn a_frame_carries_samples_payload_and_media_time() {
 }
 
 #[test]
+fn a_frame_tells_when_its_packet_arrived_and_one_of_several_when_the_last_of_them_did() {
+    let mut call = Call::new(Codec::Pcmu, Release::InOrder);
+    let start = call.start;
+    // Packets of 30 ms: the second frame ends in the second packet.
+    for (index, arrived_ms) in [(0_u64, 4), (1, 37)] {
+        let arrival = start + Duration::from_millis(arrived_ms);
+        call.buffer.insert(arrival, ORIGIN + index, ORIGIN + index * 240, &[0x35; 240]);
+    }
+    let arrived = |frame: Frame| frame.arrival.map(|at| at.duration_since(start).as_millis());
+    let frames: Vec<_> = std::iter::from_fn(|| call.in_order(2)).map(arrived).collect();
+    assert_eq!(frames, [Some(4), Some(37), Some(37)]);
+    let mut call = Call::new(Codec::Pcmu, Release::InOrder);
+    call.receive(0, &[0x35; 160]);
+    call.receive(2, &[0x35; 160]);
+    let frames: Vec<_> = std::iter::from_fn(|| call.in_order(9)).map(|frame| frame.arrival).collect();
+    assert_eq!(frames[0..2], [Some(call.start), None], "nothing of a lost one arrived");
+}
+
+#[test]
 fn a_lost_frame_is_silence_to_who_takes_the_payload() {
     for (codec, silence) in [(Codec::Pcmu, 0xff), (Codec::Pcma, 0xd5)] {
         let mut call = Call::new(codec, Release::InOrder);

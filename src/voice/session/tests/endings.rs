@@ -44,7 +44,12 @@ fn a_turn_ends_700_ms_after_the_last_frame_of_speech() {
     let committed = bench.noted(|note| matches!(note, Dialogue::TurnCommitted { .. }));
     assert_eq!(
         committed,
-        [&Dialogue::TurnCommitted { speech_ms: 1000, why: "silence".to_owned(), silence_ms: 700 }]
+        [&Dialogue::TurnCommitted {
+            speech_ms: 1000,
+            why: "silence".to_owned(),
+            silence_ms: 700,
+            turn: Some(0)
+        }]
     );
 }
 
