@@ -20,7 +20,7 @@ use crate::capture::Capture;
 use crate::config::{CodecName, Config};
 use crate::engine::ports::PortPool;
 use crate::engine::{Kernel, Shard, ShardLinks, ShardStats};
-use crate::pump::{Pump, PumpConfig, PumpError};
+use crate::pump::{ExtraRoots, Pump, PumpConfig, PumpError};
 use crate::recorder::{Recorder, RecorderHandle, RecorderPort};
 use crate::seed::Seeds;
 use crate::signaling::{
@@ -104,9 +104,9 @@ impl App {
         let mut seeds = seed::from_kernel().map_err(system("no randomness from the kernel"))?;
         let mut store = Store::open(&config.data.dir).await?;
         let data = store.data_dir().clone();
-        let agents = Agents::for_server(&config.agents, &data.shop(), &data.prompts()).await;
+        let agents = Agents::for_server(&config, &data.shop(), &data.prompts()).await;
         let mut destinations = destinations;
-        let pump = Pump::new(&PumpConfig::default())?;
+        let pump = Pump::new(&pump_config(&config))?;
         agents.serve(&mut destinations, &Handle::current(), &pump);
         let signaling = bind_signaling(&config, destinations, &mut seeds)?;
         let listen = config.http.listen;
@@ -335,6 +335,12 @@ fn bind_signaling(
         seeds: Seeds::new(seeds.next_key()),
     };
     Signaling::bind(signaling).map_err(|error| StartError::Listen { what: "SIP", address: listen, error })
+}
+
+fn pump_config(config: &Config) -> PumpConfig {
+    let ca = config.providers.ca.iter();
+    let extra_roots = ca.map(|ca| ExtraRoots { source: ca.path.clone(), pem: ca.pem.clone() });
+    PumpConfig { extra_roots: extra_roots.collect() }
 }
 
 /// What the calls of this configuration have in common.

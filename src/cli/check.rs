@@ -9,7 +9,8 @@ use tokio::runtime;
 use super::{CheckArgs, Failure, Format, Output, capacity};
 use crate::app;
 use crate::call::destination::TestDestination;
-use crate::config::{AgentConfig, Config, Fault, Faults};
+use crate::config::{AgentConfig, CascadeConfig, Config, Fault, Faults, MindConfig};
+use crate::mind::speech::Language;
 use crate::prompt::{self, Espeak};
 use crate::store::DataDir;
 
@@ -39,12 +40,35 @@ struct AgentReport {
     name: String,
     /// What it calls itself.
     title: String,
-    /// How many states its dialogue has.
-    states: usize,
+    /// What it thinks by.
+    #[serde(flatten)]
+    mind: MindReport,
     /// In which languages it speaks.
     languages: Vec<&'static str>,
     /// The tools that it uses, each once.
     tools: Vec<String>,
+}
+
+/// What an agent thinks by.
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum MindReport {
+    /// A dialogue.
+    Script {
+        /// How many states it has.
+        states: usize,
+    },
+    /// Providers, each purpose's in the order in which they are asked.
+    Cascade {
+        /// Who listens.
+        asr: Vec<String>,
+        /// Who thinks.
+        llm: Vec<String>,
+        /// Who speaks.
+        tts: Vec<String>,
+        /// The agent whose script goes on without them.
+        fallback: String,
+    },
 }
 
 /// Runs the command.
@@ -100,22 +124,49 @@ impl Report {
 
 impl AgentReport {
     fn of(agent: &AgentConfig) -> Self {
-        let tools: BTreeSet<_> = agent.script.tools().map(str::to_owned).collect();
+        let tools: BTreeSet<String> = match &agent.mind {
+            MindConfig::Script(script) => script.tools().map(str::to_owned).collect(),
+            MindConfig::Cascade(cascade) => cascade.tools.iter().cloned().collect(),
+        };
         Self {
             name: agent.name.clone(),
-            title: agent.script.name().to_owned(),
-            states: agent.script.state_count(),
-            languages: agent.script.voices().map(|(language, _)| language.code()).collect(),
+            title: agent.mind.title().to_owned(),
+            mind: MindReport::of(&agent.mind),
+            languages: agent.mind.languages().into_iter().map(Language::code).collect(),
             tools: tools.into_iter().collect(),
+        }
+    }
+}
+
+impl MindReport {
+    fn of(mind: &MindConfig) -> Self {
+        match mind {
+            MindConfig::Script(script) => Self::Script { states: script.state_count() },
+            MindConfig::Cascade(cascade) => {
+                let CascadeConfig { asr, llm, tts, fallback, .. } = &**cascade;
+                let (asr, llm, tts) = (asr.clone(), llm.clone(), tts.clone());
+                Self::Cascade { asr, llm, tts, fallback: fallback.name.clone() }
+            }
+        }
+    }
+}
+
+impl fmt::Display for MindReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Script { states } => f.write_str(&counted(*states, "state")),
+            Self::Cascade { asr, llm, tts, fallback } => {
+                let [asr, llm, tts] = [asr, llm, tts].map(|names| names.join(", "));
+                write!(f, "cascade: asr {asr}; llm {llm}; tts {tts}; falls back to agent:{fallback}")
+            }
         }
     }
 }
 
 impl fmt::Display for AgentReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, title, states, languages, tools } = self;
-        let (states, languages) = (counted(*states, "state"), languages.join(", "));
-        write!(f, "agent:{name} ({title:?}): {states}; speaks {languages}")?;
+        let Self { name, title, mind, languages, tools } = self;
+        write!(f, "agent:{name} ({title:?}): {mind}; speaks {}", languages.join(", "))?;
         if tools.is_empty() { Ok(()) } else { write!(f, "; uses {}", tools.join(", ")) }
     }
 }
@@ -134,7 +185,7 @@ fn warnings(config: &Config) -> Vec<String> {
 /// What an agent says that cannot be made audible: one line is tried for each of its voices.
 fn voiceless(agent: &AgentConfig, config: &Config, espeak: &Espeak) -> Option<String> {
     let cache = DataDir::new(&config.data.dir).prompts();
-    let mut lines = prompt::unrendered(prompt::lines_of(&agent.script), &cache);
+    let mut lines = prompt::unrendered(prompt::lines_of_mind(&agent.mind), &cache);
     let count = lines.len();
     lines.dedup_by(|one, other| one.voice == other.voice);
     let runtime = runtime::Builder::new_current_thread().enable_all().build().ok()?;
@@ -206,7 +257,7 @@ mod tests {
             [prompt]\nbye = { en = \"Goodbye.\" }\n[state.end]\nkind = \"hang_up\"\nsay = [\"bye\"]\n";
         let script = Script::parse("shop.toml", script, &[]).unwrap_or_else(|faults| panic!("{faults}"));
         let (name, turn_taking) = ("shop".to_owned(), crate::config::TurnTakingConfig::default());
-        let agent = AgentConfig { name, script: Arc::new(script), turn_taking };
+        let agent = AgentConfig { name, mind: MindConfig::Script(Arc::new(script)), turn_taking };
         let said = voiceless(&agent, &Config::default(), &Espeak::at("/nonexistent/espeak-ng")).unwrap();
         let expected = "agent:shop has 1 line to be rendered: espeak-ng cannot be run: ";
         assert!(said.starts_with(expected), "{said}");

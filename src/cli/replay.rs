@@ -116,7 +116,7 @@ fn destinations(config: &Config, reading: &Reading) -> Result<Destinations, Fail
         .map_or(Date::ZERO, |begins| begins.to_zoned(TimeZone::UTC).date());
     let prompts = DataDir::new(&config.data.dir).prompts();
     let agents = runtime
-        .block_on(Agents::for_replay(&config.agents, today, &prompts))
+        .block_on(Agents::for_replay(config, today, &prompts))
         .map_err(|error| Failure::failed(error.to_string()).advise(error.advice()))?;
     let mut destinations = Destinations::for_testing();
     agents.play(&mut destinations, &runtime);

@@ -7,6 +7,7 @@ mod data;
 mod fault;
 mod limits;
 mod number;
+mod providers;
 mod route;
 mod rtp;
 mod sip;
@@ -21,11 +22,15 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
-pub use agents::{AgentConfig, AgentsConfig};
+pub use agents::{AgentConfig, AgentsConfig, CascadeConfig, Fallback, MindConfig};
 pub use data::{DataConfig, LogConfig};
 pub use fault::{Fault, Faults, Place};
 pub use limits::{EngineConfig, LimitsConfig};
 pub use number::NumberPattern;
+pub use providers::{
+    AsrProvider, AsrVendor, CaFile, Environment, LlmProvider, LlmVendor, ProvidersConfig, TtsProvider,
+    TtsVendor,
+};
 pub use route::Route;
 pub use rtp::{CodecName, PortRange, RtpConfig};
 pub use sip::{HttpConfig, SipConfig};
@@ -51,6 +56,8 @@ pub struct Config {
     pub log: LogConfig,
     /// `[data]`
     pub data: DataConfig,
+    /// `[asr.NAME]`, `[llm.NAME]`, `[tts.NAME]` and `[providers]`
+    pub providers: ProvidersConfig,
     /// `[agents]`
     pub agents: AgentsConfig,
     /// `[[trunk]]`
@@ -93,17 +100,32 @@ impl Config {
         Self::parse(&name, &text, destinations)
     }
 
-    /// Reads and checks the text of a file whose path is `name`; agents are read from the folder that it names. Routes
-    /// must lead to an agent or to one of `destinations`.
+    /// Reads and checks the text of a file whose path is `name`; agents are read from the folder that it names, keys of
+    /// providers from the environment of this process and from files. Routes must lead to an agent or to one of
+    /// `destinations`.
     ///
     /// # Errors
     /// Every fault of the text and of the agents at once.
     pub fn parse(name: &str, text: &str, destinations: &[&str]) -> Result<Self, Faults> {
+        Self::parse_in(&providers::process_environment, name, text, destinations)
+    }
+
+    /// The same with another environment.
+    ///
+    /// # Errors
+    /// As [`Config::parse`].
+    pub fn parse_in(
+        environment: Environment<'_>,
+        name: &str,
+        text: &str,
+        destinations: &[&str],
+    ) -> Result<Self, Faults> {
         let document = Document::new(name, text);
         let (table, errors) = DeTable::parse_recoverable(text);
         errors.iter().for_each(|error| document.syntax_fault(error));
         let base = Path::new(name).parent().unwrap_or(Path::new(""));
-        let (config, of_agents) = Self::read(Table::root(&document, &table), base, destinations);
+        let surroundings = Surroundings { base, environment, destinations };
+        let (config, of_agents) = Self::read(Table::root(&document, &table), &surroundings);
         let of_file = Faults::of(document.into_faults());
         match Faults::of_files(of_file.into_iter().chain(of_agents)) {
             None => Ok(config),
@@ -111,12 +133,14 @@ impl Config {
         }
     }
 
-    fn read(mut root: Table<'_>, base: &Path, destinations: &[&str]) -> (Self, Vec<Faults>) {
+    fn read(mut root: Table<'_>, surroundings: &Surroundings<'_>) -> (Self, Vec<Faults>) {
+        let Surroundings { base, environment, destinations } = *surroundings;
         let (mut sip, mut http, mut rtp) = (root.section("sip"), root.section("http"), root.section("rtp"));
         let (mut engine, mut limits) = (root.section("engine"), root.section("limits"));
         let (mut log, mut data) = (root.section("log"), root.section("data"));
         let mut agents = root.section("agents");
-        let read_agents = AgentsConfig::read(&mut agents, base);
+        let (providers, names) = ProvidersConfig::read(&mut root, base, environment);
+        let read_agents = AgentsConfig::read(&mut agents, base, &names);
         let named = read_agents.destinations.iter().map(String::as_str);
         let destinations: Vec<&str> = destinations.iter().copied().chain(named).collect();
         let trunks = trunk::read(root.sections("trunk", MAX_TRUNKS));
@@ -128,6 +152,7 @@ impl Config {
             limits: LimitsConfig::read(&mut limits),
             log: LogConfig::read(&mut log),
             data: DataConfig::read(&mut data),
+            providers,
             agents: read_agents.agents,
             routes: route::read(root.sections("route", MAX_ROUTES), &trunks, &destinations),
             trunks,
@@ -157,6 +182,14 @@ impl Config {
             table.fault_at(key, conflict.to_string());
         }
     }
+}
+
+/// What a file is read in.
+struct Surroundings<'a> {
+    /// Paths in it are relative to this folder.
+    base: &'a Path,
+    environment: Environment<'a>,
+    destinations: &'a [&'a str],
 }
 
 fn read_file(path: &Path, max_bytes: u64) -> Result<String, String> {

@@ -95,6 +95,35 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// The tables `[key.NAME]` with their names, at most `limit`.
+    pub(super) fn named(&mut self, key: &'static str, limit: usize) -> Vec<(String, Table<'a>)> {
+        let Some((at, value)) = self.ask(key) else { return Vec::new() };
+        let fault = |at, key: &str, message| {
+            self.document.note(Some(at), Some(format!("[{}]", shown(key))), None, message);
+        };
+        let DeValue::Table(tables) = value.get_ref() else {
+            fault(at, key, format!("must be tables with names: write [{key}.NAME] above each"));
+            return Vec::new();
+        };
+        if tables.len() > limit {
+            fault(at, key, format!("there are {}; at most {limit} are allowed", tables.len()));
+        }
+        let mut named = Vec::new();
+        for (name, value) in tables.iter().take(limit) {
+            let (name, at) = (name.get_ref().to_string(), value.span());
+            let whole = format!("{key}.{name}");
+            match value.get_ref() {
+                DeValue::Table(keys) => {
+                    let title = format!("[{}]", shown(&whole));
+                    let (document, keys) = (self.document, Some(keys));
+                    named.push((name, Table { document, name: title, keys, at, asked: Vec::new() }));
+                }
+                _ => fault(at, &whole, format!("must be a table: write [{key}.NAME] above its keys")),
+            }
+        }
+        named
+    }
+
     /// The tables `[[key]]`, at most `limit`.
     pub(super) fn sections(&mut self, key: &'static str, limit: usize) -> Vec<Table<'a>> {
         let Some((at, value)) = self.ask(key) else { return Vec::new() };
@@ -207,6 +236,12 @@ impl<'a> Table<'a> {
         self.document.note(Some(at), Some(self.path(key)), written, message);
     }
 
+    /// The same of a value that may be secret: it is not shown.
+    pub(super) fn fault_unseen(&self, key: &str, message: String) {
+        let at = self.place_of(key).unwrap_or_else(|| self.at.clone());
+        self.document.note(Some(at), Some(self.path(key)), None, message);
+    }
+
     /// Line of the table in the file, to point from one fault to another table.
     pub(super) fn line(&self) -> usize {
         self.document.lines.place(self.at.start).line
@@ -226,9 +261,7 @@ impl<'a> Table<'a> {
         if key.get_ref().len() > MAX_SHOWN_CHARS {
             return "unknown key".to_owned();
         }
-        let distance = |known: &&&str| strsim::damerau_levenshtein(known, key.get_ref());
-        let is_near = |known: &&&str| distance(known) <= MAX_TYPOS.min(known.len() / 2);
-        match self.asked.iter().min_by_key(distance).filter(is_near) {
+        match nearest(self.asked.iter().copied(), key.get_ref()) {
             Some(known) => format!("unknown key; did you mean `{known}`?"),
             None => format!("unknown key; known here: {}", self.asked.join(", ")),
         }
@@ -266,6 +299,13 @@ impl<'a> Table<'a> {
         let key = shown(key);
         if self.name.is_empty() { key } else { format!("{} {key}", self.name) }
     }
+}
+
+/// Of what is known, that which somebody may have meant.
+pub(super) fn nearest<'k>(known: impl Iterator<Item = &'k str>, written: &str) -> Option<&'k str> {
+    let distance = |known: &&str| strsim::damerau_levenshtein(known, written);
+    let is_near = |known: &&str| distance(known) <= MAX_TYPOS.min(known.len() / 2);
+    known.min_by_key(distance).filter(is_near)
 }
 
 /// A piece of the file as it may stand in a fault: on one line, not too long, nothing that moves a terminal's cursor.

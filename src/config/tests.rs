@@ -65,12 +65,16 @@ fn the_sample_holds_the_defaults() {
 
 #[test]
 fn the_sample_and_the_reference_name_every_key_and_no_other() {
-    let sample = full_sample();
+    let ca = std::env::temp_dir().join(format!("caly-sample-ca-{}.pem", std::process::id()));
+    std::fs::write(&ca, "-----BEGIN CERTIFICATE-----\n").unwrap();
+    let sample = full_sample().replace("\"ca.pem\"", &format!("{:?}", ca.display().to_string()));
     // The folders that it names are relative to its own.
     let config = Config::parse(SAMPLE_PATH, &sample, DESTINATIONS).unwrap();
     assert_eq!(config.agents, AgentsConfig::default());
     let shown = keys_of(&sample);
-    let tables = known_keys("");
+    // Tables with names are held against the reference where they are read.
+    let tables: Vec<String> =
+        known_keys("").into_iter().filter(|table| !["asr", "llm", "tts"].contains(&table.as_str())).collect();
     let headers: Vec<_> = shown.keys().map(|header| header.trim_matches(['[', ']'])).collect();
     assert!(tables.iter().all(|table| headers.contains(&table.as_str())), "{tables:?} {headers:?}");
     for (header, mut keys) in shown {

@@ -1,6 +1,7 @@
 //! What has to be there as audio before an agent can speak.
 
 use super::Voice;
+use crate::config::{CascadeConfig, MindConfig};
 use crate::mind::script::Script;
 use crate::mind::speech::{Language, inventory};
 
@@ -15,7 +16,28 @@ pub struct Line {
     pub text: String,
 }
 
-/// Everything that an agent may say as it stands: its fixed lines, the words of its lexicons and, for each language that it
+/// Everything that an agent may say without anybody who speaks for it.
+pub fn lines_of_mind(mind: &MindConfig) -> Vec<Line> {
+    match mind {
+        MindConfig::Script(script) => lines_of(script),
+        MindConfig::Cascade(cascade) => lines_of_cascade(cascade),
+    }
+}
+
+/// Its own lines, and those of the script by which it goes on when it has to.
+fn lines_of_cascade(cascade: &CascadeConfig) -> Vec<Line> {
+    let own = &cascade.lines;
+    let single =
+        [&own.greeting, &own.trouble, &own.not_understood, &own.idle, &own.sorry, &own.goodbye].into_iter();
+    let texts = single.chain(&own.fillers).flat_map(|line| &line.0);
+    let spoken = texts.filter_map(|(language, text)| {
+        let voice = Voice::named(cascade.voices.get(language)?);
+        Some(Line { language: *language, voice, text: text.clone() })
+    });
+    spoken.chain(lines_of(&cascade.fallback.script)).collect()
+}
+
+/// Everything that a script may say as it stands: its fixed lines, the words of its lexicons and, for each language that it
 /// speaks, every word out of which values are spoken. A line may come more than once.
 pub fn lines_of(script: &Script) -> Vec<Line> {
     let mut lines = Vec::new();

@@ -14,5 +14,5 @@ pub use address::Address;
 pub use espeak::{Espeak, EspeakError, Voice};
 pub use folder::{FolderError, Written, write};
 pub use library::{Library, LoadReport, Missing, load, unrendered};
-pub use line::{Line, lines_of};
+pub use line::{Line, lines_of, lines_of_mind};
 pub use shipped::shipped_clips;

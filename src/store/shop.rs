@@ -208,6 +208,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn orders_are_found_by_their_numbers_however_they_are_written() {
+        let tools = toolbox().await;
+        let typed = ask(&tools, "lookup_order", ("keypad", "222123")).await;
+        for order in ["ABC123", "abc123", "A B C, 1 2 3", "a-b-c १२३"] {
+            assert_eq!(ask(&tools, "lookup_order", ("order", order)).await, typed, "{order}");
+        }
+        for order in ["ABC12", "", "ABC१२"] {
+            assert_eq!(ask(&tools, "lookup_order", ("order", order)).await["result"], "none", "{order}");
+        }
+        assert_eq!(ask(&tools, "cancel_order", ("order", "abc 123")).await["result"], "done");
+    }
+
+    #[tokio::test]
     async fn each_deed_is_done_once_and_only_where_it_can_be() {
         let tools = toolbox().await;
         let result = |answer: Value| answer["result"].as_str().unwrap().to_owned();

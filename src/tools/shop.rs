@@ -186,7 +186,9 @@ impl Tool for ShopTool {
 
     fn description(&self) -> &str {
         match self.deed {
-            Deed::LookUp => "Finds the orders whose number is typed so on a telephone's keypad.",
+            Deed::LookUp => {
+                "Finds an order by its number, or all whose number is typed so on a telephone's keypad."
+            }
             Deed::Cancel => "Cancels an order that is still on its way.",
             Deed::Return => "Has a delivered order picked up.",
             Deed::Refund => "Pays back an order that was cancelled or goes back.",
@@ -195,51 +197,69 @@ impl Tool for ShopTool {
     }
 
     fn parameters(&self) -> Value {
-        let name = self.argument();
-        json!({
-            "type": "object",
-            "properties": { name: { "type": "string", "maxLength": MAX_ARGUMENT } },
-            "required": [name],
-            "additionalProperties": false,
-        })
+        let text = |what: &str| json!({ "type": "string", "maxLength": MAX_ARGUMENT, "description": what });
+        let order = text("The order's number, letters and digits, as ABC123.");
+        match self.deed {
+            Deed::LookUp => json!({
+                "type": "object",
+                "properties": {
+                    "order": order,
+                    "keypad": text("The keys that the caller pressed, if he typed the number: 222123 for ABC123."),
+                },
+                "additionalProperties": false,
+            }),
+            Deed::Cancel | Deed::Return | Deed::Refund | Deed::OpenTicket => json!({
+                "type": "object",
+                "properties": { "order": order },
+                "required": ["order"],
+                "additionalProperties": false,
+            }),
+        }
     }
 
     fn call(&self, arguments: Value) -> Answering<'_> {
         Box::pin(async move {
-            let name = self.argument();
-            let value =
-                arguments.get(name).and_then(Value::as_str).filter(|value| value.len() <= MAX_ARGUMENT);
-            let value = value.ok_or_else(|| ToolError::Arguments(format!("{name} must be a short text")))?;
+            if self.deed == Deed::LookUp && arguments.get("keypad").is_some() {
+                let typed = self.book.typed(argument(&arguments, "keypad")?).await?;
+                return Ok(found(&typed));
+            }
+            let order = spelled(argument(&arguments, "order")?);
             match self.deed {
-                Deed::LookUp => self.look_up(value).await,
-                Deed::Cancel => self.change(value, Self::cancelled).await,
-                Deed::Return => self.change(value, Self::sent_back).await,
-                Deed::Refund => self.change(value, Self::refunded).await,
-                Deed::OpenTicket => self.open_ticket(value).await,
+                Deed::LookUp => Ok(found(self.book.order(&order).await?.as_slice())),
+                Deed::Cancel => self.change(&order, Self::cancelled).await,
+                Deed::Return => self.change(&order, Self::sent_back).await,
+                Deed::Refund => self.change(&order, Self::refunded).await,
+                Deed::OpenTicket => self.open_ticket(&order).await,
             }
         })
     }
 }
 
+fn argument<'a>(arguments: &'a Value, name: &str) -> Result<&'a str, ToolError> {
+    let value = arguments.get(name).and_then(Value::as_str).filter(|value| value.len() <= MAX_ARGUMENT);
+    value.ok_or_else(|| ToolError::Arguments(format!("{name} must be a short text")))
+}
+
+/// An order's number as people say it and models write it: `a b c - 1 2 3` is `ABC123`, and so is `ABC १२३`.
+fn spelled(order: &str) -> String {
+    let ascii = |c: char| match c {
+        '०'..='९' => char::from_digit(u32::from(c) - u32::from('०'), 10),
+        c => c.is_ascii_alphanumeric().then(|| c.to_ascii_uppercase()),
+    };
+    order.chars().filter_map(ascii).collect()
+}
+
+fn found(orders: &[Order]) -> Value {
+    let result = match orders.len() {
+        0 => "none",
+        1 => "found",
+        _ => "several",
+    };
+    let orders: Vec<Value> = orders.iter().map(told).collect();
+    json!({ "result": result, "orders": orders })
+}
+
 impl ShopTool {
-    fn argument(&self) -> &'static str {
-        match self.deed {
-            Deed::LookUp => "keypad",
-            Deed::Cancel | Deed::Return | Deed::Refund | Deed::OpenTicket => "order",
-        }
-    }
-
-    async fn look_up(&self, typed: &str) -> Result<Value, ToolError> {
-        let orders = self.book.typed(typed).await?;
-        let result = match orders.len() {
-            0 => "none",
-            1 => "found",
-            _ => "several",
-        };
-        let orders: Vec<Value> = orders.iter().map(told).collect();
-        Ok(json!({ "result": result, "orders": orders }))
-    }
-
     /// Changes an order as `decide` says. Who changes it at the same time is noticed, and it is decided again.
     async fn change(&self, id: &str, decide: impl Fn(&Self, &Order) -> Decision) -> Result<Value, ToolError> {
         for _ in 0..MAX_CHANGES_AT_ONCE {

@@ -273,6 +273,25 @@ pub struct Streams {
     pub patience: Patience,
 }
 
+/// A server that knows only whole recordings, how it is asked, and how long it is waited for.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// The server.
+    pub server: Whisper,
+    /// When it is asked, and for what.
+    pub windows: WindowsConfig,
+    /// How long to wait.
+    pub patience: Patience,
+}
+
+impl Provider for Asked {
+    fn client(&self, call: AudioFormat, links: LinkIds, retry: RetryConfig) -> Box<dyn Recognizer> {
+        let format = AudioFormat::cheapest(call, self.server.formats()).unwrap_or(AudioFormat::PCM_16K);
+        let windows = Windows::new(self.server.clone(), self.windows, links, self.patience, retry);
+        Box::new(windows.with_format(format))
+    }
+}
+
 impl Provider for Streams {
     fn client(&self, call: AudioFormat, links: LinkIds, retry: RetryConfig) -> Box<dyn Recognizer> {
         let format = AudioFormat::cheapest(call, self.vendor.formats()).unwrap_or(call);

@@ -37,7 +37,7 @@ pub struct WhisperConfig {
 }
 
 /// A server with all that its configuration says.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Whisper(pub WhisperConfig);
 
 /// What a server makes of a recording.

@@ -1,17 +1,25 @@
 //! The agents of a configuration, made ready to take calls: their prompts in memory, their tools at hand.
 
+mod facts;
+mod providers;
 mod task;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use tokio::runtime::{Handle, Runtime};
 
+use self::providers::Providers;
 use self::task::{Head, Ways};
-use crate::agent::{Agent, InlineMind, MindLine};
-use crate::config::{AgentConfig, AgentsConfig};
+use crate::agent::{Agent, FeedKind, InlineMind, MindLine, caller_feed};
+use crate::call::destination::CallInfo;
+use crate::config::{Config, MindConfig};
 use crate::mind::ToolCall;
+use crate::mind::cascade::{Cascade, CascadeMind};
 use crate::mind::script::{Script, ScriptMind};
 use crate::prompt::{self, Espeak, Library};
 use crate::pump::Pump;
@@ -19,30 +27,60 @@ use crate::signaling::Destinations;
 use crate::store::{Shop, StoreError};
 use crate::tools::Toolbox;
 use crate::tools::shop::{self, ClosedBook, OrderBook};
-use crate::voice::TurnTaking;
 use crate::voice::session::VoiceConfig;
 use crate::voice::turn::Patience;
 use crate::voice::vad::WebRtc;
+use crate::voice::{CallerListener, TurnTaking};
 
 /// Agents that can speak.
 #[derive(Debug)]
 pub(crate) struct Agents {
     ready: Vec<ReadyAgent>,
     tools: Arc<Toolbox>,
+    clock: Clock,
 }
 
 #[derive(Clone, Debug)]
 struct ReadyAgent {
     name: String,
-    script: Arc<Script>,
+    mind: ReadyMind,
     turn_taking: TurnTaking,
     clips: Library,
+}
+
+/// What makes the mind of each call.
+#[derive(Clone, Debug)]
+enum ReadyMind {
+    Script(Arc<Script>),
+    Cascade {
+        cascade: Arc<Cascade>,
+        hears: FeedKind,
+        /// Silence of the caller after which the call ends.
+        give_up_after: Duration,
+    },
+}
+
+/// What time it is for those who ask.
+#[derive(Clone, Copy, Debug)]
+enum Clock {
+    Present,
+    /// That of a call that is played again.
+    Past(Timestamp),
+}
+
+impl Clock {
+    fn now(self) -> Timestamp {
+        match self {
+            Self::Present => Timestamp::now(),
+            Self::Past(at) => at,
+        }
+    }
 }
 
 impl Agents {
     /// Makes the agents of a server ready; the demo shop's orders are kept in `shop`. Prompts that are missing are told in the
     /// log, and the agent goes without them. A shop that cannot be opened stays closed, and nothing else with it.
-    pub(super) async fn for_server(configured: &AgentsConfig, shop: &Path, prompts: &Path) -> Self {
+    pub(super) async fn for_server(config: &Config, shop: &Path, prompts: &Path) -> Self {
         let book: Arc<dyn OrderBook> = match Shop::open(shop).await {
             Ok(shop) => Arc::new(shop),
             Err(error) => {
@@ -53,30 +91,42 @@ impl Agents {
                 Arc::new(ClosedBook { why: "the demo shop is closed, as the server's log tells".to_owned() })
             }
         };
-        Self::prepare(configured, book, prompts).await
+        Self::prepare(config, book, prompts, Clock::Present).await
     }
 
     /// The same with a shop in memory, as it is on a given day.
-    pub(crate) async fn for_replay(
-        configured: &AgentsConfig,
-        today: Date,
-        prompts: &Path,
-    ) -> Result<Self, StoreError> {
-        Ok(Self::prepare(configured, Arc::new(Shop::in_memory(today).await?), prompts).await)
+    pub(crate) async fn for_replay(config: &Config, today: Date, prompts: &Path) -> Result<Self, StoreError> {
+        let book = Arc::new(Shop::in_memory(today).await?);
+        let then = today.to_zoned(TimeZone::UTC).map_or(Timestamp::UNIX_EPOCH, |day| day.timestamp());
+        Ok(Self::prepare(config, book, prompts, Clock::Past(then)).await)
     }
 
-    async fn prepare(configured: &AgentsConfig, book: Arc<dyn OrderBook>, prompts: &Path) -> Self {
+    async fn prepare(config: &Config, book: Arc<dyn OrderBook>, prompts: &Path, clock: Clock) -> Self {
         let tools = Arc::new(Toolbox::new(shop::tools(&book)));
+        let providers = Providers::new(&config.providers, Instant::now());
         let mut ready = Vec::new();
-        for AgentConfig { name, script, turn_taking } in configured.iter() {
-            let (clips, report) = prompt::load(prompt::lines_of(script), prompts, &Espeak::default()).await;
+        for agent in config.agents.iter() {
+            let lines = prompt::lines_of_mind(&agent.mind);
+            let (clips, report) = prompt::load(lines, prompts, &Espeak::default()).await;
             for warning in report.warnings() {
-                tracing::warn!(agent = name, "{warning}");
+                tracing::warn!(agent = agent.name, "{warning}");
             }
-            let (name, script) = (name.clone(), Arc::clone(script));
-            ready.push(ReadyAgent { name, script, turn_taking: turn_taking.voice, clips });
+            let mind = match &agent.mind {
+                MindConfig::Script(script) => ReadyMind::Script(Arc::clone(script)),
+                MindConfig::Cascade(cascade) => ReadyMind::Cascade {
+                    hears: cascade.hears,
+                    give_up_after: cascade.give_up_after,
+                    cascade: Arc::new(providers.cascade(cascade, &agent.turn_taking, &tools)),
+                },
+            };
+            ready.push(ReadyAgent {
+                name: agent.name.clone(),
+                mind,
+                turn_taking: agent.turn_taking.voice,
+                clips,
+            });
         }
-        Self { ready, tools }
+        Self { ready, tools, clock }
     }
 
     /// Lets calls reach the agents; each call's mind gets a task of its own on the runtime.
@@ -84,22 +134,26 @@ impl Agents {
         for agent in self.ready {
             let (runtime, ways) =
                 (runtime.clone(), Ways { tools: Arc::clone(&self.tools), pump: pump.clone() });
-            agent.register(destinations, move |mind| {
-                let head = Head { mind: Box::new(mind), feed: None };
+            agent.register(destinations, self.clock, move |head| {
                 Box::new(task::start(&runtime, head, ways.clone()))
             });
         }
     }
 
-    /// Lets calls in virtual time reach the agents: minds think on the spot, and tools answer after a fixed time.
+    /// Lets calls in virtual time reach the agents: minds think on the spot, tools answer after a fixed time, and providers cannot be
+    /// reached, so that whoever needs them goes on by its script.
     pub(crate) fn play(self, destinations: &mut Destinations, runtime: &Arc<Runtime>) {
         for agent in self.ready {
             let (runtime, tools) = (Arc::clone(runtime), Arc::clone(&self.tools));
-            agent.register(destinations, move |mind| {
+            agent.register(destinations, self.clock, move |head| {
                 let (runtime, tools) = (Arc::clone(&runtime), Arc::clone(&tools));
                 let answer_tool =
                     move |call: &ToolCall| runtime.block_on(tools.call(&call.name, call.arguments.clone()));
-                Box::new(InlineMind::new(Box::new(mind), Box::new(answer_tool)))
+                let mind = InlineMind::new(head.mind, Box::new(answer_tool));
+                Box::new(match head.feed {
+                    Some(feed) => mind.with_feed(feed),
+                    None => mind,
+                })
             });
         }
     }
@@ -109,28 +163,61 @@ impl ReadyAgent {
     fn register(
         self,
         destinations: &mut Destinations,
-        line_to: impl Fn(ScriptMind) -> Box<dyn MindLine> + Send + Sync + 'static,
+        clock: Clock,
+        line_to: impl Fn(Head) -> Box<dyn MindLine> + Send + Sync + 'static,
     ) {
         let name = format!("agent:{}", self.name);
-        let is_recorded = self.script.records();
-        let build = move |_: &_| {
-            let clips = Arc::new(self.clips.clone());
-            let mind = ScriptMind::new(Arc::clone(&self.script), clips);
-            Box::new(Agent::new(line_to(mind), self.voice())) as Box<_>
+        let is_recorded = self.mind.records();
+        let build = move |call: &CallInfo| {
+            let (head, listener) = self.head(clock, call);
+            Box::new(Agent::new(line_to(head), self.voice(listener))) as Box<_>
         };
         destinations.register(&name, is_recorded, build);
     }
 
-    fn voice(&self) -> VoiceConfig {
-        let patience = Patience {
-            idle: self.script.idle(),
-            idle_too_long: self.script.give_up_after(),
-            ..self.turn_taking.patience
-        };
+    /// The mind of a new call, and what listens for it on the call's shard.
+    fn head(&self, clock: Clock, call: &CallInfo) -> (Head, Option<Box<dyn CallerListener>>) {
+        let clips = Arc::new(self.clips.clone());
+        match &self.mind {
+            ReadyMind::Script(script) => {
+                let mind = Box::new(ScriptMind::new(Arc::clone(script), clips));
+                (Head { mind, feed: None }, None)
+            }
+            ReadyMind::Cascade { cascade, hears, .. } => {
+                let facts = facts::facts(clock.now(), &call.from);
+                let mind = Box::new(CascadeMind::new(Arc::clone(cascade), clips, facts));
+                let (listener, feed) = caller_feed(*hears);
+                (Head { mind, feed: Some(feed) }, Some(listener))
+            }
+        }
+    }
+
+    fn voice(&self, listener: Option<Box<dyn CallerListener>>) -> VoiceConfig {
+        let (idle, idle_too_long) = self.mind.idle();
+        let patience = Patience { idle, idle_too_long, ..self.turn_taking.patience };
         VoiceConfig {
             detector: Box::new(WebRtc::new()),
             turn_taking: TurnTaking { patience, ..self.turn_taking },
-            listener: None,
+            listener,
+        }
+    }
+}
+
+impl ReadyMind {
+    /// Whether calls are recorded whatever the route says.
+    fn records(&self) -> bool {
+        match self {
+            Self::Script(script) => script.records(),
+            // It may go on by its script.
+            Self::Cascade { cascade, .. } => cascade.fallback.records(),
+        }
+    }
+
+    /// Silence of the caller after which he is asked again, and after which the call ends.
+    fn idle(&self) -> (Duration, Duration) {
+        match self {
+            Self::Script(script) => (script.idle(), script.give_up_after()),
+            Self::Cascade { cascade, give_up_after, .. } => (cascade.answers.idle, *give_up_after),
         }
     }
 }
@@ -145,20 +232,19 @@ mod tests {
 
     #[test]
     fn each_agents_voice_is_made_of_its_own_settings() {
-        let demo = AgentsConfig::default().iter().next().cloned().unwrap();
+        let demo = Config::default().agents.iter().next().cloned().unwrap();
+        let MindConfig::Script(script) = demo.mind else { panic!("the demo follows a script") };
         let mut turn_taking = TurnTaking::default();
         turn_taking.detection.above_room_db = 9.0;
         turn_taking.patience.complete_from = 0.9;
         turn_taking.audio.loudness = false;
         let clips = Library::default();
-        let agent = ReadyAgent { name: demo.name, script: demo.script, turn_taking, clips };
-        let voice = agent.voice().turn_taking;
+        let mind = ReadyMind::Script(Arc::clone(&script));
+        let agent = ReadyAgent { name: demo.name, mind, turn_taking, clips };
+        let voice = agent.voice(None).turn_taking;
         assert_eq!((voice.detection, voice.audio), (turn_taking.detection, turn_taking.audio));
-        let expected = Patience {
-            idle: agent.script.idle(),
-            idle_too_long: agent.script.give_up_after(),
-            ..turn_taking.patience
-        };
+        let expected =
+            Patience { idle: script.idle(), idle_too_long: script.give_up_after(), ..turn_taking.patience };
         assert_eq!(voice.patience, expected);
     }
 
@@ -167,7 +253,7 @@ mod tests {
         let folder = crate::store::scratch::Folder::new("closed-shop");
         let file = folder.path().join("shop.db");
         std::fs::write(&file, [0x5A; 9000]).unwrap();
-        let agents = Agents::for_server(&Config::default().agents, &file, folder.path()).await;
+        let agents = Agents::for_server(&Config::default(), &file, folder.path()).await;
         let answer = agents.tools.call("lookup_order", json!({ "keypad": "222123" })).await;
         assert!(matches!(answer, Err(ToolError::Unavailable(_))), "{answer:?}");
         assert!(!agents.ready.is_empty());

@@ -4,11 +4,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use toml::de::DeTable;
+
 use crate::config::fault::{Fault, Faults};
 use crate::config::read_file;
+use crate::config::table::{Document, Table, word};
 use crate::config::trunk::MAX_NAME_CHARS;
-use crate::config::turn_taking::{self, TurnTakingConfig};
-use crate::mind::script::{MAX_SCRIPT_BYTES, Script};
+use crate::mind::script::MAX_SCRIPT_BYTES;
 
 /// A file that holds an agent.
 #[derive(Debug)]
@@ -18,23 +20,41 @@ pub(super) struct AgentFile {
     path: PathBuf,
 }
 
+/// What an agent's file says it thinks by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MindKind {
+    Script,
+    Cascade,
+}
+
+/// The text of an agent's file.
+#[derive(Debug)]
+pub(super) struct AgentText {
+    /// The file's name without `.toml`.
+    pub(super) name: String,
+    /// Its path, as faults tell it.
+    pub(super) file: String,
+    /// The folder that it is in.
+    pub(super) folder: PathBuf,
+    pub(super) text: String,
+    pub(super) kind: MindKind,
+}
+
 impl AgentFile {
-    /// Reads the agent. `tools` are those that it may name.
+    /// Reads the file.
     ///
     /// # Errors
-    /// Everything that is wrong with the file.
-    pub(super) fn read(&self, tools: &[&str]) -> Result<(Script, TurnTakingConfig), Faults> {
+    /// When it cannot be read, its name is none for an agent, or it is of no kind.
+    pub(super) fn read(&self) -> Result<AgentText, Faults> {
         let file = self.path.display().to_string();
         let whole = |message| {
             Faults::from(Fault { file: file.clone(), place: None, key: None, value: None, message })
         };
         self.check_name().map_err(whole)?;
         let text = read_file(&self.path, MAX_SCRIPT_BYTES as u64).map_err(whole)?;
-        match (Script::parse(&file, &text, tools), turn_taking::read(&file, &text)) {
-            (Ok(script), Ok(turn_taking)) => Ok((script, turn_taking)),
-            (Err(faults), Ok(_)) | (Ok(_), Err(faults)) => Err(faults),
-            (Err(faults), Err(others)) => Err(faults.and(others)),
-        }
+        let kind = kind(&file, &text)?;
+        let folder = self.path.parent().unwrap_or(Path::new("")).to_owned();
+        Ok(AgentText { name: self.name.clone(), file, folder, text, kind })
     }
 
     fn check_name(&self) -> Result<(), String> {
@@ -53,6 +73,23 @@ impl AgentFile {
         }
     }
 }
+
+/// Which kind of agent a file is. Faults of its syntax are told by who reads the rest.
+fn kind(file: &str, text: &str) -> Result<MindKind, Faults> {
+    let document = Document::new(file, text);
+    let (keys, _) = DeTable::parse_recoverable(text);
+    let mut table = Table::root(&document, &keys).section("mind");
+    let kind = table.get("kind", word(KINDS)).unwrap_or(MindKind::Script);
+    if kind == MindKind::Script && document.is_sound() {
+        table.finish();
+    }
+    match Faults::of(document.into_faults()) {
+        None => Ok(kind),
+        Some(faults) => Err(faults),
+    }
+}
+
+const KINDS: &[(&str, MindKind)] = &[("script", MindKind::Script), ("cascade", MindKind::Cascade)];
 
 /// The agents of a folder in the order of their names. Files that begin with a dot are those of editors and of mounts.
 ///

@@ -63,7 +63,7 @@ fn every_file_of_the_folder_is_an_agent_the_demo_first() {
 fn a_file_of_that_name_takes_the_place_of_the_demo() {
     let folder = Folder::new("demo", &[("demo.toml", &DEMO.replace("name = \"Caly\"", "name = \"Mira\""))]);
     let config = folder.load("").unwrap();
-    assert_eq!(config.agents.iter().map(|agent| agent.script.name()).collect::<Vec<_>>(), ["Mira"]);
+    assert_eq!(config.agents.iter().map(|agent| agent.mind.title()).collect::<Vec<_>>(), ["Mira"]);
 }
 
 #[test]

@@ -19,6 +19,9 @@ pub(super) struct RawScript {
     pub(super) lexicon: BTreeMap<String, BTreeMap<String, Spanned<Texts>>>,
     pub(super) prompt: BTreeMap<String, Spanned<Texts>>,
     pub(super) state: BTreeMap<String, Spanned<RawState>>,
+    /// Read by those who choose the kind of agent.
+    #[serde(default, rename = "mind")]
+    _mind: IgnoredAny,
     /// Read by those who make the agent's voice.
     #[serde(default, rename = "turn_taking")]
     _turn_taking: IgnoredAny,

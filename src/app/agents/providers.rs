@@ -1,0 +1,89 @@
+//! The providers of a server, made once: all calls share what is known of their health.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use caly_provider::policy::Health;
+use caly_provider::policy::chain::Member;
+use caly_provider::{asr, llm, tts};
+
+use crate::config::{CascadeConfig, ProvidersConfig, TurnTakingConfig};
+use crate::mind::cascade::{Cascade, END_CALL, Hops};
+use crate::tools::Toolbox;
+
+/// Everybody who can be asked, by name.
+#[derive(Debug)]
+pub(super) struct Providers {
+    asr: Known<dyn asr::Provider>,
+    llm: Known<dyn llm::Vendor>,
+    tts: Known<dyn tts::Provider>,
+}
+
+/// The providers of one purpose.
+#[derive(Debug)]
+struct Known<P: ?Sized>(BTreeMap<Arc<str>, (Member, Arc<P>)>);
+
+impl Providers {
+    /// Makes them. No call begins before `epoch`.
+    pub(super) fn new(config: &ProvidersConfig, epoch: Instant) -> Self {
+        let asr = config.asr.iter().map(|known| (known.name.as_str(), known.provider()));
+        let llm = config.llm.iter().map(|known| (known.name.as_str(), known.provider()));
+        let tts = config.tts.iter().map(|known| (known.name.as_str(), known.provider()));
+        Self { asr: Known::new(asr, epoch), llm: Known::new(llm, epoch), tts: Known::new(tts, epoch) }
+    }
+
+    /// An agent with its providers. All names were checked when the configuration was read.
+    pub(super) fn cascade(
+        &self,
+        config: &CascadeConfig,
+        turn_taking: &TurnTakingConfig,
+        tools: &Toolbox,
+    ) -> Cascade {
+        Cascade {
+            name: config.title.clone(),
+            language: config.language,
+            asr: self.asr.hops(&config.asr),
+            llm: self.llm.hops(&config.llm),
+            tts: self.tts.hops(&config.tts),
+            instructions: Arc::clone(&config.instructions),
+            tools: config.tools.iter().filter_map(|name| spec(name, tools)).collect(),
+            lines: config.lines.clone(),
+            understanding: turn_taking.understanding.clone(),
+            answers: config.answers,
+            fallback: Arc::clone(&config.fallback.script),
+        }
+    }
+}
+
+impl<P: ?Sized> Known<P> {
+    fn new<'a>(providers: impl Iterator<Item = (&'a str, Arc<P>)>, epoch: Instant) -> Self {
+        let known = providers.map(|(name, provider)| {
+            let name: Arc<str> = name.into();
+            let member = Member { name: Arc::clone(&name), health: Arc::new(Health::new(epoch)) };
+            (name, (member, provider))
+        });
+        Self(known.collect())
+    }
+
+    fn hops(&self, names: &[String]) -> Hops<P> {
+        Hops(names.iter().filter_map(|name| self.0.get(name.as_str()).cloned()).collect())
+    }
+}
+
+/// A tool as the model is told of it.
+fn spec(name: &str, tools: &Toolbox) -> Option<llm::ToolSpec> {
+    if name == END_CALL {
+        return Some(llm::ToolSpec {
+            name: name.to_owned(),
+            description:
+                "Ends the call. Say goodbye in the same answer; use it when the caller has said goodbye or \
+                wants nothing more."
+                    .to_owned(),
+            parameters: serde_json::json!({ "type": "object", "properties": {}, "additionalProperties": false }),
+        });
+    }
+    let tool = tools.tool(name)?;
+    let (name, description) = (tool.name().to_owned(), tool.description().to_owned());
+    Some(llm::ToolSpec { name, description, parameters: tool.parameters() })
+}

@@ -1,0 +1,140 @@
+//! Providers: every key of every kind, and what is told of those that are wrong.
+
+use std::ffi::OsString;
+use std::fs;
+
+use crate::config::{AsrVendor, Config, LlmVendor, TtsVendor};
+
+fn environment(name: &str) -> Option<OsString> {
+    match name {
+        "KEY" => Some("secret-1".into()),
+        "EMPTY_KEY" => Some(" ".into()),
+        "BROKEN_KEY" => Some("two words".into()),
+        _ => None,
+    }
+}
+
+fn read(text: &str) -> Result<Config, String> {
+    Config::parse_in(&environment, "caly.toml", text, &[]).map_err(|faults| faults.to_string())
+}
+
+fn sound(text: &str) -> Config {
+    read(text).unwrap_or_else(|faults| panic!("{faults}"))
+}
+
+#[test]
+fn what_is_not_said_is_as_the_client_has_it() {
+    let config = sound(
+        "[asr.a]\nkind = \"deepgram\"\nkey_env = \"KEY\"\n[llm.b]\nkind = \"anthropic\"\nmodel = \"m\"\nkey_env = \"KEY\"\n\
+         [tts.c]\nkind = \"cartesia\"\nkey_env = \"KEY\"\nvoices = { \"*\" = \"v\" }\n",
+    );
+    let key = || caly_provider::secret::Secret::new("secret-1");
+    let AsrVendor::Deepgram(deepgram) = &config.providers.asr[0].vendor else { panic!() };
+    assert_eq!(*deepgram, caly_provider::asr::DeepgramConfig::new(key()));
+    assert_eq!(config.providers.asr[0].patience, caly_provider::policy::Patience::ASR);
+    let LlmVendor::Anthropic(anthropic) = &config.providers.llm[0].vendor else { panic!() };
+    assert_eq!(*anthropic, caly_provider::llm::AnthropicConfig::new(key(), "m"));
+    let TtsVendor::Cartesia(cartesia) = &config.providers.tts[0].vendor else { panic!() };
+    assert_eq!(*cartesia, caly_provider::tts::CartesiaConfig::new(key(), "v"));
+}
+
+#[test]
+fn keys_are_told_to_be_wrong_and_never_shown() {
+    let key = |line: &str| read(&format!("[asr.a]\nkind = \"deepgram\"\n{line}\n")).unwrap_err();
+    let folder = std::env::temp_dir().join(format!("caly-keys-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("empty"), "\n").unwrap();
+    let cases = [
+        ("", "caly.toml:1:1: [asr.a]: needs its API key: name"),
+        ("key_env = \"NO_KEY\"", "caly.toml:3:11: [asr.a] key_env: the environment has no NO_KEY;"),
+        ("key_env = \"EMPTY_KEY\"", "caly.toml:3:11: [asr.a] key_env: EMPTY_KEY is empty; set it"),
+        ("key_env = \"BROKEN_KEY\"", "caly.toml:3:11: [asr.a] key_env: BROKEN_KEY has blanks"),
+        (
+            "key_env = \"sk-abc\"",
+            "caly.toml:3:11: [asr.a] key_env: must be the name of an environment variable",
+        ),
+        ("key = \"sk-abc\"", "caly.toml:1:1: [asr.a]: needs its API key: name"),
+        ("key_file = \"/nonexistent/sk-abc\"", "caly.toml:3:12: [asr.a] key_file: cannot be read: No such"),
+        ("key_file = \"/dev/null\"", "caly.toml:3:12: [asr.a] key_file: is no file;"),
+        (
+            "key_env = \"KEY\"\nkey_file = \"x\"",
+            "caly.toml:4:12: [asr.a] key_file: a key cannot come from two",
+        ),
+    ];
+    for (line, expected) in cases {
+        let told = key(line);
+        assert!(told.starts_with(expected), "{line}: {told}");
+        assert!(!told.contains("sk-abc"), "{told}");
+    }
+    let empty = folder.join("empty");
+    let told = key(&format!("key_file = \"{}\"", empty.display()));
+    assert!(told.starts_with("caly.toml:3:12: [asr.a] key_file: the file is empty;"), "{told}");
+    fs::write(&empty, "secret-2\n").unwrap();
+    let config = sound(&format!("[asr.a]\nkind = \"deepgram\"\nkey_file = \"{}\"\n", empty.display()));
+    let AsrVendor::Deepgram(deepgram) = &config.providers.asr[0].vendor else { panic!() };
+    assert_eq!(deepgram.key.reveal(), "secret-2");
+    fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn what_is_wrong_is_told_with_what_to_write() {
+    let told = read(
+        "[asr.\"a b\"]\nkind = \"deepgram\"\nkey_env = \"KEY\"\nmodle = \"nova-3\"\nurl = \"https://x\"\nutterance_end_ms = 500\n\
+         [llm.b]\nkind = \"gpt\"\n[llm.c]\nkind = \"openai\"\nurl = \"https://api.openai.com/v1\"\ntemperature = 3\n\
+         [tts.d]\nkind = \"openai\"\nurl = \"http://127.0.0.1:1\"\nmodel = \"m\"\nfirst_ms = 1\n[providers]\nca_file = \"/dev/null\"\n",
+    );
+    let expected = "caly.toml:1:1: [asr.a b]: the name of a provider must be 1 to 64 letters, digits, dots, dashes or underscores
+caly.toml:4:1: [asr.a b] modle: unknown key; did you mean `model`?
+caly.toml:5:7: [asr.a b] url = \"https://x\": must be a URL, as \"wss://host/path\" or \"ws://host/path\"
+caly.toml:6:20: [asr.a b] utterance_end_ms = 500: must be 1000 ms at least, or 0 for never
+caly.toml:8:8: [llm.b] kind = \"gpt\": must be \"openai\" or \"anthropic\"
+caly.toml:9:1: [llm.c]: api.openai.com needs a key: write key_env = \"OPENAI_API_KEY\" or key_file = \"path\"
+caly.toml:9:1: [llm.c]: needs the key `model`
+caly.toml:12:15: [llm.c] temperature = 3: must be 0..=2
+caly.toml:13:1: [tts.d]: needs the key `voices`
+caly.toml:17:12: [tts.d] first_ms = 1: must be 50..=60000 ms
+caly.toml:19:11: [providers] ca_file = \"/dev/null\": has no certificate in it; name a file in PEM, from BEGIN CERTIFICATE to END CERTIFICATE";
+    assert_eq!(told.unwrap_err(), expected);
+}
+
+/// One of each kind, with every key that it has.
+const EVERYTHING: &str = include_str!("every_key.toml");
+
+#[test]
+fn every_key_of_every_kind_is_read_and_documented() {
+    let config = sound(EVERYTHING);
+    let providers = &config.providers;
+    assert_eq!((providers.asr.len(), providers.llm.len(), providers.tts.len()), (9, 2, 8));
+    let documented = include_str!("../../../docs/configuration.md");
+    // What a table does not know it tells with all that it knows.
+    for (title, body) in tables() {
+        let purpose = title.split('.').next().unwrap();
+        let kind = body.lines().find_map(|line| line.strip_prefix("kind = ")).unwrap().trim_matches('"');
+        let told = read(&format!("[{title}]\n{body}\nzzzzzzzzzzzz = 1\n")).unwrap_err();
+        let known = told.split("known here: ").nth(1).unwrap_or_else(|| panic!("{told}"));
+        let chapter = format!("#### `[{purpose}.NAME] kind = \"{kind}\"`");
+        let chapter = documented
+            .split(&chapter)
+            .nth(1)
+            .unwrap_or_else(|| panic!("docs/configuration.md lacks {chapter}"));
+        let chapter = chapter.split("\n#").next().unwrap();
+        let missing: Vec<&str> = known
+            .trim()
+            .split(", ")
+            .filter(|key| !COMMON.contains(key) && !chapter.contains(&format!("| `{key}` |")))
+            .collect();
+        assert!(missing.is_empty(), "docs/configuration.md, {purpose} {kind}: {missing:?} lack a row");
+        let unused: Vec<&str> =
+            known.trim().split(", ").filter(|key| !body.contains(&format!("{key} = "))).collect();
+        let unused: Vec<&&str> = unused.iter().filter(|key| !["key_file", "key_env"].contains(key)).collect();
+        assert!(unused.is_empty(), "every_key.toml, {title}: {unused:?}");
+    }
+}
+
+/// Described once for all kinds.
+const COMMON: &[&str] = &["kind", "key_env", "key_file", "connect_ms", "first_ms", "stall_ms"];
+
+fn tables() -> Vec<(&'static str, &'static str)> {
+    let tables = EVERYTHING.split("\n[").skip(1);
+    tables.map(|table| table.split_once("]\n").unwrap()).collect()
+}
