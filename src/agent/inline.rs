@@ -49,6 +49,7 @@ impl LinkDriver for NoLinks {
 pub struct InlineMind {
     mind: Box<dyn Mind>,
     answer_tool: AnswerTool,
+    tool_time: Duration,
     links: Box<dyn LinkDriver>,
     feed: Option<CallerFeed>,
     /// When it takes the caller's audio next.
@@ -66,6 +67,7 @@ impl InlineMind {
         Self {
             mind,
             answer_tool,
+            tool_time: TOOL_TIME,
             links,
             feed,
             listens_at,
@@ -78,6 +80,13 @@ impl InlineMind {
     #[must_use]
     pub fn with_links(mut self, links: Box<dyn LinkDriver>) -> Self {
         self.links = links;
+        self
+    }
+
+    /// How long its tools take.
+    #[must_use]
+    pub fn with_tool_time(mut self, tool_time: Duration) -> Self {
+        self.tool_time = tool_time;
         self
     }
 
@@ -95,7 +104,7 @@ impl InlineMind {
                 Some(Wish::Voice(command)) => self.commands.push_back(command),
                 Some(Wish::Tool(call)) => {
                     let answer = (self.answer_tool)(&call);
-                    self.answers.push_back((now + TOOL_TIME, call.id, answer));
+                    self.answers.push_back((now + self.tool_time, call.id, answer));
                 }
                 Some(Wish::Link(order)) => self.links.order(now, order),
                 None => return,

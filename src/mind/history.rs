@@ -53,6 +53,11 @@ impl History {
         }
     }
 
+    /// Whether the caller was the last to speak.
+    pub fn is_unanswered(&self) -> bool {
+        matches!(self.entries.last(), Some(Entry { turn: Turn::User(_), .. }))
+    }
+
     /// As a model reads it: no two turns of one side in a row.
     pub fn turns(&self) -> Vec<Turn> {
         let mut turns: Vec<Turn> = Vec::with_capacity(self.entries.len());

@@ -98,7 +98,7 @@ impl Streaming {
 
     /// What was kept is said first.
     fn ready(&mut self, now: Instant, request_id: Option<String>) {
-        self.connection.ready();
+        self.connection.ready(now);
         if let Some((every, message)) = self.wire.keep_alive() {
             self.connection.keep_alive(every, message);
         }
@@ -156,7 +156,8 @@ impl Streaming {
         if !words.text.is_empty() {
             self.unanswered = Duration::ZERO;
         }
-        if words.is_final {
+        // That there were no words in what sounded like some is not believed: somebody else may find them.
+        if words.is_final && (!words.text.is_empty() || self.unanswered < DOUBTFUL) {
             let last = words.words.last().map(|word| word.ends);
             // A final result without words says that there were none.
             let until = words.until.or(last).map(|until| self.position(until));
@@ -331,6 +332,8 @@ impl Recognizer for Streaming {
     }
 }
 
+/// A word takes as long.
+const DOUBTFUL: Duration = Duration::from_millis(300);
 /// What was not understood for longer than this is not worth being said again: 40 kB of G.711.
 const LONGEST_KEPT: Duration = Duration::from_secs(5);
 /// After a break much has to be said at once; vendors take pieces of up to a quarter of a second and more.

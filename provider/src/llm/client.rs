@@ -119,6 +119,11 @@ impl Client {
 
     /// Asks. At most four questions are open; the oldest is given up for one more.
     pub fn ask(&mut self, now: Instant, prompt: Arc<Prompt>) -> AskId {
+        self.ask_others(now, prompt, None)
+    }
+
+    /// Asks, but not the one who has just broken off, unless nobody else is there.
+    pub fn ask_others(&mut self, now: Instant, prompt: Arc<Prompt>, not: Option<usize>) -> AskId {
         if self.asks.len() >= MAX_ASKS {
             let oldest = self.asks[0].id;
             self.cancel(oldest);
@@ -126,7 +131,8 @@ impl Client {
         let id = AskId(self.next);
         self.next += 1;
         let hedge_at = self.config.hedge_after.map(|after| now + after);
-        let tried = Tried::default();
+        let mut tried = Tried::default();
+        not.filter(|_| self.config.chain.len() > 1).iter().for_each(|number| tried.mark(*number));
         let (attempts, has_begun) = (Vec::new(), false);
         self.asks.push(Ask { id, prompt, tried, attempts, retry_at: None, hedge_at, has_begun });
         self.attempt(now, self.asks.len() - 1);

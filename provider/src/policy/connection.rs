@@ -45,6 +45,7 @@ enum State {
     },
     Ready {
         link: LinkId,
+        since: Instant,
     },
     /// It broke.
     Waiting {
@@ -105,11 +106,11 @@ impl Connection {
         self.keep_alive = None;
     }
 
-    /// The vendor is ready. A connection that was ready counts its failures anew.
-    pub fn ready(&mut self) {
+    /// The vendor is ready. A connection that was so for ten seconds counts its failures anew: one that breaks each time that it is used is
+    /// given up.
+    pub fn ready(&mut self, now: Instant) {
         if let State::Opening { link, .. } = self.state {
-            self.state = State::Ready { link };
-            self.retry.succeeded();
+            self.state = State::Ready { link, since: now };
         }
     }
 
@@ -209,6 +210,11 @@ impl Connection {
 
     fn broke(&mut self, now: Instant, fault: Fault) -> ConnectionEvent {
         self.keep_alive = None;
+        if let State::Ready { since, .. } = self.state
+            && now.saturating_duration_since(since) >= STEADY
+        {
+            self.retry.succeeded();
+        }
         match self.retry.failed(now, &fault) {
             Some(until) => {
                 self.state = State::Waiting { until };
@@ -223,7 +229,7 @@ impl Connection {
 
     fn link(&self) -> Option<LinkId> {
         match self.state {
-            State::Opening { link, .. } | State::Ready { link } => Some(link),
+            State::Opening { link, .. } | State::Ready { link, .. } => Some(link),
             State::Closed | State::Waiting { .. } => None,
         }
     }
@@ -233,6 +239,9 @@ impl Connection {
         Some(self.last_sent? + *every)
     }
 }
+
+/// A connection that lasts for so long is worth more than the tries that it took.
+const STEADY: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests;

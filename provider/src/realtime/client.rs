@@ -199,7 +199,7 @@ impl Client {
 
     /// What was said before is told first, then what was heard since, then an answer is asked for that is still due.
     fn ready(&mut self, now: Instant, request_id: Option<String>) {
-        self.connection.ready();
+        self.connection.ready(now);
         if let Some(lifetime) = self.wire.lifetime() {
             let from = now + lifetime;
             self.recycle = Some(Recycle { from, by: from + lifetime / GRACE_PART });

@@ -10,6 +10,7 @@ mod elevenlabs;
 mod elevenlabs_http;
 mod espeak;
 mod flux;
+mod onset;
 mod openai;
 mod requests;
 mod sarvam;

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::onset::Onset;
 use super::{Output, SpeechId, Synthesizer, TtsEvent};
 use crate::audio::AudioFormat;
 use crate::link::{LinkDeed, LinkEnd, LinkEvent, LinkId, LinkOrder, Message, Request, ResponseHead};
@@ -83,9 +84,7 @@ struct Asked {
     link: LinkId,
     decoder: Box<dyn AudioDecoder>,
     by: Instant,
-    has_sound: bool,
-    /// The half of a sample that came last.
-    rest: Vec<u8>,
+    onset: Onset,
 }
 
 impl Requests {
@@ -114,7 +113,8 @@ impl Requests {
                 let request = self.vendor.request(self.format, &speech.language, &chunk.text);
                 let (link, decoder) = (self.links.fresh(), self.vendor.decoder(self.format));
                 let by = now + self.patience.first;
-                chunk.request = Some(Asked { link, decoder, by, has_sound: false, rest: Vec::new() });
+                let onset = Onset::new(self.format);
+                chunk.request = Some(Asked { link, decoder, by, onset });
                 self.outputs.push_back(Output::Link(LinkOrder { link, deed: LinkDeed::Open(request) }));
             }
         }
@@ -156,16 +156,16 @@ impl Requests {
     }
 
     fn received(&mut self, now: Instant, link: LinkId, part: &[u8]) -> Result<(), Fault> {
-        let (stall, sample) = (self.patience.stall, self.format.bytes_per_sample() as usize);
+        let stall = self.patience.stall;
         let Some((_, chunk)) = self.chunk(link) else { return Ok(()) };
         let Some(asked) = &mut chunk.request else { return Ok(()) };
-        let mut audio = std::mem::take(&mut asked.rest);
+        let mut audio = Vec::new();
         let outcome = asked.decoder.receive(part, &mut audio);
-        asked.rest = audio.split_off(audio.len() - audio.len() % sample);
-        if !audio.is_empty() {
-            (asked.has_sound, asked.by) = (true, now + stall);
+        let sound = asked.onset.push(&audio)?;
+        if asked.onset.has_sound() {
+            asked.by = now + stall;
         }
-        chunk.early.extend(audio);
+        chunk.early.extend(sound);
         outcome
     }
 
@@ -176,7 +176,7 @@ impl Requests {
             return Err(Fault::of_end(end));
         }
         asked.decoder.end()?;
-        if !asked.has_sound {
+        if !asked.onset.has_sound() {
             return Err(Fault::new(FaultKind::Silent, "no sound of a text"));
         }
         chunk.is_complete = true;

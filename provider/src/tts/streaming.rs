@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Output, SpeechId, Synthesizer, Told, TtsEvent, Vendor, Wire};
+use super::onset::Onset;
+use super::{Output, SpeechId, SpokenWord, Synthesizer, Told, TtsEvent, Vendor, Wire};
 use crate::audio::AudioFormat;
 use crate::link::{LinkEnd, LinkEvent, LinkId, Message};
 use crate::policy::connection::{Connection, ConnectionEvent, LinkIds};
@@ -33,8 +34,8 @@ struct Speech {
     is_finished: bool,
     /// Sound is due by then.
     by: Option<Instant>,
-    /// The half of a sample that came last.
-    rest: Vec<u8>,
+    onset: Onset,
+    has_text: bool,
 }
 
 #[derive(Debug)]
@@ -118,7 +119,7 @@ impl Streaming {
     }
 
     fn ready(&mut self, now: Instant, request_id: Option<String>) {
-        self.connection.ready();
+        self.connection.ready(now);
         if let Some((every, message)) = self.wire.keep_alive() {
             self.connection.keep_alive(every, message);
         }
@@ -171,6 +172,7 @@ impl Streaming {
     fn queue(&mut self, now: Instant, speech: SpeechId, text: Text) {
         if let Some(open) = self.speeches.iter_mut().find(|open| open.id == speech) {
             open.is_finished |= matches!(text, Text::Finish);
+            open.has_text |= matches!(text, Text::Chunk(_));
             open.unsent.push(text);
         }
         self.send_texts(now);
@@ -190,18 +192,9 @@ impl Streaming {
             Told::Ready { request_id } if !self.connection.is_ready() => self.ready(now, request_id),
             Told::Ready { .. } => {}
             Told::Audio { speech, bytes } => self.audio(now, speech, bytes),
-            Told::Words { speech, words } if self.is_open(speech) => {
-                self.tell(TtsEvent::Words { speech, words })
-            }
-            Told::ChunkEnd { speech } if self.is_open(speech) => self.tell(TtsEvent::ChunkEnd { speech }),
-            Told::Words { .. } | Told::ChunkEnd { .. } => {}
-            Told::Done { speech } => {
-                if self.is_open(speech) {
-                    self.speeches.retain(|open| open.id != speech);
-                    self.tell(TtsEvent::Done { speech });
-                    self.send_texts(now);
-                }
-            }
+            Told::Words { speech, words } => self.words(speech, words),
+            Told::ChunkEnd { speech } => self.chunk_end(now, speech),
+            Told::Done { speech } => self.done(now, speech),
             Told::Broken { speech, fault } => {
                 if self.is_open(speech) {
                     self.speeches.retain(|open| open.id != speech);
@@ -215,16 +208,56 @@ impl Streaming {
     }
 
     fn audio(&mut self, now: Instant, speech: SpeechId, bytes: Vec<u8>) {
-        let (stall, sample) = (self.patience.stall, self.format.bytes_per_sample() as usize);
+        let stall = self.patience.stall;
         let Some(open) = self.speeches.iter_mut().find(|open| open.id == speech) else { return };
-        // When the text is not all there, who knows whether more sound is due.
-        open.by = open.is_finished.then(|| now + stall);
-        let mut whole = std::mem::take(&mut open.rest);
-        whole.extend(bytes);
-        open.rest = whole.split_off(whole.len() - whole.len() % sample);
-        if !whole.is_empty() {
-            self.tell(TtsEvent::Audio { speech, bytes: whole });
+        match open.onset.push(&bytes) {
+            Ok(sound) => {
+                if open.onset.has_sound() {
+                    // When the text is not all there, who knows whether more sound is due.
+                    open.by = open.is_finished.then(|| now + stall);
+                }
+                if !sound.is_empty() {
+                    self.tell(TtsEvent::Audio { speech, bytes: sound });
+                }
+            }
+            Err(fault) => self.fail(now, fault),
         }
+    }
+
+    /// What was left out before the first sound is no time that anybody hears.
+    fn words(&mut self, speech: SpeechId, mut words: Vec<SpokenWord>) {
+        let Some(open) = self.speeches.iter().find(|open| open.id == speech) else { return };
+        let trimmed = open.onset.trimmed();
+        for word in &mut words {
+            word.begins = word.begins.saturating_sub(trimmed);
+            word.ends = word.ends.saturating_sub(trimmed);
+        }
+        self.tell(TtsEvent::Words { speech, words });
+    }
+
+    fn chunk_end(&mut self, now: Instant, speech: SpeechId) {
+        if self.is_heard(now, speech) {
+            self.tell(TtsEvent::ChunkEnd { speech });
+        }
+    }
+
+    /// A text of which there is no sound is a fault.
+    fn is_heard(&mut self, now: Instant, speech: SpeechId) -> bool {
+        let Some(open) = self.speeches.iter().find(|open| open.id == speech) else { return false };
+        let is_heard = open.onset.has_sound() || !open.has_text;
+        if !is_heard {
+            self.fail(now, Fault::new(FaultKind::Silent, "no sound of a text"));
+        }
+        is_heard
+    }
+
+    fn done(&mut self, now: Instant, speech: SpeechId) {
+        if !self.is_heard(now, speech) {
+            return;
+        }
+        self.speeches.retain(|open| open.id != speech);
+        self.tell(TtsEvent::Done { speech });
+        self.send_texts(now);
     }
 
     fn fail(&mut self, now: Instant, fault: Fault) {
@@ -260,8 +293,9 @@ impl Synthesizer for Streaming {
         }
         self.open(now);
         let by = Some(now + self.patience.connect + self.patience.first);
-        let (language, unsent, rest) = (language.to_owned(), vec![Text::Begin], Vec::new());
-        self.speeches.push_back(Speech { id: speech, language, unsent, is_finished: false, by, rest });
+        let (language, unsent, onset) = (language.to_owned(), vec![Text::Begin], Onset::new(self.format));
+        let (is_finished, has_text) = (false, false);
+        self.speeches.push_back(Speech { id: speech, language, unsent, is_finished, by, onset, has_text });
         self.send_texts(now);
     }
 

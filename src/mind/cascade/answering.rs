@@ -14,7 +14,7 @@ use crate::call::hop::{Hop, HopEvent, Mark};
 use crate::mind::end_of_turn;
 use crate::mind::history::SaidId;
 use crate::mind::speech::chunker::Chunker;
-use crate::voice::exchange::{MindCommand, UtteranceId};
+use crate::voice::exchange::MindCommand;
 
 /// An answer in the making.
 #[derive(Debug)]
@@ -34,11 +34,6 @@ pub(super) struct Answer {
     /// What is said in this round, as far as it is written.
     pub(super) text: String,
     pub(super) speech: Option<SpeechId>,
-    pub(super) utterance: Option<UtteranceId>,
-    /// Its sound is on its way to the caller.
-    pub(super) sounds: bool,
-    /// When the first text of the round was given to the synthesizer.
-    pub(super) said_at: Option<Instant>,
     /// Tools of this round.
     pub(super) calls: Vec<ToolRequest>,
     pub(super) results: Vec<ToolResult>,
@@ -51,8 +46,8 @@ pub(super) struct Answer {
     /// Characters of the answer, for what is wasted.
     written: usize,
     is_written: bool,
-    /// Nobody knows any more what the model wanted to say: what is there is all.
-    wants_end: bool,
+    /// Somebody has broken off, and another one was asked.
+    is_asked_again: bool,
 }
 
 impl Answer {
@@ -67,9 +62,6 @@ impl Answer {
             chunker: Chunker::new(max_sentences),
             text: String::new(),
             speech: None,
-            utterance: None,
-            sounds: false,
-            said_at: None,
             calls: Vec::new(),
             results: Vec::new(),
             pending: 0,
@@ -77,13 +69,8 @@ impl Answer {
             more_words: Vec::new(),
             written: 0,
             is_written: false,
-            wants_end: false,
+            is_asked_again: false,
         }
-    }
-
-    /// Whether the caller hears it, or is about to.
-    pub(super) fn has_sound(&self) -> bool {
-        self.sounds
     }
 }
 
@@ -110,6 +97,20 @@ impl CascadeMind {
     pub(super) fn drop_speculation(&mut self, _now: Instant) {
         if let Some(answer) = self.answer.take_if(|answer| !answer.is_committed) {
             self.waste(&answer);
+        }
+    }
+
+    /// What the caller said last was no turn: if it has cut the answer to what he said before, that is answered again.
+    pub(super) fn answer_again(&mut self, now: Instant) {
+        if self.answer.is_none() && self.sayings.is_empty() && self.history.is_unanswered() && !self.is_ending
+        {
+            let turn = self.understanding.turn();
+            let mut answer = Answer::new(now, turn, "", self.config.answers.max_sentences);
+            answer.is_committed = true;
+            self.answer = Some(answer);
+            self.command(MindCommand::Think);
+            self.quiet.begin(now, self.config.answers.filler_after);
+            self.ask(now);
         }
     }
 
@@ -158,11 +159,11 @@ impl CascadeMind {
             if answer.rounds >= self.config.answers.max_rounds { ToolChoice::None } else { ToolChoice::Auto };
         (answer.asked_at, answer.is_written, answer.written) = (now, false, 0);
         answer.chunker = Chunker::new(self.config.answers.max_sentences);
-        (answer.speech, answer.utterance, answer.said_at) = (None, None, None);
+        answer.speech = None;
         answer.text.clear();
         let turn = answer.turn;
         let prompt = self.prompt(turns, choice);
-        let ask = self.llm.ask(now, prompt);
+        let ask = self.llm.ask_others(now, prompt, self.failed_model.take());
         if let Some(answer) = &mut self.answer {
             answer.ask = Some(ask);
         }
@@ -236,9 +237,6 @@ impl CascadeMind {
 
     fn piece(&mut self, now: Instant, piece: Piece) {
         let Some(answer) = &mut self.answer else { return };
-        if answer.wants_end {
-            return;
-        }
         match piece {
             Piece::Text(text) => {
                 let chunks = answer.chunker.push(&text);
@@ -295,7 +293,7 @@ impl CascadeMind {
         self.next_said += 1;
         self.history.said(said, &answer.text);
         if let Some(saying) =
-            self.sayings.iter_mut().find(|saying| Some(saying.utterance) == answer.utterance)
+            self.sayings.iter_mut().find(|saying| saying.speech.is_some() && saying.speech == answer.speech)
         {
             saying.said = Some(said);
         }
@@ -308,6 +306,10 @@ impl CascadeMind {
             // Perhaps it works when it is needed.
             self.answer = None;
             return;
+        }
+        if has_begun && answer.text.is_empty() && !std::mem::replace(&mut answer.is_asked_again, true) {
+            // Nothing of it was said: somebody else begins anew.
+            return self.ask(now);
         }
         if has_begun && !answer.text.is_empty() {
             // What was said has to do.
@@ -330,9 +332,7 @@ impl CascadeMind {
         self.waste(&answer);
         if let Some(speech) = answer.speech {
             self.mouth.cancel(now, speech);
-        }
-        if let Some(utterance) = answer.utterance {
-            self.outbox.shorten(utterance);
+            self.forget_speech(speech);
         }
     }
 
@@ -367,6 +367,7 @@ impl CascadeMind {
     }
 
     fn llm_fault(&mut self, provider: usize, fault: Fault) {
+        self.failed_model = Some(provider);
         let (provider, kind) = (self.config.llm.name(provider).to_owned(), fault.kind.word().to_owned());
         let (detail, request_id) = (fault.detail, fault.request_id);
         self.note(HopEvent::Fault { hop: Hop::Llm, provider, kind, detail, request_id });

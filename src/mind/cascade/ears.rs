@@ -8,7 +8,7 @@ use caly_provider::audio::{AudioFormat, Encoding};
 use caly_provider::link::{LinkEvent, LinkId, LinkOrder};
 use caly_provider::policy::chain::{Chain, Tried};
 use caly_provider::policy::connection::LinkIds;
-use caly_provider::policy::{Fault, RetryConfig, earliest};
+use caly_provider::policy::{Fault, FaultKind, RetryConfig, earliest};
 
 use super::config::Hops;
 use super::used::Used;
@@ -30,6 +30,10 @@ pub(super) struct Ears {
     outputs: VecDeque<EarsOutput>,
     audio: ConversionCounters,
     used: Used,
+    /// The connection broke and is being mended.
+    is_lost: bool,
+    /// When a provider failed last in this call.
+    failed_at: Option<Instant>,
     has_given_up: bool,
 }
 
@@ -68,6 +72,8 @@ impl Ears {
             outputs: VecDeque::new(),
             audio: ConversionCounters::default(),
             used: Used::default(),
+            is_lost: false,
+            failed_at: None,
             has_given_up: false,
         }
     }
@@ -123,13 +129,30 @@ impl Ears {
         self.drain(now);
     }
 
+    /// The caller has said something of which no word has come. Whether somebody else listens to it now.
+    pub(super) fn missed(&mut self, now: Instant) -> bool {
+        let Some(number) = self.listener.as_ref().map(|listener| listener.number) else { return false };
+        let fault = Fault::new(FaultKind::Silent, "the caller has spoken and no words have come");
+        if self.chain.pick(now, &self.tried).is_none() {
+            self.fault_of(number, fault);
+            return false;
+        }
+        self.event(now, number, AsrEvent::Failed(fault));
+        self.drain(now);
+        self.listener.is_some()
+    }
+
     /// A quiet moment: back to a better provider, if one is well again.
     pub(super) fn improve(&mut self, now: Instant) {
         let Some(listener) = &self.listener else { return };
-        if self.chain.better_than(now, listener.number).is_some() {
+        if self.failed_at.is_none_or(|failed| now < failed + RETURN_AFTER) {
+            return;
+        }
+        if let Some(better) = self.chain.better_than(now, listener.number) {
             self.tried = Tried::default();
+            self.failed_at = None;
             self.dismiss(now);
-            self.engage(now, Vec::new());
+            self.engage_with(now, better, Vec::new());
         }
     }
 
@@ -174,6 +197,11 @@ impl Ears {
         self.outputs.pop_front()
     }
 
+    /// Whether words come late, as the connection is being mended.
+    pub(super) fn is_lost(&self) -> bool {
+        self.is_lost
+    }
+
     /// Whether somebody listens, or may yet.
     pub(super) fn is_at_work(&self) -> bool {
         self.listener.is_some()
@@ -187,6 +215,10 @@ impl Ears {
             }
             return;
         };
+        self.engage_with(now, number, unsettled);
+    }
+
+    fn engage_with(&mut self, now: Instant, number: usize, unsettled: Vec<(AudioFormat, Vec<u8>)>) {
         let Some(provider) = self.hops.provider(number) else { return };
         self.tried.mark(number);
         // Where nobody else is left, it is worth trying for longer.
@@ -234,23 +266,29 @@ impl Ears {
     fn event(&mut self, now: Instant, number: usize, event: AsrEvent) {
         match event {
             AsrEvent::Ready { request_id } => {
-                self.chain.succeeded(number);
-                self.tried = Tried::default();
-                self.tried.mark(number);
+                self.is_lost = false;
                 let provider = self.hops.name(number).to_owned();
                 self.note(HopEvent::Uses { hop: Hop::Asr, provider, request_id });
             }
-            AsrEvent::Heard(heard) => self.outputs.push_back(EarsOutput::Heard(number, heard)),
+            AsrEvent::Heard(heard) => {
+                // Who has told words works, and so may the others by now.
+                self.chain.succeeded(number);
+                self.tried = Tried::default();
+                self.tried.mark(number);
+                self.outputs.push_back(EarsOutput::Heard(number, heard));
+            }
             AsrEvent::Turn(opinion) => self.outputs.push_back(EarsOutput::Turn(opinion)),
             AsrEvent::Warning(detail) => self.fault(number, "warning", detail, None),
-            AsrEvent::Lost(fault) => self.fault_of(number, fault),
+            AsrEvent::Lost(fault) => {
+                self.is_lost = true;
+                self.fault_of(number, fault);
+            }
             AsrEvent::Failed(fault) => {
                 self.chain.failed(now, number, &fault);
                 self.fault_of(number, fault);
-                let kept = self
-                    .listener
-                    .take()
-                    .map(|listener| (listener.client.format(), listener.client.unsettled()));
+                self.failed_at = Some(now);
+                let kept = self.listener.as_ref().map(|one| (one.client.format(), one.client.unsettled()));
+                self.dismiss(now);
                 self.engage(now, kept.into_iter().collect());
             }
             // What is sent is counted here; voice knows better when speech begins.
@@ -278,6 +316,8 @@ fn add(all: &mut ConversionCounters, before: ConversionCounters, after: Conversi
     all.resampled += after.resampled - before.resampled;
 }
 
+/// A better provider is tried again after so long, in a quiet moment.
+pub(super) const RETURN_AFTER: Duration = Duration::from_secs(30);
 /// Clients of recognizers are numbered from here on, those of others elsewhere.
 const ASR_CLIENTS: u32 = 0x1000_0000;
 const FRAME: Duration = Duration::from_millis(20);

@@ -76,8 +76,14 @@ pub struct CascadeMind {
     keys: Keys,
     marks: Marks,
     used: Used,
+    /// The model that failed last, and was not asked since.
+    failed_model: Option<usize>,
     /// Answers in a row that came to nothing.
     troubles: u8,
+    /// Another recognizer listens to what the caller has said.
+    is_hearing_again: bool,
+    /// Turns in a row of which no word was known.
+    misses: u8,
     /// The call ends when all is said.
     is_ending: bool,
     has_hung_up: bool,
@@ -116,7 +122,10 @@ impl CascadeMind {
             keys: Keys::default(),
             marks: Marks::default(),
             used: Used::default(),
+            failed_model: None,
             troubles: 0,
+            misses: 0,
+            is_hearing_again: false,
             is_ending: false,
             has_hung_up: false,
             script: None,
@@ -180,19 +189,36 @@ impl CascadeMind {
             let (text, language) = (ended.text.clone(), Some(self.language.tag().to_owned()));
             self.note(HopEvent::Transcript { turn, text, language, is_committed });
         }
-        if !ended.is_committed {
-            return self.drop_speculation(now);
+        // Over a filler the words that another recognizer finds are no turn to voice; they are what is to be answered.
+        let is_late = !ended.text.trim().is_empty() && std::mem::take(&mut self.is_hearing_again);
+        if !ended.is_committed && !is_late {
+            self.drop_speculation(now);
+            return self.answer_again(now);
         }
         if ended.text.trim().is_empty() {
-            // Something was said, and nobody knows what.
-            self.drop_speculation(now);
-            if self.answer.is_none() && !self.is_ending {
-                let line = self.config.lines.not_understood.clone();
-                self.say_line(now, &line);
-            }
+            return self.not_understood(now);
+        }
+        self.misses = 0;
+        self.answer_turn(now, ended.turn, &ended.text);
+    }
+
+    /// Something was said, and nobody knows what.
+    pub(super) fn not_understood(&mut self, now: Instant) {
+        self.drop_speculation(now);
+        if self.answer.is_some() || self.is_ending {
             return;
         }
-        self.answer_turn(now, ended.turn, &ended.text);
+        // Another recognizer may know the words: they are the beginning of the next turn.
+        if self.ears.missed(now) {
+            self.is_hearing_again = true;
+            return self.quiet.begin(now, self.config.answers.tool_filler_after);
+        }
+        self.misses += 1;
+        if self.misses >= MISSES_TO_GIVE_UP {
+            return self.give_up(now, Hop::Asr);
+        }
+        let line = self.config.lines.not_understood.clone();
+        self.say_line(now, &line);
     }
 
     fn idle(&mut self, now: Instant) {
@@ -320,7 +346,13 @@ impl Mind for CascadeMind {
             }
             VoiceEvent::Media { codec } => self.media(now, codec),
             VoiceEvent::SpeechStarted => self.quiet.caller_speaks(),
-            VoiceEvent::SpeechEnded { .. } => self.ears.finalize(now),
+            VoiceEvent::SpeechEnded { .. } => {
+                self.ears.finalize(now);
+                if self.ears.is_lost() && self.answer.is_none() {
+                    self.is_hearing_again = true;
+                    self.quiet.begin(now, self.config.answers.filler_after);
+                }
+            }
             VoiceEvent::TurnLikely { turn } => self.think_ahead(now, turn),
             VoiceEvent::TurnResumed { .. } => self.drop_speculation(now),
             VoiceEvent::TurnCommitted { .. } | VoiceEvent::SpeechDismissed { .. } => {
@@ -412,7 +444,8 @@ impl Mind for CascadeMind {
             return Some(Wish::Voice(command));
         }
         // Behind the last words, so that they are heard; asked for once.
-        let is_over = self.is_ending && self.outbox.is_empty() && self.answer.is_none();
+        let is_said = self.sayings.iter().all(|saying| saying.utterance.is_some());
+        let is_over = self.is_ending && is_said && self.outbox.is_empty() && self.answer.is_none();
         (is_over && !std::mem::replace(&mut self.has_hung_up, true))
             .then_some(Wish::Voice(MindCommand::HangUp))
     }
@@ -420,6 +453,8 @@ impl Mind for CascadeMind {
 
 /// Often enough for words to be early, seldom enough for a hundred calls on a core: three frames.
 const LISTEN_EVERY: Duration = Duration::from_millis(60);
+/// Who speaks three times and is not understood once is better off with the keypad.
+const MISSES_TO_GIVE_UP: u8 = 3;
 /// The script that may go on counts its own from 1.
 const FIRST_TOOL: u64 = 1 << 32;
 /// The client of language models has names of links from here on.

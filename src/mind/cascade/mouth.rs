@@ -12,6 +12,7 @@ use caly_provider::policy::{Fault, RetryConfig};
 use caly_provider::tts::{self, SpeechId, SpokenWord, Synthesizer, TtsEvent};
 
 use super::config::Hops;
+use super::ears::RETURN_AFTER;
 use super::used::Used;
 use crate::call::hop::{Hop, HopEvent};
 use crate::mind::speech::Language;
@@ -31,6 +32,8 @@ pub(super) struct Mouth {
     outputs: VecDeque<MouthOutput>,
     audio: ConversionCounters,
     used: Used,
+    /// When a provider failed last in this call.
+    failed_at: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -100,6 +103,7 @@ impl Mouth {
             outputs: VecDeque::new(),
             audio: ConversionCounters::default(),
             used: Used::default(),
+            failed_at: None,
         }
     }
 
@@ -217,12 +221,16 @@ impl Mouth {
     /// A quiet moment: back to a better provider, if one is well again.
     pub(super) fn improve(&mut self, now: Instant, language: Language) {
         let Some(speaker) = &mut self.speaker else { return };
-        if self.speeches.is_empty() && self.chain.better_than(now, speaker.number).is_some() {
+        let is_early = self.failed_at.is_none_or(|failed| now < failed + RETURN_AFTER);
+        if is_early || !self.speeches.is_empty() {
+            return;
+        }
+        if let Some(better) = self.chain.better_than(now, speaker.number) {
             speaker.client.close(now);
             self.drain(now);
-            self.speaker = None;
             self.tried = Tried::default();
-            self.engage(now, language);
+            self.failed_at = None;
+            self.engage_with(now, better, language);
             self.drain(now);
         }
     }
@@ -240,6 +248,10 @@ impl Mouth {
             self.tried = Tried::default();
             return false;
         };
+        self.engage_with(now, number, language)
+    }
+
+    fn engage_with(&mut self, now: Instant, number: usize, language: Language) -> bool {
         let Some(provider) = self.hops.provider(number) else { return false };
         self.tried.mark(number);
         let links = LinkIds::of_client(TTS_CLIENTS + self.clients);
@@ -287,6 +299,7 @@ impl Mouth {
             TtsEvent::Failed(fault) => {
                 self.chain.failed(now, number, &fault);
                 self.fault_of(number, &fault);
+                self.failed_at = Some(now);
                 self.speaker = None;
             }
         }
@@ -335,6 +348,7 @@ impl Mouth {
     fn broken(&mut self, now: Instant, number: usize, known_as: SpeechId, fault: &Fault) {
         self.chain.failed(now, number, fault);
         self.fault_of(number, fault);
+        self.failed_at = Some(now);
         let Some(at) = self.speeches.iter().position(|speech| speech.known_as == known_as) else { return };
         let (id, language) = (self.speeches[at].id, self.speeches[at].language);
         let is_same = self.speaker.as_ref().is_some_and(|speaker| speaker.number == number);

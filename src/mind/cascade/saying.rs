@@ -1,8 +1,8 @@
 //! What is being said: lines that are audio already, and answers whose sound is on its way. What of them was heard goes into the history.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use caly_provider::audio::Encoding;
 use caly_provider::tts::{SpeechId, SpokenWord};
 
 use super::config::Line;
@@ -17,9 +17,12 @@ use crate::voice::exchange::{Interruption, MindCommand, UtteranceId, YieldsTo};
 /// An utterance that was not heard to its end.
 #[derive(Debug)]
 pub(super) struct Saying {
-    pub(super) utterance: UtteranceId,
+    /// `None` until there is sound of it: what is said meanwhile comes before it.
+    pub(super) utterance: Option<UtteranceId>,
     /// Its sound comes from a synthesizer.
-    speech: Option<SpeechId>,
+    pub(super) speech: Option<SpeechId>,
+    /// The turn that it answers, and when its first text was given to the synthesizer.
+    answers: Option<(u32, Instant)>,
     /// As the history knows it.
     pub(super) said: Option<SaidId>,
     text: SpokenText,
@@ -70,24 +73,23 @@ impl CascadeMind {
     fn add_saying(&mut self, utterance: UtteranceId, said: Option<SaidId>, text: &str) {
         let mut spoken = SpokenText::default();
         spoken.chunk(text);
-        let untold = String::new();
-        self.sayings.push_back(Saying { utterance, speech: None, said, text: spoken, untold });
+        let (utterance, untold) = (Some(utterance), String::new());
+        self.sayings.push_back(Saying { utterance, speech: None, answers: None, said, text: spoken, untold });
     }
 
     /// Says a text by the synthesizer as a whole.
     fn speak(&mut self, now: Instant, text: &str) {
-        if let Some(speech) = self.begin_speech(now, text) {
-            let said = SaidId(self.next_said);
-            self.next_said += 1;
-            self.history.said(said, text);
-            if let Some(saying) = self.sayings.back_mut() {
-                saying.said = Some(said);
-                saying.text.chunk(text);
-                text.clone_into(&mut saying.untold);
-            }
-            self.mouth.say(now, speech, text);
-            self.mouth.finish(now, speech);
+        let speech = self.begin_speech(now, text, None);
+        let said = SaidId(self.next_said);
+        self.next_said += 1;
+        self.history.said(said, text);
+        if let Some(saying) = self.sayings.back_mut() {
+            saying.said = Some(said);
+            saying.text.chunk(text);
+            text.clone_into(&mut saying.untold);
         }
+        self.mouth.say(now, speech, text);
+        self.mouth.finish(now, speech);
     }
 
     /// The next chunk of the answer.
@@ -97,10 +99,9 @@ impl CascadeMind {
         let speech = match answer.speech {
             Some(speech) => speech,
             None => {
-                let Some(speech) = self.begin_speech(now, chunk) else { return };
-                let utterance = self.sayings.back().map(|saying| saying.utterance);
+                let speech = self.begin_speech(now, chunk, Some((turn, now)));
                 if let Some(answer) = &mut self.answer {
-                    (answer.speech, answer.utterance, answer.said_at) = (Some(speech), utterance, Some(now));
+                    answer.speech = Some(speech);
                 }
                 self.mark_turn(now, turn, Mark::TtsStart, None);
                 speech
@@ -122,42 +123,48 @@ impl CascadeMind {
         self.mouth.say(now, speech, chunk);
     }
 
-    fn begin_speech(&mut self, now: Instant, text: &str) -> Option<SpeechId> {
+    fn begin_speech(&mut self, now: Instant, text: &str, answers: Option<(u32, Instant)>) -> SpeechId {
         let language = end_of_turn::language_of(text).unwrap_or(self.language);
-        let utterance = self.outbox.open(language, YieldsTo::ANYTHING)?;
-        let speech = self.mouth.begin(now, language);
-        let (text, untold) = (SpokenText::default(), String::new());
-        self.sayings.push_back(Saying { utterance, speech: Some(speech), said: None, text, untold });
-        Some(speech)
+        let id = self.mouth.begin(now, language);
+        let (speech, text, untold) = (Some(id), SpokenText::default(), String::new());
+        self.sayings.push_back(Saying { utterance: None, speech, answers, said: None, text, untold });
+        id
     }
 
     /// Sound of the agent's words.
     pub(super) fn sound(&mut self, now: Instant, speech: SpeechId, provider: usize, bytes: Vec<u8>) {
-        let Some(saying) = self.sayings.iter_mut().find(|saying| saying.speech == Some(speech)) else {
-            return;
+        let Some(at) = self.sayings.iter().position(|saying| saying.speech == Some(speech)) else { return };
+        let utterance = match self.sayings[at].utterance {
+            Some(utterance) => utterance,
+            None => {
+                let Some(utterance) = self.first_sound(now, at, provider) else { return };
+                utterance
+            }
         };
-        let utterance = saying.utterance;
+        let saying = &mut self.sayings[at];
         saying.text.sound(self.call.duration(bytes.len() as u64));
         let text = std::mem::take(&mut saying.untold);
+        let sound = Sound::Coded(self.call.encoding, bytes.into());
+        self.outbox.append(utterance, Part { text, sound });
+    }
+
+    /// The caller waits no longer.
+    fn first_sound(&mut self, now: Instant, at: usize, provider: usize) -> Option<UtteranceId> {
         if let Some(filler) = self.quiet.filler() {
-            // The answer is there: the rest of the filler is not needed.
+            // The rest of the filler is not needed.
             self.outbox.shorten(filler);
         }
         self.quiet.end();
-        let encoding: Encoding = self.call.encoding;
-        self.outbox.append(utterance, Part { text, sound: Sound::Coded(encoding, bytes.into()) });
-        let Some(answer) = self.answer.as_mut().filter(|answer| answer.speech == Some(speech)) else {
-            return;
-        };
-        let is_first = !std::mem::replace(&mut answer.sounds, true);
-        let (turn, said_at) = (answer.turn, answer.said_at.take());
-        if is_first {
+        let saying = &mut self.sayings[at];
+        let language = end_of_turn::language_of(&saying.untold).unwrap_or(self.language);
+        let utterance = self.outbox.open(language, YieldsTo::ANYTHING)?;
+        saying.utterance = Some(utterance);
+        if let Some((turn, said_at)) = saying.answers {
             self.mark_sound(now, turn, utterance, self.config.tts.name(provider).to_owned());
+            let took = now.saturating_duration_since(said_at);
+            self.check_budget(turn, Hop::Tts, self.config.answers.budgets.tts, took);
         }
-        if let Some(said_at) = said_at {
-            let budget = self.config.answers.budgets.tts;
-            self.check_budget(turn, Hop::Tts, budget, now.saturating_duration_since(said_at));
-        }
+        Some(utterance)
     }
 
     pub(super) fn spoken_words(&mut self, speech: SpeechId, words: &[SpokenWord]) {
@@ -174,19 +181,36 @@ impl CascadeMind {
 
     /// All sound of a speech has come.
     pub(super) fn sound_is_complete(&mut self, now: Instant, speech: SpeechId) {
-        if let Some(saying) = self.sayings.iter().find(|saying| saying.speech == Some(speech)) {
-            self.outbox.close(saying.utterance);
-            let turn = self.understanding.turn().saturating_sub(1);
+        let Some(saying) = self.sayings.iter().find(|saying| saying.speech == Some(speech)) else { return };
+        let (utterance, answers) = (saying.utterance, saying.answers);
+        match utterance {
+            Some(utterance) => self.outbox.close(utterance),
+            None => self.sayings.retain(|saying| saying.speech != Some(speech)),
+        }
+        if let Some((turn, _)) = answers {
             self.mark_turn(now, turn, Mark::TtsEnd, None);
         }
     }
 
     /// Nobody can say it.
     pub(super) fn cannot_say(&mut self, now: Instant, speech: SpeechId) {
-        if let Some(saying) = self.sayings.iter().find(|saying| saying.speech == Some(speech)) {
-            self.outbox.close(saying.utterance);
+        if self.forget_speech(speech) {
             self.give_up(now, Hop::Tts);
         }
+    }
+
+    /// What of a speech was not sent is not said. Whether there was such a speech.
+    pub(super) fn forget_speech(&mut self, speech: SpeechId) -> bool {
+        let Some(at) = self.sayings.iter().position(|saying| saying.speech == Some(speech)) else {
+            return false;
+        };
+        match self.sayings[at].utterance {
+            Some(utterance) => self.outbox.shorten(utterance),
+            None => {
+                self.sayings.remove(at);
+            }
+        }
+        true
     }
 
     /// The caller has taken the floor: what was not heard was not said.
@@ -197,21 +221,19 @@ impl CascadeMind {
         heard: Duration,
         by: Interruption,
     ) {
-        let cut: Vec<Saying> = {
-            let (before, cut) =
-                std::mem::take(&mut self.sayings).into_iter().partition(|one| one.utterance < utterance);
-            self.sayings = before;
-            let cut: std::collections::VecDeque<Saying> = cut;
-            cut.into()
-        };
+        let is_before = |one: &Saying| one.utterance.is_some_and(|before| before < utterance);
+        let (before, cut): (VecDeque<_>, VecDeque<_>) =
+            std::mem::take(&mut self.sayings).into_iter().partition(is_before);
+        self.sayings = before;
         for saying in &cut {
-            let text = if saying.utterance == utterance { saying.text.heard(heard) } else { String::new() };
+            let is_it = saying.utterance == Some(utterance);
+            let text = if is_it { saying.text.heard(heard) } else { String::new() };
             self.cut(now, saying, &text);
         }
         self.outbox.flush();
         self.quiet.filler_is_over();
         self.quiet.end();
-        // Who presses a key over an answer is answered when the keys are complete.
+        // Who presses a key while tools are at work still waits for them.
         if by == Interruption::Digit && self.is_awaited() {
             self.quiet.begin(now, BETWEEN_FILLERS);
         }
@@ -221,9 +243,8 @@ impl CascadeMind {
         if let Some(speech) = saying.speech {
             self.mouth.cancel(now, speech);
         }
-        if !heard.is_empty() {
-            let (utterance, text) = (saying.utterance.0, heard.to_owned());
-            self.note(HopEvent::HeardText { utterance, text });
+        if let Some(utterance) = saying.utterance.filter(|_| !heard.is_empty()) {
+            self.note(HopEvent::HeardText { utterance: utterance.0, text: heard.to_owned() });
         }
         if let Some(said) = saying.said {
             return self.history.cut(said, heard);
@@ -234,7 +255,7 @@ impl CascadeMind {
         }
         // It is still being written; where tools are at work, what they do is told to the model.
         heard.clone_into(&mut answer.text);
-        (answer.speech, answer.utterance) = (None, None);
+        answer.speech = None;
         if answer.pending == 0 {
             let text = answer.text.clone();
             self.abandon(now);
@@ -249,7 +270,7 @@ impl CascadeMind {
 
     /// An utterance was heard to its end.
     pub(super) fn played(&mut self, now: Instant, utterance: UtteranceId) {
-        self.sayings.retain(|saying| saying.utterance > utterance);
+        self.sayings.retain(|saying| saying.utterance.is_none_or(|later| later > utterance));
         if self.quiet.filler().is_some_and(|filler| filler <= utterance) {
             self.quiet.filler_is_over();
             if self.is_awaited() {

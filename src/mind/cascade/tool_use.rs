@@ -105,7 +105,6 @@ impl CascadeMind {
         let results = std::mem::take(&mut answer.results);
         let more_words = std::mem::take(&mut answer.more_words);
         answer.rounds += 1;
-        answer.sounds = false;
         self.history.used_tools(&text, calls, results);
         more_words.iter().for_each(|words| self.history.user(words));
         self.quiet.begin(now, self.config.answers.filler_after);

@@ -46,7 +46,7 @@ impl Stage {
         let event =
             self.connection.handle_link(self.at(ms), self.link(), LinkEvent::Opened(ResponseHead::default()));
         assert_eq!(event, Some(ConnectionEvent::Opened(ResponseHead::default())));
-        self.connection.ready();
+        self.connection.ready(self.at(ms));
     }
 
     fn ended(&mut self, ms: u64, end: LinkEnd) -> Option<ConnectionEvent> {
@@ -79,14 +79,27 @@ fn it_is_opened_anew_a_second_later_and_given_up_after_three_more_tries() {
 }
 
 #[test]
-fn one_that_was_ready_counts_its_failures_anew() {
+fn one_that_was_steady_counts_its_failures_anew() {
     let mut stage = Stage::new();
-    for lost_at in (1..20).map(|n| n * 10_000) {
-        stage.opened(lost_at - 1_000);
+    for lost_at in (1..20).map(|n| n * 20_000) {
+        stage.opened(lost_at - 10_000);
         assert!(matches!(stage.ended(lost_at, dropped()), Some(ConnectionEvent::Lost(_))));
         stage.connection.handle_timeout(stage.at(lost_at + 1_000));
         assert_eq!(stage.orders(), ["open"]);
     }
+}
+
+#[test]
+fn one_that_breaks_whenever_it_is_used_is_given_up() {
+    let mut stage = Stage::new();
+    for lost_at in [5_000, 10_000, 15_000] {
+        stage.opened(lost_at - 1_000);
+        assert!(matches!(stage.ended(lost_at, dropped()), Some(ConnectionEvent::Lost(_))));
+        stage.connection.handle_timeout(stage.at(lost_at + 1_000));
+        stage.orders();
+    }
+    stage.opened(19_000);
+    assert!(matches!(stage.ended(20_000, dropped()), Some(ConnectionEvent::Failed(_))));
 }
 
 #[test]

@@ -232,14 +232,14 @@ fn a_speech_that_stands_still_is_broken_once_its_text_is_complete() {
     let mut stage = Stage::new(true);
     stage.opened(0);
     stage.speak(10, 1, &["a"]);
-    stage.link(100, binary(&[1, 0, 0]));
+    stage.link(100, binary(&[1, 9, 9]));
     stage.until(60_000);
     assert_eq!(stage.told().len(), 4, "more text may come");
     stage.tts.finish(stage.at(60_000), SpeechId(1));
     stage.drain();
-    stage.link(60_100, binary(&[1, 0, 0]));
+    stage.link(60_100, binary(&[1, 9, 9]));
     stage.until(61_599);
-    assert_eq!(stage.told(), ["1 ends", "sound 1 [0, 0]"]);
+    assert_eq!(stage.told(), ["1 ends", "sound 1 [9, 9]"]);
     stage.until(61_600);
     assert_eq!(stage.told(), ["close", "broken 1 timeout", "lost timeout"]);
 }
@@ -256,6 +256,16 @@ fn a_break_tells_of_every_speech_and_nonsense_is_one() {
 }
 
 #[test]
+fn a_text_of_which_only_silence_comes_is_a_fault() {
+    let mut stage = Stage::new(true);
+    stage.opened(0);
+    stage.speak(10, 1, &["a"]);
+    stage.link(100, binary(&[1, 0, 0, 0, 0]));
+    stage.link(110, done(1));
+    assert_eq!(stage.told(), ["open hi", "ready", "1:a", "close", "broken 1 silent", "lost silent"]);
+}
+
+#[test]
 fn another_language_waits_for_what_is_being_said() {
     let mut stage = Stage::new(true);
     stage.opened(0);
@@ -265,16 +275,17 @@ fn another_language_waits_for_what_is_being_said() {
     stage.tts.say(stage.at(20), SpeechId(2), "x");
     stage.speak(30, 3, &["b"]);
     assert_eq!(stage.told(), ["open hi", "ready", "1:a", "1 ends"]);
-    stage.link(1_000, binary(&[1, 0, 0]));
-    stage.link(2_400, binary(&[1, 0, 0]));
+    stage.link(1_000, binary(&[1, 9, 9]));
+    stage.link(2_400, binary(&[1, 9, 9]));
     stage.until(3_800);
     assert_eq!(stage.told().len(), 2, "nothing is due of what waits");
     stage.link(3_800, done(1));
     assert_eq!(stage.told(), ["close", "open en", "done 1"]);
     stage.opened(4_000);
     assert_eq!(stage.told(), ["2:x", "ready"]);
+    stage.link(4_050, binary(&[2, 9, 9]));
     stage.link(4_100, done(2));
-    assert_eq!(stage.told(), ["close", "open hi", "done 2"]);
+    assert_eq!(stage.told(), ["sound 2 [9, 9]", "close", "open hi", "done 2"]);
 }
 
 #[test]
@@ -285,13 +296,14 @@ fn a_speech_waits_for_room_and_begins_when_another_is_done_broken_or_cancelled()
         stage.speak(10, speech, &["a"]);
     }
     assert_eq!(stage.told(), ["open hi", "ready", "1:a", "2:a"]);
+    stage.link(15, binary(&[1, 9, 9]));
     stage.link(20, done(1));
-    assert_eq!(stage.told(), ["3:a", "done 1"]);
+    assert_eq!(stage.told(), ["sound 1 [9, 9]", "3:a", "done 1"]);
     stage.link(30, LinkEvent::Received(Message::Text("broken 2".to_owned())));
     assert_eq!(stage.told(), ["broken 2 refused"]);
     stage.link(40, LinkEvent::Received(Message::Text("broken 9".to_owned())));
-    stage.link(50, binary(&[3, 0, 0]));
-    assert_eq!(stage.told(), ["sound 3 [0, 0]"]);
+    stage.link(50, binary(&[3, 9, 9]));
+    assert_eq!(stage.told(), ["sound 3 [9, 9]"]);
 }
 
 #[test]

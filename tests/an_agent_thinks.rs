@@ -1,0 +1,195 @@
+//! An agent of three hops talks with a caller: everything but the vendors is the product, and all of it runs in virtual time.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helping functions too")]
+
+mod thinking;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use caly::call::dialogue::Dialogue;
+use caly::call::hop::{HopEvent, Mark};
+use caly_vendors::faults::{Fault, Faults, When as CallWhen};
+use caly_vendors::model::{Rule, TokenPace};
+use serde_json::json;
+
+use thinking::{Saying, Scene, When};
+
+const MS: fn(u64) -> Duration = Duration::from_millis;
+
+fn after(ms: u64, text: &'static str) -> Saying {
+    Saying { when: When::AfterAgent(MS(ms)), text }
+}
+
+#[test]
+fn a_question_is_answered_and_the_call_ends_politely() {
+    let scene = Scene {
+        says: vec![after(500, "mera order kahan hai"), after(500, "theek hai dhanyavaad")],
+        rules: vec![
+            Rule::user("order").say("Aapka order raste mein hai. Kal tak pahunch jayega."),
+            Rule::user("dhanyavaad").say("Aapka din shubh ho!").call("end_call", "{}"),
+        ],
+        ..Scene::default()
+    };
+    let outcome = scene.play();
+    let shown = outcome.shown();
+    assert!(outcome.complaints().is_empty(), "{:?}\n{shown}", outcome.complaints());
+    let said = outcome.said_by_agent().join(" | ");
+    assert!(said.contains("Aapka order raste mein hai."), "{shown}");
+    assert!(said.contains("Aapka din shubh ho!"), "{shown}");
+    assert!(outcome.ended.is_some(), "{shown}");
+    for mark in Mark::ALL.into_iter().filter(|mark| !matches!(mark, Mark::MediaIn | Mark::MediaOut)) {
+        assert!(outcome.mark(0, mark).is_some(), "{mark}\n{shown}");
+    }
+    assert!(outcome.waited(0) < MS(1_600), "{:?}\n{shown}", outcome.waited(0));
+}
+
+#[test]
+fn a_tool_is_used_and_meanwhile_something_is_said() {
+    let answer = json!({ "result": "found", "status": "in_transit" });
+    let scene = Scene {
+        says: vec![after(500, "order number ABC123 ka status batao")],
+        rules: vec![
+            Rule::user("order").call("lookup_order", r#"{"order":"ABC123"}"#),
+            Rule::tool("in_transit").say("Aapka order raste mein hai."),
+        ],
+        tools: BTreeMap::from([("lookup_order", (MS(1_500), answer))]),
+        lasts: MS(15_000),
+        ..Scene::default()
+    };
+    let outcome = scene.play();
+    let shown = outcome.shown();
+    assert!(outcome.complaints().is_empty(), "{:?}\n{shown}", outcome.complaints());
+    let said = outcome.said_by_agent();
+    assert_eq!(said[1..], ["Ek minute.", "Aapka order raste mein hai."], "{shown}");
+    let called = outcome.log.iter().find(|(_, what)| matches!(what, Dialogue::ToolCalled { .. })).unwrap().0;
+    let filler = outcome
+        .log
+        .iter()
+        .find(|(_, what)| matches!(what, Dialogue::Said { text, .. } if text == "Ek minute."));
+    assert!(filler.unwrap().0 <= called + MS(500), "{shown}");
+}
+
+#[test]
+fn an_interruption_leaves_in_the_history_what_was_heard() {
+    let scene = Scene {
+        says: vec![
+            after(500, "mujhe sab kuch batao"),
+            Saying { when: When::OverAgent(MS(1_500)), text: "ruko ruko mera order cancel karo abhi" },
+        ],
+        rules: vec![
+            Rule::user("cancel").say("Theek hai, cancel kar diya."),
+            Rule::user("sab kuch")
+                .say("Aapke paas teen order hain. Pehla order jootey ka hai. Doosra order kitab ka hai."),
+        ],
+        ..Scene::default()
+    };
+    let outcome = scene.play();
+    let shown = outcome.shown();
+    assert!(outcome.complaints().is_empty(), "{:?}\n{shown}", outcome.complaints());
+    assert!(outcome.log.iter().any(|(_, what)| matches!(what, Dialogue::BargeIn { .. })), "{shown}");
+    let record = outcome.seen[1].record();
+    let body: serde_json::Value = serde_json::from_slice(&record.arrivals.last().unwrap().1.body).unwrap();
+    let told: Vec<&str> = body["messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|message| message["content"].as_str())
+        .collect();
+    let cut = told.iter().find(|text| text.ends_with('—')).unwrap_or_else(|| panic!("{told:?}\n{shown}"));
+    assert!(cut.starts_with("Aapke") && !cut.contains("Doosra"), "{told:?}");
+    assert!(outcome.said_by_agent().iter().any(|text| text.contains("cancel kar diya")), "{shown}");
+}
+
+#[test]
+fn a_slow_synthesizer_is_covered_by_a_filler_that_the_answer_cuts() {
+    let scene = Scene {
+        says: vec![after(500, "mera order kahan hai")],
+        rules: vec![Rule::user("order").say("Aapka order raste mein hai.")],
+        pace: TokenPace { first: MS(1_600), each: MS(20) },
+        lasts: MS(12_000),
+        ..Scene::default()
+    };
+    let outcome = scene.play();
+    let shown = outcome.shown();
+    assert_eq!(outcome.said_by_agent()[1..], ["Ek minute.", "Aapka order raste mein hai."], "{shown}");
+    assert!(outcome.longest_silence_until(0, "raste mein").unwrap() < MS(2_000), "{shown}");
+}
+
+/// Every fault of every hop, with one provider that has it and one behind it that is well; and with nobody behind it.
+#[test]
+fn whoever_fails_the_caller_is_answered_or_taken_care_of() {
+    for hop in 0..3 {
+        for fault in all_faults().into_iter().filter(|fault| concerns(hop, fault)) {
+            for providers in [2, 1] {
+                // Where nobody is behind, it fails at first and is well later, or fails for good.
+                let when = |fault: Fault| Faults::default().with(CallWhen::From(1), fault);
+                let mut faults = [Faults::default(), Faults::default(), Faults::default()];
+                faults[hop] = when(fault.clone());
+                check_fault(hop, &fault, providers, faults);
+            }
+        }
+    }
+}
+
+fn check_fault(hop: usize, fault: &Fault, providers: usize, faults: [Faults; 3]) {
+    let scene = Scene {
+        says: vec![after(1_500, "mera order kahan hai batao")],
+        rules: vec![Rule::always().say("Aapka order raste mein hai.")],
+        faults,
+        providers,
+        lasts: MS(45_000),
+        ..Scene::default()
+    };
+    let outcome = scene.play();
+    let shown = format!("hop {hop}, {fault:?}, {providers} providers\n{}", outcome.shown());
+    let said = outcome.said_by_agent();
+    let is_answered = said.iter().any(|text| text.contains("raste mein"));
+    let has_cause = outcome.hops().any(|(_, event)| matches!(event, HopEvent::Fault { .. }));
+    let is_harmless =
+        matches!(fault, Fault::Drip(_) | Fault::OutOfOrder | Fault::DropAfter(_) | Fault::GarbageAfter(_));
+    if providers == 2 {
+        assert!(is_answered, "not answered: {shown}");
+    } else if !is_answered {
+        let goes_on = outcome.log.iter().any(|(_, what)| matches!(what, Dialogue::State { .. }));
+        let is_asked = said
+            .iter()
+            .any(|text| matches!(text.as_str(), "Phir se boliye." | "Sunai nahi diya." | "Aap wahan hain?"));
+        assert!(goes_on || is_asked, "left alone: {shown}");
+    }
+    assert!(has_cause || is_harmless, "no cause in the log: {shown}");
+    if !outcome.said.is_empty()
+        && let Some(silence) = outcome.longest_silence_until(0, "raste mein")
+    {
+        assert!(silence <= MS(2_000), "{silence:?} of silence: {shown}");
+    }
+}
+
+/// Models make no sound, and recognizers take it.
+fn concerns(hop: usize, fault: &Fault) -> bool {
+    match fault {
+        Fault::WrongAudio => hop == 2,
+        Fault::Silence(_) => hop != 1,
+        _ => true,
+    }
+}
+
+fn all_faults() -> Vec<Fault> {
+    vec![
+        Fault::Refused,
+        Fault::Unresolved,
+        Fault::TlsFails,
+        Fault::Unauthorized,
+        Fault::TooMany { retry_after_s: Some(2) },
+        Fault::ServerError(500),
+        Fault::NoAnswer,
+        Fault::Stall,
+        Fault::DropAfter(3),
+        Fault::GarbageAfter(2),
+        Fault::Drip(MS(400)),
+        Fault::Malformed,
+        Fault::WrongAudio,
+        Fault::Oversized(8 * 1024 * 1024),
+        Fault::Silence(0xff),
+        Fault::OutOfOrder,
+    ]
+}
