@@ -15,6 +15,7 @@ mod observe;
 mod recording;
 pub mod route;
 mod starvation;
+pub mod waterfall;
 
 pub use call::Call;
 pub use caly_rtp::codec::Codec;

@@ -217,6 +217,9 @@ pub enum CallsCommand {
     /// Show one call: its row, its events with their times, its SIP ladder
     #[command(after_help = EXIT_CODES)]
     Show(CallsShowArgs),
+    /// Draw where the time of each turn went, from the caller's last word to the agent's first (with --json: one object)
+    #[command(after_help = EXIT_CODES)]
+    Waterfall(CallsWaterfallArgs),
 }
 
 /// `caly calls ls`.
@@ -246,6 +249,18 @@ pub struct CallsLsArgs {
 /// `caly calls show`.
 #[derive(Debug, Args)]
 pub struct CallsShowArgs {
+    /// The call's id as `caly calls ls` prints it, or at least six characters of its beginning or its end
+    #[arg(value_name = "ID")]
+    pub id: String,
+
+    /// The server's data directory
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_DATA_DIR)]
+    pub data: PathBuf,
+}
+
+/// `caly calls waterfall`.
+#[derive(Debug, Args)]
+pub struct CallsWaterfallArgs {
     /// The call's id as `caly calls ls` prints it, or at least six characters of its beginning or its end
     #[arg(value_name = "ID")]
     pub id: String,

@@ -14,8 +14,8 @@ mod usage;
 mod voice_eval;
 
 pub use args::{
-    CallArgs, CallsArgs, CallsCommand, CallsLsArgs, CallsShowArgs, CheckArgs, Cli, Command, DEFAULT_DATA_DIR,
-    PromptsArgs, ReplayArgs, ServeArgs, VoiceEvalArgs,
+    CallArgs, CallsArgs, CallsCommand, CallsLsArgs, CallsShowArgs, CallsWaterfallArgs, CheckArgs, Cli,
+    Command, DEFAULT_DATA_DIR, PromptsArgs, ReplayArgs, ServeArgs, VoiceEvalArgs,
 };
 pub use output::{Failure, FailureKind, Format, Output, Style};
 pub use usage::{Usage, parse};

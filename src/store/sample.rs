@@ -1,5 +1,7 @@
 //! Calls for tests.
 
+mod cascade;
+
 use super::StoredEvent;
 use super::row::{CallRow, event_type};
 use crate::call::cause::HangupCause;
@@ -8,6 +10,8 @@ use crate::call::log::{
     CallDirection, CallId, CallTime, Ended, Event, LegQuality, MediaAgreed, Opened, Pacing, Record,
     SipMessage, UnixMicros, Way,
 };
+
+pub(crate) use cascade::cascade_call;
 
 /// Call number `n`, one second after the call before.
 pub(crate) fn call(n: u8) -> CallId {
@@ -71,7 +75,7 @@ pub(crate) fn one_of_each(call: CallId) -> Vec<Record> {
             duration_ms: 1_500,
         },
     ];
-    for event in more {
+    for event in more.into_iter().chain(cascade::one_of_each_hop()) {
         let seq = u64::try_from(records.len()).unwrap();
         records.push(Record { call, seq, at: CallTime(5_400_000), event });
     }

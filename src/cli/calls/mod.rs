@@ -5,7 +5,9 @@ mod dialogue;
 mod events;
 mod ladder;
 mod list;
+mod lookup;
 mod show;
+mod waterfall;
 
 use std::path::Path;
 
@@ -29,6 +31,7 @@ pub(super) fn run(args: &CallsArgs, out: &mut Output<'_>) -> Result<(), Failure>
     match &args.command {
         CallsCommand::Ls(args) => runtime.block_on(list::run(args, &zone, out)),
         CallsCommand::Show(args) => runtime.block_on(show::run(args, &zone, out)),
+        CallsCommand::Waterfall(args) => runtime.block_on(waterfall::run(args, out)),
     }
 }
 
@@ -38,6 +41,11 @@ async fn open(data: &Path) -> Result<StoreReader, Failure> {
 
 fn failure(error: &StoreError) -> Failure {
     Failure::failed(error.to_string()).advise(error.advice())
+}
+
+/// How wide the terminal is; `None` if standard output is none, so that who searches the text finds whole sentences.
+fn terminal_columns() -> Option<usize> {
+    console::Term::stdout().size_checked().map(|(_, columns)| usize::from(columns))
 }
 
 /// A row for programs: its times as RFC 3339 in UTC.

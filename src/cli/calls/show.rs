@@ -6,32 +6,12 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::columns::printable;
-use super::{dialogue, events, failure, ladder, open, row_json, seconds, timestamp, utc};
+use super::{dialogue, events, ladder, lookup, row_json, seconds, terminal_columns, timestamp, utc};
 use crate::cli::{CallsShowArgs, Failure, Format, Output};
-use crate::store::{CallLog, CallRow, DataDir, Lookup, MIN_ID_PART, QualityColumns};
+use crate::store::{CallLog, CallRow, DataDir, QualityColumns};
 
 pub(super) async fn run(args: &CallsShowArgs, zone: &TimeZone, out: &mut Output<'_>) -> Result<(), Failure> {
-    let mut store = open(&args.data).await?;
-    let found = store.find(&args.id).await.map_err(|error| failure(&error))?;
-    let data = store.data_dir().clone();
-    store.close().await.map_err(|error| failure(&error))?;
-    let log = match found {
-        Lookup::Found(log) => log,
-        Lookup::Several(ids) => return Err(several(&args.id, &ids)),
-        Lookup::TooShort => {
-            return Err(Failure::refused(format!("{:?} is too short to name a call", args.id)).advise(
-                format!("write at least {MIN_ID_PART} characters of the beginning or the end of its id"),
-            ));
-        }
-        Lookup::Absent => {
-            return Err(Failure::failed(format!(
-                "there is no call {:?} in {}",
-                args.id,
-                args.data.display()
-            ))
-            .advise("`caly calls ls` lists the calls"));
-        }
-    };
+    let (log, data) = lookup::call(&args.data, &args.id).await?;
     match out.format() {
         Format::Json => out.json(&whole_json(&log, &data)?),
         Format::Text => {
@@ -50,21 +30,6 @@ fn whole_json(log: &CallLog, data: &DataDir) -> Result<Value, Failure> {
     value["missing_events"] = json!(events::missing(&log.events));
     value["events_in_spool"] = json!(log.events_in_spool);
     Ok(value)
-}
-
-fn several(part: &str, ids: &[String]) -> Failure {
-    let some: Vec<&str> = ids.iter().map(String::as_str).take(MAX_SHOWN_IDS).collect();
-    let more = if ids.len() > some.len() { ", ..." } else { "" };
-    Failure::refused(format!(
-        "the ids of several calls begin or end with {part:?}: {}{more}",
-        some.join(", ")
-    ))
-    .advise("write more of the id; ends differ more than beginnings")
-}
-
-/// How wide the terminal is; `None` if standard output is none, so that who searches the text finds whole sentences.
-fn terminal_columns() -> Option<usize> {
-    console::Term::stdout().size_checked().map(|(_, columns)| usize::from(columns))
 }
 
 fn lines(log: &CallLog, data: &DataDir, zone: &TimeZone, width: Option<usize>) -> Vec<String> {
@@ -218,9 +183,6 @@ fn field(name: &str, value: &str) -> String {
     format!("  {name:10}{value}")
 }
 
-/// Ids in the error about an ambiguous part.
-const MAX_SHOWN_IDS: usize = 5;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -249,12 +211,5 @@ mod tests {
         ] {
             assert!(text.contains(expected), "{expected} in\n{text}");
         }
-    }
-
-    #[test]
-    fn an_ambiguous_id_names_candidates() {
-        let ids: Vec<String> = (0..9).map(|n| format!("id-{n}")).collect();
-        let failure = several("id", &ids).to_string();
-        assert!(failure.contains("id-4, ...") && !failure.contains("id-5"), "{failure}");
     }
 }
