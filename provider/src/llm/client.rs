@@ -21,8 +21,6 @@ pub struct ClientConfig {
     pub vendors: Vec<Arc<dyn Vendor>>,
     /// Whom to ask when.
     pub chain: Chain,
-    /// How long to wait for each.
-    pub patience: Patience,
     /// When nothing has come for so long, the next provider is asked beside the first, and whoever begins first is heard.
     pub hedge_after: Option<Duration>,
 }
@@ -185,10 +183,13 @@ impl Client {
 
     /// A deadline may have passed.
     pub fn handle_timeout(&mut self, now: Instant) {
-        let late: Vec<(LinkId, bool)> =
-            self.attempts().filter(|one| one.by <= now).map(|one| (one.link, one.has_begun)).collect();
-        for (link, has_begun) in late {
-            let patience = self.config.patience;
+        let late: Vec<(LinkId, usize, bool)> = self
+            .attempts()
+            .filter(|one| one.by <= now)
+            .map(|one| (one.link, one.provider, one.has_begun))
+            .collect();
+        for (link, provider, has_begun) in late {
+            let patience = self.patience(provider);
             let (waited, what) = if has_begun {
                 (patience.stall, "the answer stood still")
             } else {
@@ -239,7 +240,7 @@ impl Client {
         ask.tried.mark(provider);
         let link = self.links.fresh();
         let request = Request::Http(vendor.request(&ask.prompt));
-        let by = now + self.config.patience.first;
+        let by = now + vendor.patience().first;
         ask.attempts.push(Attempt { provider, link, decoder: vendor.decoder(), has_begun: false, by });
         self.outputs.push_back(Output::Asked { ask: ask.id, provider });
         self.outputs.push_back(Output::Link(LinkOrder { link, deed: LinkDeed::Open(request) }));
@@ -257,9 +258,10 @@ impl Client {
     fn received(&mut self, now: Instant, link: LinkId, pieces: Vec<Piece>) {
         for piece in pieces {
             let Some(place) = self.place(link) else { return };
+            let stall = self.patience(self.asks[place.ask].attempts[place.attempt].provider).stall;
             let ask = &mut self.asks[place.ask];
             let attempt = &mut ask.attempts[place.attempt];
-            attempt.by = now + self.config.patience.stall;
+            attempt.by = now + stall;
             if !attempt.has_begun && !matches!(piece, Piece::Usage(_)) {
                 attempt.has_begun = true;
                 (ask.has_begun, ask.hedge_at) = (true, None);
@@ -317,6 +319,10 @@ impl Client {
 
     fn close(&mut self, link: LinkId) {
         self.outputs.push_back(Output::Link(LinkOrder { link, deed: LinkDeed::Close }));
+    }
+
+    fn patience(&self, provider: usize) -> Patience {
+        self.config.vendors.get(provider).map_or(Patience::LLM, |vendor| vendor.patience())
     }
 
     fn attempts(&self) -> impl Iterator<Item = &Attempt> {

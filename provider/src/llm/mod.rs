@@ -18,7 +18,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::link::HttpRequest;
-use crate::policy::Fault;
+use crate::policy::{Fault, Patience};
 
 /// All that a model is told.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -152,6 +152,34 @@ pub trait Vendor: Send + Sync + fmt::Debug {
 
     /// Reads the answer to one request.
     fn decoder(&self) -> Box<dyn Decoder>;
+
+    /// How long it is waited for: `first` from asking until its first words, `stall` between two parts of its answer.
+    fn patience(&self) -> Patience {
+        Patience::LLM
+    }
+}
+
+/// A vendor that is waited for longer than usual, or shorter.
+#[derive(Clone, Debug)]
+pub struct Awaited {
+    /// The vendor.
+    pub vendor: Arc<dyn Vendor>,
+    /// How long to wait.
+    pub patience: Patience,
+}
+
+impl Vendor for Awaited {
+    fn request(&self, prompt: &Prompt) -> HttpRequest {
+        self.vendor.request(prompt)
+    }
+
+    fn decoder(&self) -> Box<dyn Decoder> {
+        self.vendor.decoder()
+    }
+
+    fn patience(&self) -> Patience {
+        self.patience
+    }
 }
 
 /// Reads one answer.

@@ -65,6 +65,21 @@ impl AsrProvider {
     }
 }
 
+impl AsrVendor {
+    /// Where it is.
+    pub fn url(&self) -> &str {
+        match self {
+            Self::Deepgram(config) => &config.url,
+            Self::Flux(config) => &config.url,
+            Self::OpenAi(config) => &config.url,
+            Self::Sarvam(config) => &config.url,
+            Self::ElevenLabs(config) => &config.url,
+            Self::AssemblyAi(config) => &config.url,
+            Self::Whisper(config, _) => &config.url,
+        }
+    }
+}
+
 #[derive(Clone, Copy)]
 enum Kind {
     Deepgram,

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use caly_provider::llm::{Anthropic, AnthropicConfig, OpenAi, OpenAiConfig, TokenLimit, Vendor};
+use caly_provider::llm::{Anthropic, AnthropicConfig, Awaited, OpenAi, OpenAiConfig, TokenLimit, Vendor};
+use caly_provider::policy::Patience;
 use caly_provider::secret::Secret;
 
 use super::key::Keys;
-use super::values::{REQUESTS, fields, line, number, set, url};
+use super::values::{REQUESTS, answer_patience, fields, line, number, set, url};
 use super::wants_key;
 use crate::config::table::{Table, boolean, word};
 
@@ -17,6 +18,8 @@ pub struct LlmProvider {
     pub name: String,
     /// Whose it is.
     pub vendor: LlmVendor,
+    /// How long it is waited for.
+    pub patience: Patience,
 }
 
 /// What is asked of whom.
@@ -31,9 +34,20 @@ pub enum LlmVendor {
 impl LlmProvider {
     /// The provider, to be used by all calls.
     pub fn provider(&self) -> Arc<dyn Vendor> {
-        match &self.vendor {
+        let vendor: Arc<dyn Vendor> = match &self.vendor {
             LlmVendor::OpenAi(config) => Arc::new(OpenAi(config.clone())),
             LlmVendor::Anthropic(config) => Arc::new(Anthropic(config.clone())),
+        };
+        Arc::new(Awaited { vendor, patience: self.patience })
+    }
+}
+
+impl LlmVendor {
+    /// Where it is.
+    pub fn url(&self) -> &str {
+        match self {
+            Self::OpenAi(config) => &config.url,
+            Self::Anthropic(config) => &config.url,
         }
     }
 }
@@ -49,7 +63,7 @@ pub(super) fn read(name: &str, table: &mut Table<'_>, keys: &Keys<'_>) -> Option
         Kind::OpenAi => LlmVendor::OpenAi(openai(table, keys)),
         Kind::Anthropic => LlmVendor::Anthropic(anthropic(keys.required(table), table)),
     };
-    Some(LlmProvider { name: name.to_owned(), vendor })
+    Some(LlmProvider { name: name.to_owned(), vendor, patience: answer_patience(table, Patience::LLM) })
 }
 
 fn openai(table: &mut Table<'_>, keys: &Keys<'_>) -> OpenAiConfig {

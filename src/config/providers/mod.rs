@@ -7,6 +7,7 @@ mod llm;
 mod tts;
 mod values;
 
+use std::net::IpAddr;
 use std::path::Path;
 
 pub use asr::{AsrProvider, AsrVendor};
@@ -51,6 +52,21 @@ pub(super) struct ProviderNames {
 }
 
 impl ProvidersConfig {
+    /// A warning for each provider whose key and words anybody on the way can read.
+    pub fn unprotected(&self) -> Vec<String> {
+        let asr = self.asr.iter().map(|known| ("asr", &known.name, known.vendor.url()));
+        let llm = self.llm.iter().map(|known| ("llm", &known.name, known.vendor.url()));
+        let tts = self.tts.iter().filter_map(|known| Some(("tts", &known.name, known.vendor.url()?)));
+        let open = asr.chain(llm).chain(tts).filter(|(_, _, url)| is_open(url));
+        let warning = |(purpose, name, _)| {
+            format!(
+                "[{purpose}.{name}] url has no TLS and leaves this host: its key and all that callers say can be read on the way; \
+                 use wss:// or https://"
+            )
+        };
+        open.map(warning).collect()
+    }
+
     /// Reads the tables of the file in the folder `base`; keys are taken from `environment` and from files.
     pub(super) fn read(
         root: &mut Table<'_>,
@@ -105,6 +121,18 @@ fn wants_key(table: &Table<'_>, url: &str, has_key: bool) {
                 .to_owned(),
         );
     }
+}
+
+/// Whether it leaves this host without TLS.
+fn is_open(url: &str) -> bool {
+    let Some(rest) = url.strip_prefix("ws://").or_else(|| url.strip_prefix("http://")) else { return false };
+    let authority = rest.split(['/', '?']).next().unwrap_or(rest);
+    let host = match authority.strip_prefix('[') {
+        Some(v6) => v6.split(']').next().unwrap_or(v6),
+        None => authority.split(':').next().unwrap_or(authority),
+    };
+    let is_here = host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+    !is_here && host != "localhost"
 }
 
 fn read_ca(table: &mut Table<'_>, base: &Path) -> Option<CaFile> {

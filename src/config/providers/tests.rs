@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::time::Duration;
 
 use crate::config::{AsrVendor, Config, LlmVendor, TtsVendor};
 
@@ -105,6 +106,7 @@ fn every_key_of_every_kind_is_read_and_documented() {
     let config = sound(EVERYTHING);
     let providers = &config.providers;
     assert_eq!((providers.asr.len(), providers.llm.len(), providers.tts.len()), (9, 2, 8));
+    assert_eq!(providers.llm[0].provider().patience().first, Duration::from_millis(900));
     let documented = include_str!("../../../docs/configuration.md");
     // What a table does not know it tells with all that it knows.
     for (title, body) in tables() {

@@ -72,6 +72,21 @@ impl TtsProvider {
     }
 }
 
+impl TtsVendor {
+    /// Where it is; nowhere if it is a program.
+    pub fn url(&self) -> Option<&str> {
+        match self {
+            Self::Aura(config) => Some(&config.url),
+            Self::Flux(config) => Some(&config.url),
+            Self::Cartesia(config) => Some(&config.url),
+            Self::ElevenLabs(config) | Self::ElevenLabsHttp(config) => Some(&config.url),
+            Self::OpenAi(config) => Some(&config.url),
+            Self::Sarvam(config) => Some(&config.url),
+            Self::Espeak(_) => None,
+        }
+    }
+}
+
 #[derive(Clone, Copy)]
 enum Kind {
     Aura,

@@ -19,14 +19,18 @@ pub(super) fn set<T>(place: &mut T, read: Option<T>) {
 
 /// How long a provider is waited for: `connect_ms`, `first_ms` and `stall_ms`.
 pub(super) fn patience(table: &mut Table<'_>, usual: Patience) -> Patience {
-    let mut time = |key, usual: Duration| {
-        table.get(key, integer(MIN_WAIT_MS..=MAX_WAIT_MS, "ms")).map_or(usual, Duration::from_millis)
-    };
-    Patience {
-        connect: time("connect_ms", usual.connect),
-        first: time("first_ms", usual.first),
-        stall: time("stall_ms", usual.stall),
-    }
+    let connect = wait(table, "connect_ms", usual.connect);
+    Patience { connect, ..answer_patience(table, usual) }
+}
+
+/// The same where connecting is a part of what comes before the answer.
+pub(super) fn answer_patience(table: &mut Table<'_>, usual: Patience) -> Patience {
+    let (first, stall) = (wait(table, "first_ms", usual.first), wait(table, "stall_ms", usual.stall));
+    Patience { first, stall, ..usual }
+}
+
+fn wait(table: &mut Table<'_>, key: &'static str, usual: Duration) -> Duration {
+    table.get(key, integer(MIN_WAIT_MS..=MAX_WAIT_MS, "ms")).map_or(usual, Duration::from_millis)
 }
 
 /// Where a provider is, with one of these schemes.

@@ -23,7 +23,7 @@ use caly_provider::audio::AudioFormat;
 use caly_provider::link::{LinkEvent, LinkId};
 use caly_provider::llm::{Client, ClientConfig};
 use caly_provider::policy::connection::LinkIds;
-use caly_provider::policy::{Patience, earliest};
+use caly_provider::policy::earliest;
 use serde_json::Value;
 
 pub use config::{Answers, Budgets, Cascade, Hops, Line, Lines};
@@ -95,12 +95,8 @@ impl CascadeMind {
     /// The mind of a call that begins now. `facts` are told to the model beside its instructions: the day, who calls.
     pub fn new(config: Arc<Cascade>, clips: Arc<dyn Clips>, facts: Arc<str>) -> Self {
         let vendors = config.llm.0.iter().map(|(_, vendor)| Arc::clone(vendor)).collect();
-        let client = ClientConfig {
-            vendors,
-            chain: config.llm.chain(),
-            patience: Patience::LLM,
-            hedge_after: config.answers.hedge_after,
-        };
+        let client =
+            ClientConfig { vendors, chain: config.llm.chain(), hedge_after: config.answers.hedge_after };
         let mut understanding = Understanding::of(&config.understanding);
         understanding.set_language(Some(config.language.tag()));
         Self {

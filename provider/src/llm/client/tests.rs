@@ -1,6 +1,6 @@
 use super::*;
 use crate::link::{Endpoint, HttpRequest, LinkFailure, Method, RefusedStatus, Url};
-use crate::llm::Finish;
+use crate::llm::{Awaited, Finish};
 use crate::policy::Health;
 use crate::policy::chain::Member;
 
@@ -54,7 +54,6 @@ impl Stage {
         let config = ClientConfig {
             vendors: (0..providers).map(|_| Arc::new(Bytes) as Arc<dyn Vendor>).collect(),
             chain: Chain::new((0..providers).map(member).collect()),
-            patience: Patience::LLM,
             hedge_after,
         };
         let client = Client::new(config, LinkIds::of_client(1));
@@ -129,6 +128,28 @@ fn an_answer_comes_piece_by_piece() {
     stage.link(210, 0, LinkEvent::Ended(LinkEnd::Complete));
     assert_eq!(stage.told(), ["ask p0", "open 0", "a", "b", "c", "finished"]);
     assert_eq!(stage.client.poll_timeout(), None);
+}
+
+#[test]
+fn each_provider_is_waited_for_as_its_own_configuration_says() {
+    let mut stage = Stage::new(2, None);
+    let (first, stall) = (Duration::from_millis(900), Duration::from_millis(200));
+    let patience = Patience { first, stall, ..Patience::LLM };
+    stage.client.config.vendors[0] = Arc::new(Awaited { vendor: Arc::new(Bytes), patience });
+    stage.ask(0);
+    stage.until(899);
+    assert_eq!(stage.told(), ["ask p0", "open 0"]);
+    stage.until(900);
+    assert_eq!(stage.told(), ["close 0", "p0 timeout", "ask p1", "open 1"]);
+    stage.until(5_899);
+    assert_eq!(stage.told(), Vec::<String>::new(), "the other one is waited for as usual");
+
+    stage.ask(10_000);
+    stage.body(10_100, 2, "a");
+    stage.until(10_299);
+    stage.told();
+    stage.until(10_300);
+    assert_eq!(stage.told()[..2], ["close 2", "p0 timeout"]);
 }
 
 #[test]
