@@ -178,6 +178,7 @@ fn warnings(config: &Config) -> Vec<String> {
     ports
         .into_iter()
         .chain(files)
+        .chain(config.providers.unprotected())
         .chain(config.agents.iter().filter_map(|agent| voiceless(agent, config, &espeak)))
         .collect()
 }
@@ -261,6 +262,48 @@ mod tests {
         let said = voiceless(&agent, &Config::default(), &Espeak::at("/nonexistent/espeak-ng")).unwrap();
         let expected = "agent:shop has 1 line to be rendered: espeak-ng cannot be run: ";
         assert!(said.starts_with(expected), "{said}");
+    }
+
+    fn report_on_sample(change: impl Fn(&str) -> String) -> Report {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/config/samples/thinking.toml");
+        let text = change(include_str!("../../config/samples/thinking.toml"));
+        let key = |_: &str| Some("key".into());
+        Report::of("caly.toml".to_owned(), Config::parse_in(&key, path, &text, &[]))
+    }
+
+    #[test]
+    fn agents_that_think_are_told_with_their_providers() {
+        let report = report_on_sample(str::to_owned);
+        let expected = "caly.toml: agent:asha (\"Asha\"): cascade: asr deepgram; llm gpt; tts elevenlabs, aura, espeak; falls \
+            back to agent:demo; speaks hi, en; uses cancel_order, end_call, lookup_order, open_ticket, refund_order, return_order";
+        assert_eq!(report.lines()[1], expected);
+        let agent = &serde_json::to_value(&report).unwrap()["agents"][1];
+        assert_eq!(
+            (&agent["kind"], &agent["llm"][0], &agent["fallback"]),
+            (&"cascade".into(), &"gpt".into(), &"demo".into())
+        );
+    }
+
+    #[test]
+    fn keys_that_leave_the_host_unprotected_are_a_warning() {
+        let is_warned = |url: &str| {
+            let report = report_on_sample(|text| text.replace("https://api.openai.com", url));
+            assert!(report.is_sound, "{:?}", report.lines());
+            report.lines().iter().any(|line| line.contains("warning: [llm.gpt] url has no TLS"))
+        };
+        for url in [
+            "http://10.0.0.7:8000",
+            "http://models.example",
+            "http://[2001:db8::1]:80",
+            "http://localhost.example",
+        ] {
+            assert!(is_warned(url), "{url}");
+        }
+        for url in
+            ["http://127.0.0.1:8000", "http://[::1]:8000", "http://localhost:8000", "https://models.example"]
+        {
+            assert!(!is_warned(url), "{url}");
+        }
     }
 
     #[test]

@@ -19,8 +19,8 @@ pub(super) fn run(args: &ServeArgs, out: &mut Output<'_>) -> Result<(), Failure>
     let config = configure(args)?;
     let _log = telemetry::init(&config.log.level, config.log.format, config.log.phone_numbers)
         .map_err(|error| Failure::refused(error.to_string()).advise("mend [log] level"))?;
-    if let Some(shortage) = capacity::shortage_of_ports(&config) {
-        tracing::warn!("{shortage}");
+    for warning in capacity::shortage_of_ports(&config).into_iter().chain(config.providers.unprotected()) {
+        tracing::warn!("{warning}");
     }
     let mut printed = Ok(());
     let served = app::serve(config, Destinations::for_testing(), |app| printed = announce(app, out));

@@ -258,4 +258,40 @@ mod tests {
         assert!(matches!(answer, Err(ToolError::Unavailable(_))), "{answer:?}");
         assert!(!agents.ready.is_empty());
     }
+    #[tokio::test]
+    async fn an_agent_that_thinks_has_its_providers_its_tools_and_the_callers_audio() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/config/samples/thinking.toml");
+        let text = include_str!("../../../config/samples/thinking.toml");
+        let key = |_: &str| Some("key".into());
+        let config = Config::parse_in(&key, path, text, &[]).unwrap_or_else(|faults| panic!("{faults}"));
+        let folder = crate::store::scratch::Folder::new("thinking");
+        let today = "2026-11-21".parse().unwrap();
+        let agents = Agents::for_replay(&config, today, folder.path()).await.unwrap();
+        let asha = agents.ready.iter().find(|agent| agent.name == "asha").unwrap();
+        let ReadyMind::Cascade { cascade, .. } = &asha.mind else { panic!("asha follows a script") };
+        assert_eq!(
+            (cascade.asr.name(0), cascade.llm.name(0), cascade.tts.name(2)),
+            ("deepgram", "gpt", "espeak")
+        );
+        let tools: Vec<&str> = cascade.tools.iter().map(|tool| tool.name.as_str()).collect();
+        assert_eq!(tools[0], "lookup_order");
+        assert_eq!(*tools.last().unwrap(), "end_call");
+        assert_eq!(tools.len(), 6, "a name that no tool has would be missing: {tools:?}");
+        assert!(
+            cascade
+                .tools
+                .iter()
+                .all(|tool| tool.parameters["type"] == "object" && !tool.description.is_empty())
+        );
+
+        let (from, number) = ("sip:+919812345678@203.0.113.7".to_owned(), "5".to_owned());
+        let call = "0192f5c4-0000-7000-8000-000000000000".parse().unwrap();
+        let call = CallInfo { call, from, number };
+        let (head, listener) = asha.head(agents.clock, &call);
+        assert!(head.feed.is_some() && listener.is_some(), "it hears the caller");
+        assert_eq!(asha.mind.idle(), (Duration::from_secs(10), Duration::from_secs(60)));
+        let demo = agents.ready.iter().find(|agent| agent.name == "demo").unwrap();
+        let (head, listener) = demo.head(agents.clock, &call);
+        assert!(head.feed.is_none() && listener.is_none(), "a script does not listen");
+    }
 }

@@ -87,3 +87,23 @@ fn spec(name: &str, tools: &Toolbox) -> Option<llm::ToolSpec> {
     let (name, description) = (tool.name().to_owned(), tool.description().to_owned());
     Some(llm::ToolSpec { name, description, parameters: tool.parameters() })
 }
+
+#[cfg(test)]
+mod tests {
+    use caly_provider::policy::{Fault, FaultKind};
+
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn what_is_known_of_a_provider_is_known_to_all_agents() {
+        let text = "[llm.a]\nkind = \"openai\"\nurl = \"http://127.0.0.1:1\"\nmodel = \"m\"\n";
+        let config = Config::parse("caly.toml", text, &[]).unwrap();
+        let epoch = Instant::now();
+        let providers = Providers::new(&config.providers, epoch);
+        let [one, other] = [(), ()].map(|()| providers.llm.hops(&["a".to_owned()]).chain());
+        assert!(!other.member(0).unwrap().health.is_shut(epoch));
+        one.failed(epoch, 0, &Fault::new(FaultKind::Unauthorized, ""));
+        assert!(other.member(0).unwrap().health.is_shut(epoch));
+    }
+}
