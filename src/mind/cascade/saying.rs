@@ -11,6 +11,7 @@ use super::quiet::BETWEEN_FILLERS;
 use super::{CascadeMind, Hop, HopEvent, Mark};
 use crate::mind::end_of_turn;
 use crate::mind::history::SaidId;
+use crate::mind::speech::speakable::speakable;
 use crate::mind::speech::{Part, Sound, Utterance};
 use crate::voice::exchange::{Interruption, MindCommand, UtteranceId, YieldsTo};
 
@@ -88,7 +89,7 @@ impl CascadeMind {
             saying.text.chunk(text);
             text.clone_into(&mut saying.untold);
         }
-        self.mouth.say(now, speech, text);
+        self.mouth.say(now, speech, &self.readable(text));
         self.mouth.finish(now, speech);
     }
 
@@ -120,7 +121,12 @@ impl CascadeMind {
             }
             saying.untold.push_str(chunk);
         }
-        self.mouth.say(now, speech, chunk);
+        self.mouth.say(now, speech, &self.readable(chunk));
+    }
+
+    /// As the voice is to read it.
+    fn readable(&self, text: &str) -> String {
+        speakable(end_of_turn::language_of(text).unwrap_or(self.language), text)
     }
 
     fn begin_speech(&mut self, now: Instant, text: &str, answers: Option<(u32, Instant)>) -> SpeechId {

@@ -3,6 +3,7 @@
 
 pub mod chunker;
 mod outbox;
+pub mod speakable;
 mod spoken;
 mod words;
 
