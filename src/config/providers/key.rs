@@ -7,7 +7,7 @@ use std::path::Path;
 use caly_provider::secret::Secret;
 
 use crate::config::read_file;
-use crate::config::table::{Table, text};
+use crate::config::table::Table;
 
 /// What the environment has under a name.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
@@ -41,8 +41,8 @@ impl Keys<'_> {
 
     /// The same of servers that may do without.
     pub(super) fn optional(&self, table: &mut Table<'_>) -> Option<Secret> {
-        let variable = table.get("key_env", |value| text(value).map_err(|_| NO_VARIABLE.to_owned()));
-        let file = table.get("key_file", text);
+        let variable = unseen(table, "key_env", NO_VARIABLE);
+        let file = unseen(table, "key_file", "must be the path of a file in quotation marks");
         if variable.is_some() && file.is_some() {
             let message = "a key cannot come from two places; remove `key_file` or `key_env`";
             table.fault_unseen("key_file", message.to_owned());
@@ -91,6 +91,15 @@ impl Keys<'_> {
         let text = read_file(&path, MAX_KEY_BYTES)?;
         usable(&text).map_err(|what| format!("the file {what}; let it hold the key and nothing else"))
     }
+}
+
+/// A text that is not shown if it is none: some write the key itself, in whatever brackets.
+fn unseen(table: &mut Table<'_>, key: &'static str, advice: &str) -> Option<String> {
+    let found = table.get(key, |value| Ok(value.as_str().map(str::to_owned)))?;
+    if found.is_none() {
+        table.fault_unseen(key, advice.to_owned());
+    }
+    found
 }
 
 /// A key without the blanks around it. It becomes part of a header (RFC 9110 section 5.5).

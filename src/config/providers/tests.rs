@@ -54,6 +54,11 @@ fn keys_are_told_to_be_wrong_and_never_shown() {
             "key_env = \"sk-abc\"",
             "caly.toml:3:11: [asr.a] key_env: must be the name of an environment variable",
         ),
+        (
+            "key_env = [\"sk-abc\"]",
+            "caly.toml:3:11: [asr.a] key_env: must be the name of an environment variable",
+        ),
+        ("key_file = { x = \"sk-abc\" }", "caly.toml:3:12: [asr.a] key_file: must be the path of a file"),
         ("key = \"sk-abc\"", "caly.toml:1:1: [asr.a]: needs its API key: name"),
         ("key_file = \"/nonexistent/sk-abc\"", "caly.toml:3:12: [asr.a] key_file: cannot be read: No such"),
         ("key_file = \"/dev/null\"", "caly.toml:3:12: [asr.a] key_file: is no file;"),
@@ -96,6 +101,17 @@ caly.toml:13:1: [tts.d]: needs the key `voices`
 caly.toml:17:12: [tts.d] first_ms = 1: must be 50..=60000 ms
 caly.toml:19:11: [providers] ca_file = \"/dev/null\": has no certificate in it; name a file in PEM, from BEGIN CERTIFICATE to END CERTIFICATE";
     assert_eq!(told.unwrap_err(), expected);
+}
+
+#[test]
+fn a_provider_has_a_name_and_there_are_not_too_many() {
+    let nameless = "caly.toml:2:8: [asr.kind]: must be a table: write [asr.NAME] above its keys";
+    assert_eq!(read("[asr]\nkind = \"deepgram\"\n").unwrap_err(), nameless);
+    let listed = "caly.toml:1:7: [llm]: must be tables with names: write [llm.NAME] above each";
+    assert_eq!(read("llm = [1]\n").unwrap_err(), listed);
+    let many: String = (0..65).map(|number| format!("[tts.a{number}]\nkind = \"espeak\"\n")).collect();
+    let told = read(&many).unwrap_err();
+    assert!(told.ends_with("[tts]: there are 65; at most 64 are allowed"), "{told}");
 }
 
 /// One of each kind, with every key that it has.

@@ -325,3 +325,18 @@ fn an_answer_without_end_is_not_kept() {
     assert!(matches!(stage.events.last(), Some(AsrEvent::Lost(fault)) if fault.kind == FaultKind::TooLong));
     assert_eq!(stage.closed, 1);
 }
+
+#[test]
+fn as_a_provider_it_makes_a_client_for_the_calls_own_audio() {
+    use crate::asr::{Asked, Provider};
+    let mut config = WhisperConfig::new("http://127.0.0.1");
+    config.language = Some("hi".to_owned());
+    let asked = Asked { server: Whisper(config), windows: WindowsConfig::ROLLING, patience: Patience::ASR };
+    for call in [AudioFormat::MULAW_8K, AudioFormat::ALAW_8K] {
+        let mut client = asked.client(call, LinkIds::of_client(1), RetryConfig::REQUEST);
+        assert!(asked.server.formats().contains(&client.format()), "{:?}", client.format());
+        assert_eq!(client.format().rate_hz, call.rate_hz, "nothing is resampled");
+        client.start(Instant::now());
+        assert!(matches!(client.poll(), Some(Output::Event(AsrEvent::Ready { .. }))));
+    }
+}
