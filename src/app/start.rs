@@ -46,6 +46,8 @@ pub struct App {
     spool: SpoolHandle,
     store: StoreWriter,
     watch: task::JoinHandle<()>,
+    /// Ends with the server, whatever is left to be said.
+    reciting: task::JoinSet<()>,
 }
 
 /// Why the server cannot start.
@@ -107,7 +109,7 @@ impl App {
         let agents = Agents::for_server(&config, &data.shop(), &data.prompts()).await;
         let mut destinations = destinations;
         let pump = Pump::new(&pump_config(&config))?;
-        agents.serve(&mut destinations, &Handle::current(), &pump);
+        let reciting = agents.serve(&mut destinations, &Handle::current(), &pump);
         let signaling = bind_signaling(&config, destinations, &mut seeds)?;
         let listen = config.http.listen;
         let api = Api::start(listen).await.map_err(|error| StartError::Listen {
@@ -165,6 +167,7 @@ impl App {
             spool,
             store,
             watch,
+            reciting,
         })
     }
 
@@ -236,8 +239,9 @@ impl App {
     /// Stops the threads in the order of the calls' way: signaling, shards, recorder, spool, store.
     pub async fn stop(self) {
         self.order(Control::Stop);
-        let Self { api, threads, resolver, recorder, spool, store, watch, .. } = self;
+        let Self { api, threads, resolver, recorder, spool, store, watch, mut reciting, .. } = self;
         watch.abort();
+        reciting.shutdown().await;
         let joined = task::spawn_blocking(move || {
             for thread in threads {
                 if thread.join().is_err() {

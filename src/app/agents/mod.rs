@@ -1,10 +1,11 @@
 //! The agents of a configuration, made ready to take calls: their prompts in memory, their tools at hand.
 
 mod facts;
+mod own_voice;
 mod providers;
 mod task;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,9 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use tokio::runtime::{Handle, Runtime};
+use tokio::task::JoinSet;
 
+use self::own_voice::{OwnVoice, Recital};
 use self::providers::Providers;
 use self::task::{Head, Ways};
 use crate::agent::{Agent, FeedKind, InlineMind, MindLine, caller_feed};
@@ -21,6 +24,7 @@ use crate::config::{Config, MindConfig};
 use crate::mind::ToolCall;
 use crate::mind::cascade::{Cascade, CascadeMind};
 use crate::mind::script::{Script, ScriptMind};
+use crate::mind::speech::Clips;
 use crate::prompt::{self, Espeak, Library};
 use crate::pump::Pump;
 use crate::signaling::Destinations;
@@ -38,6 +42,8 @@ pub(crate) struct Agents {
     ready: Vec<ReadyAgent>,
     tools: Arc<Toolbox>,
     clock: Clock,
+    /// Where clips are kept.
+    prompts: PathBuf,
 }
 
 #[derive(Clone, Debug)]
@@ -45,15 +51,15 @@ struct ReadyAgent {
     name: String,
     mind: ReadyMind,
     turn_taking: TurnTaking,
-    clips: Library,
 }
 
 /// What makes the mind of each call.
 #[derive(Clone, Debug)]
 enum ReadyMind {
-    Script(Arc<Script>),
+    Script(Arc<Script>, Library),
     Cascade {
         cascade: Arc<Cascade>,
+        clips: Arc<OwnVoice>,
         hears: FeedKind,
         /// Silence of the caller after which the call ends.
         give_up_after: Duration,
@@ -112,32 +118,35 @@ impl Agents {
                 tracing::warn!(agent = agent.name, "{warning}");
             }
             let mind = match &agent.mind {
-                MindConfig::Script(script) => ReadyMind::Script(Arc::clone(script)),
+                MindConfig::Script(script) => ReadyMind::Script(Arc::clone(script), clips),
                 MindConfig::Cascade(cascade) => ReadyMind::Cascade {
+                    clips: Arc::new(OwnVoice::new(clips)),
                     hears: cascade.hears,
                     give_up_after: cascade.give_up_after,
                     cascade: Arc::new(providers.cascade(cascade, &agent.turn_taking, &tools)),
                 },
             };
-            ready.push(ReadyAgent {
-                name: agent.name.clone(),
-                mind,
-                turn_taking: agent.turn_taking.voice,
-                clips,
-            });
+            ready.push(ReadyAgent { name: agent.name.clone(), mind, turn_taking: agent.turn_taking.voice });
         }
-        Self { ready, tools, clock }
+        Self { ready, tools, clock, prompts: prompts.to_owned() }
     }
 
-    /// Lets calls reach the agents; each call's mind gets a task of its own on the runtime.
-    pub(super) fn serve(self, destinations: &mut Destinations, runtime: &Handle, pump: &Pump) {
+    /// Lets calls reach the agents; each call's mind gets a task of its own on the runtime. The tasks that come back say the agents' lines in
+    /// their own voices, and end when they have.
+    pub(super) fn serve(self, destinations: &mut Destinations, runtime: &Handle, pump: &Pump) -> JoinSet<()> {
+        let mut reciting = JoinSet::new();
         for agent in self.ready {
+            if let Some((clips, recital)) = agent.recital(&self.prompts) {
+                let pump = pump.clone();
+                reciting.spawn_on(async move { clips.recite(recital, pump).await }, runtime);
+            }
             let (runtime, ways) =
                 (runtime.clone(), Ways { tools: Arc::clone(&self.tools), pump: pump.clone() });
             agent.register(destinations, self.clock, move |head| {
                 Box::new(task::start(&runtime, head, ways.clone()))
             });
         }
+        reciting
     }
 
     /// Lets calls in virtual time reach the agents: minds think on the spot, tools answer after a fixed time, and providers cannot be
@@ -177,19 +186,31 @@ impl ReadyAgent {
 
     /// The mind of a new call, and what listens for it on the call's shard.
     fn head(&self, clock: Clock, call: &CallInfo) -> (Head, Option<Box<dyn CallerListener>>) {
-        let clips = Arc::new(self.clips.clone());
         match &self.mind {
-            ReadyMind::Script(script) => {
-                let mind = Box::new(ScriptMind::new(Arc::clone(script), clips));
+            ReadyMind::Script(script, clips) => {
+                let mind = Box::new(ScriptMind::new(Arc::clone(script), Arc::new(clips.clone())));
                 (Head { mind, feed: None }, None)
             }
-            ReadyMind::Cascade { cascade, hears, .. } => {
+            ReadyMind::Cascade { cascade, clips, hears, .. } => {
                 let facts = facts::facts(clock.now(), &call.from);
+                let clips = Arc::clone(clips) as Arc<dyn Clips>;
                 let mind = Box::new(CascadeMind::new(Arc::clone(cascade), clips, facts));
                 let (listener, feed) = caller_feed(*hears);
                 (Head { mind, feed: Some(feed) }, Some(listener))
             }
         }
+    }
+
+    /// What it says by itself, for its first synthesizer to say.
+    fn recital(&self, prompts: &Path) -> Option<(Arc<OwnVoice>, Recital)> {
+        let ReadyMind::Cascade { cascade, clips, .. } = &self.mind else { return None };
+        let recital = Recital {
+            provider_name: cascade.tts.name(0).to_owned(),
+            provider: Arc::clone(cascade.tts.provider(0)?),
+            lines: cascade.lines.texts().map(|(language, text)| (language, text.to_owned())).collect(),
+            cache: prompts.to_owned(),
+        };
+        Some((Arc::clone(clips), recital))
     }
 
     fn voice(&self, listener: Option<Box<dyn CallerListener>>) -> VoiceConfig {
@@ -207,7 +228,7 @@ impl ReadyMind {
     /// Whether calls are recorded whatever the route says.
     fn records(&self) -> bool {
         match self {
-            Self::Script(script) => script.records(),
+            Self::Script(script, _) => script.records(),
             // It may go on by its script.
             Self::Cascade { cascade, .. } => cascade.fallback.records(),
         }
@@ -216,7 +237,7 @@ impl ReadyMind {
     /// Silence of the caller after which he is asked again, and after which the call ends.
     fn idle(&self) -> (Duration, Duration) {
         match self {
-            Self::Script(script) => (script.idle(), script.give_up_after()),
+            Self::Script(script, _) => (script.idle(), script.give_up_after()),
             Self::Cascade { cascade, give_up_after, .. } => (cascade.answers.idle, *give_up_after),
         }
     }
@@ -238,9 +259,8 @@ mod tests {
         turn_taking.detection.above_room_db = 9.0;
         turn_taking.patience.complete_from = 0.9;
         turn_taking.audio.loudness = false;
-        let clips = Library::default();
-        let mind = ReadyMind::Script(Arc::clone(&script));
-        let agent = ReadyAgent { name: demo.name, mind, turn_taking, clips };
+        let mind = ReadyMind::Script(Arc::clone(&script), Library::default());
+        let agent = ReadyAgent { name: demo.name, mind, turn_taking };
         let voice = agent.voice(None).turn_taking;
         assert_eq!((voice.detection, voice.audio), (turn_taking.detection, turn_taking.audio));
         let expected =

@@ -97,6 +97,16 @@ pub struct Lines {
     pub goodbye: Line,
 }
 
+impl Lines {
+    /// Every text of them, in every language.
+    pub fn texts(&self) -> impl Iterator<Item = (Language, &str)> {
+        let Self { greeting, fillers, trouble, not_understood, idle, sorry, goodbye } = self;
+        let alone = [greeting, trouble, not_understood, idle, sorry, goodbye];
+        let lines = alone.into_iter().chain(fillers);
+        lines.flat_map(|line| line.0.iter().map(|(language, text)| (*language, text.as_str())))
+    }
+}
+
 /// How an agent answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Answers {

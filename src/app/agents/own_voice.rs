@@ -1,0 +1,228 @@
+//! The lines of an agent in the voice of its own synthesizer: said once, before the first caller or soon after, and kept on disk. Until a line is
+//! there, and if the synthesizer fails, it is heard in espeak-ng's voice.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use caly_provider::audio::AudioFormat;
+use caly_provider::policy::RetryConfig;
+use caly_provider::policy::connection::LinkIds;
+use caly_provider::tts::{Output, Provider, SpeechId, TtsEvent};
+use sha2::{Digest as _, Sha256};
+use tokio::time::{sleep_until, timeout};
+
+use crate::mind::speech::speakable::speakable;
+use crate::mind::speech::{Clips, Language};
+use crate::prompt::Library;
+use crate::pump::{Links, Pump};
+use crate::sound::convert::Converter;
+
+/// An agent's clips: those in its own voice before all others.
+#[derive(Debug)]
+pub(super) struct OwnVoice {
+    own: RwLock<HashMap<(Language, String), Arc<[i16]>>>,
+    others: Library,
+}
+
+/// What is to be said once.
+#[derive(Debug)]
+pub(super) struct Recital {
+    /// Its name in the configuration, for the log.
+    pub(super) provider_name: String,
+    /// The agent's first synthesizer.
+    pub(super) provider: Arc<dyn Provider>,
+    /// The lines.
+    pub(super) lines: Vec<(Language, String)>,
+    /// Where clips are kept.
+    pub(super) cache: PathBuf,
+}
+
+impl OwnVoice {
+    /// With nothing in the agent's own voice yet.
+    pub(super) fn new(others: Library) -> Self {
+        Self { own: RwLock::default(), others }
+    }
+
+    /// Says the lines that nobody has said before; one after the other, so that no vendor's limit is met. Ends when all are there, or when the
+    /// synthesizer has failed.
+    pub(super) async fn recite(&self, recital: Recital, pump: Pump) {
+        for (language, text) in &recital.lines {
+            let file = recital.cache.join(address(&recital.provider, *language, text));
+            let clip = match read(&file).await {
+                Some(clip) => Some(clip),
+                None => match timeout(LONGEST, say(&recital.provider, *language, text, &pump)).await {
+                    Ok(Ok(clip)) => {
+                        keep(&file, &clip).await;
+                        Some(clip)
+                    }
+                    Ok(Err(why)) => return warn(&recital.provider_name, &why),
+                    Err(_) => return warn(&recital.provider_name, "it took too long"),
+                },
+            };
+            if let Some(clip) = clip {
+                let mut own = self.own.write().unwrap_or_else(PoisonError::into_inner);
+                own.insert((*language, text.clone()), clip.into());
+            }
+        }
+    }
+}
+
+impl Clips for OwnVoice {
+    fn clip(&self, language: Language, text: &str) -> Option<Arc<[i16]>> {
+        let own = self.own.read().unwrap_or_else(PoisonError::into_inner);
+        let found = own.get(&(language, text.to_owned())).cloned();
+        drop(own);
+        found.or_else(|| self.others.clip(language, text))
+    }
+}
+
+fn warn(provider: &str, why: &str) {
+    tracing::warn!(
+        provider,
+        "the agent's own lines cannot be said by its synthesizer and are heard in espeak-ng's voice: {why}; \
+         try `caly check --live`, and restart the server"
+    );
+}
+
+/// Says one line.
+async fn say(
+    provider: &Arc<dyn Provider>,
+    language: Language,
+    text: &str,
+    pump: &Pump,
+) -> Result<Vec<i16>, String> {
+    let mut client = provider.client(AudioFormat::MULAW_8K, LinkIds::of_client(0), RetryConfig::CONNECTION);
+    let mut converter = Converter::new(client.format(), AudioFormat::PCM_8K);
+    let mut links = Links::new(pump.clone());
+    let (now, speech) = (Instant::now(), SpeechId(0));
+    client.start(now, language.tag());
+    client.begin(now, speech, language.tag());
+    client.say(now, speech, &speakable(language, text));
+    client.finish(now, speech);
+    let mut pcm = Vec::new();
+    loop {
+        while let Some(output) = client.poll() {
+            match output {
+                Output::Link(order) => links.order(order),
+                Output::Event(TtsEvent::Audio { bytes, .. }) => pcm.extend(converter.convert(&bytes)),
+                Output::Event(TtsEvent::Done { .. }) => {
+                    pcm.extend(converter.finish());
+                    client.close(Instant::now());
+                    while let Some(Output::Link(order)) = client.poll() {
+                        links.order(order);
+                    }
+                    links.finish().await;
+                    return Ok(pcm.chunks_exact(2).map(|two| i16::from_le_bytes([two[0], two[1]])).collect());
+                }
+                Output::Event(TtsEvent::Broken { fault, .. } | TtsEvent::Failed(fault)) => {
+                    return Err(format!("{fault}; {}", fault.kind.advice()));
+                }
+                Output::Event(
+                    TtsEvent::Ready { .. }
+                    | TtsEvent::Words { .. }
+                    | TtsEvent::ChunkEnd { .. }
+                    | TtsEvent::Warning(_)
+                    | TtsEvent::Lost(_),
+                ) => {}
+            }
+        }
+        let due = client.poll_timeout();
+        tokio::select! {
+            (link, event) = links.next() => client.handle_link(Instant::now(), link, event),
+            () = sleep_until(due.unwrap_or_else(Instant::now).into()), if due.is_some() => {
+                client.handle_timeout(Instant::now());
+            }
+        }
+    }
+}
+
+/// Of what is said by whom: another voice, model or text is another clip. Keys are no part of it, as they do not show themselves.
+fn address(provider: &Arc<dyn Provider>, language: Language, text: &str) -> String {
+    let mut hash = Sha256::new();
+    for part in [&format!("{provider:?}"), language.code(), text] {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part.as_bytes());
+    }
+    let hash: String = hash.finalize()[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("own-{hash}.pcm")
+}
+
+async fn read(file: &Path) -> Option<Vec<i16>> {
+    let bytes = tokio::fs::read(file).await.ok()?;
+    Some(bytes.chunks_exact(2).map(|two| i16::from_le_bytes([two[0], two[1]])).collect())
+}
+
+/// Writes beside and renames, so that a clip is whole or not there. Without it the line is said again after the next start.
+async fn keep(file: &Path, clip: &[i16]) {
+    let bytes: Vec<u8> = clip.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+    let part = file.with_extension("part");
+    let written = async {
+        if let Some(folder) = file.parent() {
+            tokio::fs::create_dir_all(folder).await?;
+        }
+        tokio::fs::write(&part, bytes).await?;
+        tokio::fs::rename(&part, file).await
+    };
+    if let Err(error) = written.await {
+        tracing::warn!(file = %file.display(), %error, "a line in the agent's own voice cannot be kept and is said again after the next start");
+    }
+}
+
+/// For one line; the longest is a few seconds of speech.
+const LONGEST: Duration = Duration::from_secs(20);
+
+#[cfg(test)]
+mod tests {
+    use caly_provider::policy::Patience;
+    use caly_provider::secret::Secret;
+    use caly_provider::tts::{Aura, AuraConfig, Streams};
+    use caly_vendors::deepgram_speak::DeepgramSpeak;
+    use caly_vendors::seen::Seen;
+    use caly_vendors::sockets::Server;
+    use caly_vendors::stage::Stage;
+    use caly_vendors::strict::KEY;
+    use caly_vendors::voice::{Pace, Voice};
+
+    use super::*;
+    use crate::pump::PumpConfig;
+
+    fn recital(url: &str, cache: &Path) -> Recital {
+        let mut config = AuraConfig::new(Secret::new(KEY), "aura-2-asha-hi");
+        config.url = url.to_owned();
+        let vendor = Arc::new(Aura(config));
+        let provider = Arc::new(Streams { vendor, patience: Patience::TTS });
+        let lines = vec![(Language::Hi, "Namaste!".to_owned()), (Language::Hi, "Ek minute.".to_owned())];
+        Recital { provider_name: "aura".to_owned(), provider, lines, cache: cache.to_owned() }
+    }
+
+    #[tokio::test]
+    async fn lines_are_said_once_and_kept() {
+        let seen = Seen::default();
+        let speak = DeepgramSpeak::new(Voice::default(), Pace::default(), &seen);
+        let server = Server::start(Stage::new(speak, &seen)).await.unwrap();
+        let folder = crate::store::scratch::Folder::new("own-voice");
+        let pump = Pump::new(&PumpConfig::default()).unwrap();
+        let url = server.websocket_base();
+        let clips = OwnVoice::new(Library::default());
+        clips.recite(recital(&url, folder.path()), pump.clone()).await;
+        let clip = clips.clip(Language::Hi, "Ek minute.").unwrap();
+        assert!((4_000..8_000).contains(&clip.len()), "{}", clip.len());
+        assert_eq!(clips.clip(Language::En, "Ek minute."), None);
+        let asked = seen.arrivals();
+        let again = OwnVoice::new(Library::default());
+        again.recite(recital(&url, folder.path()), pump).await;
+        assert_eq!(again.clip(Language::Hi, "Ek minute."), Some(clip));
+        assert_eq!((asked, seen.arrivals()), (2, 2), "{:?}", seen.complaints());
+    }
+
+    #[tokio::test]
+    async fn without_a_synthesizer_the_other_clips_are_heard() {
+        let folder = crate::store::scratch::Folder::new("own-voice-fails");
+        let pump = Pump::new(&PumpConfig::default()).unwrap();
+        let clips = OwnVoice::new(Library::default());
+        clips.recite(recital("ws://127.0.0.1:1", folder.path()), pump).await;
+        assert_eq!(clips.clip(Language::Hi, "Namaste!"), None);
+    }
+}
