@@ -37,6 +37,18 @@ fn json(dir: &Path, args: &[&str]) -> Vec<Value> {
     caly(dir, &args).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
+#[test]
+fn a_waterfall_of_a_call_without_turns_says_so_and_one_of_no_call_tells_what_to_do() {
+    let dir = data();
+    let id = call_id(1).to_string();
+    let told = caly(dir.path(), &["waterfall", &id]).unwrap();
+    assert!(told.ends_with("no turn of the caller is marked in this call's log\n"), "{told}");
+    let told = &json(dir.path(), &["waterfall", &id])[0];
+    assert_eq!((&told["call"], told["turns"].as_array().map(Vec::len)), (&Value::from(id), Some(0)));
+    let failure = caly(dir.path(), &["waterfall", "ffffffff"]).unwrap_err();
+    assert_eq!(failure.exit_code(), 1);
+}
+
 /// Calls 1 and 2 in the database, the beginning of call 3 in the spool: its server was killed.
 fn data() -> Scratch {
     let dir = Scratch::new("calls");

@@ -297,6 +297,7 @@ mod tests {
         for (name, whole) in [
             ("apply-pieces", sample::one_of_each(sample::call(1))),
             ("apply-said-in-pieces", sample::agent_call(sample::call(1))),
+            ("apply-heard-in-pieces", sample::cascade_call(sample::call(1))),
         ] {
             let dir = Folder::new(name);
             let mut store = Store::open(dir.path()).await.unwrap();

@@ -7,6 +7,7 @@ use sqlx::FromRow;
 use super::query::StoredEvent;
 use super::row::int;
 use crate::call::dialogue::{Dialogue, MAX_TEXT_BYTES};
+use crate::call::hop::HopEvent;
 use crate::call::log::{CallTime, Event, Way};
 
 /// One turn as the table `turns` keeps it.
@@ -23,7 +24,7 @@ pub struct Turn {
     pub role: String,
     /// `said` of the agent; `keys`, `speech` or `message` of the caller.
     pub kind: String,
-    /// The words, or the keys in their order.
+    /// The words, or the keys in their order. Of `speech` what a recognizer has made of it, if there was one.
     pub text: Option<String>,
     /// BCP 47 language tag of the words.
     pub language: Option<String>,
@@ -109,6 +110,13 @@ impl Turns {
                 self.joined(seq, at_us, SPEECH);
             }
             Dialogue::SpeechEnded { duration_ms } => self.speech_ended(seq, at_us, int(*duration_ms)),
+            Dialogue::Hop(HopEvent::Transcript { text, language, .. }) => {
+                let spoken = self.spoken(seq, at_us);
+                add_words(spoken, text);
+                if language.is_some() {
+                    spoken.language.clone_from(language);
+                }
+            }
             Dialogue::Message { from_ms, to_ms } => {
                 let (from_ms, to_ms) = (int(*from_ms), int(*to_ms));
                 let length_us = to_ms.saturating_sub(from_ms).saturating_mul(1_000);
@@ -125,7 +133,16 @@ impl Turns {
             | Dialogue::ToolAnswered { .. }
             | Dialogue::DrySlots { .. }
             | Dialogue::Unfinished { .. }
-            | Dialogue::Hop(_)
+            | Dialogue::Hop(
+                HopEvent::Mark { .. }
+                | HopEvent::HeardText { .. }
+                | HopEvent::Uses { .. }
+                | HopEvent::Fault { .. }
+                | HopEvent::Usage { .. }
+                | HopEvent::OverBudget { .. }
+                | HopEvent::Audio { .. }
+                | HopEvent::GaveUp { .. },
+            )
             | Dialogue::Echo { .. }
             | Dialogue::Dropped { .. }
             | Dialogue::Outcome { .. } => {}
@@ -170,14 +187,24 @@ impl Turns {
         speech.speech_ms = Some(speech.speech_ms.unwrap_or(0).saturating_add(duration_ms));
     }
 
-    /// More words of an utterance that has begun; a turn's text is no longer than an event's.
+    /// The speech that words belong to which come when the caller's turn is over: the last one, unless it has its words and the agent has
+    /// spoken since. Then these are of speech too soft to be taken for it, and are a turn of their own.
+    fn spoken(&mut self, seq: u64, at_us: i64) -> &mut Turn {
+        let first = self.first_open();
+        let found = self.turns[first..].iter().rposition(|turn| turn.kind == SPEECH).filter(|index| {
+            let has_agent_since = self.turns[first + index..].iter().any(|turn| turn.kind == SAID);
+            self.turns[first + index].text.is_none() || !has_agent_since
+        });
+        match found {
+            Some(index) => &mut self.turns[first + index],
+            None => self.begin(seq, at_us, SPEECH),
+        }
+    }
+
+    /// More words of an utterance that has begun.
     fn said_on(&mut self, utterance: i64, text: &str) {
         if let Some(said) = self.open_utterance(utterance) {
-            let words = said.text.get_or_insert_default();
-            if words.len() + text.len() < MAX_TEXT_BYTES {
-                words.push(' ');
-                words.push_str(text);
-            }
+            add_words(said, text);
         }
     }
 
@@ -267,6 +294,17 @@ pub(super) fn turns_of(call_id: &str, events: &[StoredEvent]) -> Vec<Turn> {
         }
     }
     turns.into_inner()
+}
+
+/// A turn's text is no longer than an event's.
+fn add_words(turn: &mut Turn, text: &str) {
+    let words = turn.text.get_or_insert_default();
+    if words.len() + text.len() < MAX_TEXT_BYTES {
+        if !words.is_empty() {
+            words.push(' ');
+        }
+        words.push_str(text);
+    }
 }
 
 impl Turn {
@@ -375,6 +413,39 @@ mod tests {
         let turns = turns(vec![(100, started()), (900, spoke(800)), (1_500, started()), (2_000, spoke(500))]);
         assert_eq!(turns.len(), 1);
         assert_eq!((turns[0].at_us, turns[0].speech_ms), (100_000, Some(1_300)));
+    }
+
+    #[test]
+    fn a_callers_words_belong_to_what_was_spoken_last() {
+        let started = || Event::Dialogue(Dialogue::SpeechStarted);
+        let words = |turn, text: &str| {
+            let (text, language) = (text.to_owned(), Some("hi-IN".to_owned()));
+            Event::Dialogue(Dialogue::Hop(HopEvent::Transcript { turn, text, language, is_committed: true }))
+        };
+        let events = vec![
+            (100, started()),
+            (900, words(0, "mera order")),
+            (1_500, started()),
+            (2_000, words(1, "kahan hai")),
+            (2_100, said(1)),
+            (2_500, started()),
+            (3_000, words(2, "haan")),
+            (4_000, heard(1)),
+            (5_000, said(2)),
+            // A whisper.
+            (8_000, words(3, "theek hai")),
+            (8_100, words(4, "x".repeat(MAX_TEXT_BYTES).as_str())),
+        ];
+        let turns = turns(events);
+        let spoken: Vec<(i64, Option<&str>)> = turns
+            .iter()
+            .filter(|turn| turn.kind == SPEECH)
+            .map(|turn| (turn.at_us / 1_000, turn.text.as_deref()))
+            .collect();
+        let expected =
+            [(100, Some("mera order kahan hai")), (2_500, Some("haan")), (8_000, Some("theek hai"))];
+        assert_eq!(spoken, expected, "what would be too long is left to the events");
+        assert!(turns.iter().filter(|turn| turn.kind == SPEECH).all(|turn| turn.language.is_some()));
     }
 
     #[test]

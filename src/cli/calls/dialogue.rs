@@ -4,8 +4,12 @@
 use serde::{Deserialize as _, Serialize};
 use serde_json::{Value, json};
 
+use std::collections::BTreeMap;
+
 use super::columns::{clipped, printable, wrapped};
+use super::hops;
 use crate::call::dialogue::Dialogue;
+use crate::call::hop::HopEvent;
 use crate::call::log::Event;
 use crate::store::{CallLog, StoredEvent, Turn};
 
@@ -42,6 +46,11 @@ enum What {
         of: String,
         count: u64,
     },
+    /// A provider that is in use from now on, or was of no use.
+    Hop {
+        /// Inside, since a fault has a `kind` of its own.
+        event: HopEvent,
+    },
     Outcome {
         name: String,
     },
@@ -58,6 +67,9 @@ enum What {
         /// The key that interrupted it.
         #[serde(skip_serializing_if = "Option::is_none")]
         key: Option<char>,
+        /// Of its words those that were heard, if it was cut and they are known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        heard_text: Option<String>,
     },
 }
 
@@ -82,10 +94,11 @@ pub(super) fn entries(log: &CallLog) -> Vec<Entry> {
     if !has_words {
         return Vec::new();
     }
-    entries.extend(log.turns.iter().map(|turn| Entry {
-        at_us: turn.at_us,
-        seq: turn.seq,
-        what: What::Turn { turn: turn.clone(), key: interrupting_key(turn, &log.turns) },
+    let heard = heard_texts(log);
+    entries.extend(log.turns.iter().map(|turn| {
+        let heard_text = turn.utterance.and_then(|utterance| heard.get(&utterance).cloned());
+        let what = What::Turn { turn: turn.clone(), key: interrupting_key(turn, &log.turns), heard_text };
+        Entry { at_us: turn.at_us, seq: turn.seq, what }
     }));
     entries.sort_by_key(|entry| (entry.at_us, entry.seq));
     entries
@@ -126,6 +139,17 @@ fn add(entries: &mut Vec<Entry>, event: &StoredEvent) {
     entries.extend(what.map(|what| Entry { at_us, seq, what }));
 }
 
+/// What was heard of the utterances that were cut.
+fn heard_texts(log: &CallLog) -> BTreeMap<i64, String> {
+    let heard = |event: &StoredEvent| match Event::deserialize(&event.body) {
+        Ok(Event::Dialogue(Dialogue::Hop(HopEvent::HeardText { utterance, text }))) => {
+            Some((i64_of(utterance), text))
+        }
+        Ok(_) | Err(_) => None,
+    };
+    log.events.iter().filter_map(heard).collect()
+}
+
 /// The oldest of these tools that has not answered.
 fn asked_tool<'a>(entries: &'a mut [Entry], name: &str) -> Option<&'a mut Tool> {
     entries.iter_mut().find_map(|entry| {
@@ -155,11 +179,11 @@ fn beside_turns(dialogue: Dialogue) -> Option<What> {
         Dialogue::Unfinished { utterance } => Some(What::Unfinished { utterance }),
         Dialogue::Echo { delay_ms, return_loss_db } => Some(What::Echo { delay_ms, return_loss_db }),
         Dialogue::Dropped { kind, count } => Some(What::Dropped { of: kind, count }),
+        Dialogue::Hop(event) => hops::is_in_dialogue(&event).then_some(What::Hop { event }),
         Dialogue::Outcome { name } => Some(What::Outcome { name }),
         Dialogue::Said { .. }
         | Dialogue::SaidOn { .. }
         | Dialogue::Heard { .. }
-        | Dialogue::Hop(_)
         | Dialogue::BargeIn { .. }
         | Dialogue::SpeechStarted
         | Dialogue::SpeechEnded { .. }
@@ -187,6 +211,7 @@ fn head(entry: &Entry) -> String {
         What::Tool(_) => "tool",
         What::DrySlots { .. } | What::Unfinished { .. } | What::Dropped { .. } | What::Gap { .. } => "server",
         What::Echo { .. } => "line",
+        What::Hop { event } => hops::in_dialogue(event).0,
         What::Outcome { .. } => "outcome",
         What::Ended { .. } => "call",
     };
@@ -196,7 +221,8 @@ fn head(entry: &Entry) -> String {
 fn text(what: &What) -> String {
     match what {
         What::Agent { name } => format!("{} takes the call", printable(name)),
-        What::Turn { turn, key } => turn_text(turn, *key),
+        What::Turn { turn, key, heard_text } => turn_text(turn, *key, heard_text.as_deref()),
+        What::Hop { event } => hops::in_dialogue(event).1,
         What::Idle { silence_ms } => format!("(said nothing for {})", tenths(i64_of(*silence_ms))),
         What::Tool(tool) => tool_text(tool),
         What::DrySlots { cause, count } => {
@@ -219,19 +245,24 @@ fn text(what: &What) -> String {
     }
 }
 
-fn turn_text(turn: &Turn, key: Option<char>) -> String {
+fn turn_text(turn: &Turn, key: Option<char>, heard_text: Option<&str>) -> String {
     let words = printable(turn.text.as_deref().unwrap_or_default());
     match turn.kind.as_str() {
         "keys" => format!("keys {words}"),
-        "speech" => match turn.speech_ms {
-            Some(speech_ms) => format!("spoke {}", tenths(speech_ms)),
-            None => "speaks".to_owned(),
+        "speech" => match (turn.speech_ms, words.is_empty()) {
+            (Some(speech_ms), true) => format!("spoke {}", tenths(speech_ms)),
+            (Some(speech_ms), false) => format!("{words}  (spoke {})", tenths(speech_ms)),
+            (None, true) => "speaks".to_owned(),
+            (None, false) => words,
         },
         "message" => {
             let (from, to) = (turn.from_ms.unwrap_or(0), turn.to_ms.unwrap_or(0));
             format!("message of {} ({} to {} of the recording)", tenths(to - from), clock(from), clock(to))
         }
-        _ => format!("{words}  ({})", heard(turn, key)),
+        _ => {
+            let text = heard_text.map_or_else(String::new, |text| format!(": \"{}\"", printable(text)));
+            format!("{words}  ({}{text})", heard(turn, key))
+        }
     }
 }
 
@@ -282,14 +313,18 @@ const MAX_TOOL_COLUMNS: usize = 200;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::call::log::Record;
     use crate::cli::calls::columns::columns;
     use crate::store::{Lookup, Store, StoreReader, event_ring, sample};
     use crate::store::{SpoolWriter, scratch::Folder};
 
-    /// The call as it comes back out of a real store: through ring, spool, database and reader.
     fn stored(name: &str) -> CallLog {
+        through_store(name, &sample::agent_call(sample::call(1)))
+    }
+
+    /// The call as it comes back out of a real store: through ring, spool, database and reader.
+    fn through_store(name: &str, records: &[Record]) -> CallLog {
         let dir = Folder::new(name);
-        let records = sample::agent_call(sample::call(1));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let mut store = Store::open(dir.path()).await.unwrap();
@@ -330,6 +365,40 @@ mod tests {
                 "  00:21.020  call    ended: remote_bye",
             ]
         );
+    }
+
+    #[test]
+    fn words_of_both_and_what_providers_did_stand_in_their_places() {
+        let log = through_store("dialogue-words", &sample::cascade_call(sample::call(1)));
+        let entries = entries(&log);
+        assert_eq!(
+            lines(&entries, None),
+            [
+                "  00:00.040  agent   Caly takes the call",
+                "  00:00.040  agent   नमस्ते! मैं कैली हूँ।  (heard 2.0 s)",
+                "  00:00.060  asr     by ears",
+                "  00:03.000  caller  मेरा ऑर्डर कहाँ है  (spoke 1.0 s)",
+                "  00:05.160  agent   आपका ऑर्डर रास्ते में है।  (heard 1.8 s)",
+                "  00:08.000  caller  cancel kar do  (spoke 1.0 s)",
+                "  00:10.600  llm     groq failed, timeout: no token for 1 s, request req-7",
+                "  00:10.700  agent   Ek second.  (heard 1.3 s)",
+                "  00:10.900  llm     took 1299 ms in turn 1 where 700 are allowed",
+                "  00:11.000  tool    cancel_order {} -> {\"result\":\"done\"}  (0.4 s)",
+                "  00:12.120  agent   It is cancelled, the money comes back.  (heard 0.8 s, interrupted by speech: \"It is cancelled,\")",
+                "  00:12.640  caller  haan  (spoke 0.3 s)",
+                "  00:12.920  server  40 ms of silence within a sentence: the mind was late",
+                "  00:14.000  call    ended: remote_bye",
+            ]
+        );
+        let told = json(&entries);
+        let of = |key: &str, value: &str| {
+            told.as_array().unwrap().iter().find(|entry| entry[key] == value).unwrap().clone()
+        };
+        let is_fault = |entry: &&Value| entry["kind"] == "hop" && entry["event"]["step"] == "fault";
+        let fault = &told.as_array().unwrap().iter().find(is_fault).unwrap()["event"];
+        assert_eq!((&fault["kind"], &fault["provider"]), (&"timeout".into(), &"groq".into()));
+        assert_eq!(of("kind", "speech")["text"], "मेरा ऑर्डर कहाँ है");
+        assert_eq!(of("interrupted_by", "speech")["heard_text"], "It is cancelled,");
     }
 
     #[test]

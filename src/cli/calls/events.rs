@@ -1,9 +1,8 @@
 //! A call's events as lines, each with its time since the call began.
 
 use super::columns::printable;
-use super::seconds;
+use super::{hops, seconds};
 use crate::call::dialogue::Dialogue;
-use crate::call::hop::HopEvent;
 use crate::call::log::{Ended, Event, MediaAgreed, Opened, SipMessage, Way};
 use crate::store::StoredEvent;
 
@@ -121,41 +120,8 @@ fn describe_dialogue(dialogue: &Dialogue) -> String {
         Dialogue::Dropped { kind, count } => {
             format!("{count} {kind} found no room between the call and the mind")
         }
-        Dialogue::Hop(event) => describe_hop(event),
+        Dialogue::Hop(event) => hops::described(event),
         Dialogue::Outcome { name } => format!("outcome {name}"),
-    }
-}
-
-/// A step on the way to an answer.
-fn describe_hop(event: &HopEvent) -> String {
-    let id = |id: &Option<String>| id.as_ref().map_or_else(String::new, |id| format!(", request {id}"));
-    match event {
-        HopEvent::Mark { turn, mark, at_us, utterance, provider } => {
-            let by = provider.as_ref().map_or_else(String::new, |provider| format!(" by {provider}"));
-            let whose = utterance.map_or_else(String::new, |utterance| format!(" with {utterance}"));
-            let when = at_us.map_or_else(String::new, |time| format!(" at {}", at(time.0)));
-            format!("turn {turn}: {mark}{by}{whose}{when}")
-        }
-        HopEvent::Transcript { turn, text, language, is_committed } => {
-            let language = language.as_ref().map_or_else(String::new, |tag| format!(" ({tag})"));
-            let rest = if *is_committed { "" } else { ", which needs no answer" };
-            format!("the caller said in turn {turn}{language}{rest}: {text}")
-        }
-        HopEvent::HeardText { utterance, text } => format!("of {utterance} was heard: {text}"),
-        HopEvent::Uses { hop, provider, request_id } => format!("{hop} by {provider}{}", id(request_id)),
-        HopEvent::Fault { hop, provider, kind, detail, request_id } => {
-            format!("{hop} by {provider} failed, {kind}: {detail}{}", id(request_id))
-        }
-        HopEvent::Usage { hop, provider, unit, count } => {
-            format!("{hop} by {provider} has used {count} {unit}")
-        }
-        HopEvent::OverBudget { turn, hop, budget_ms, took_ms } => {
-            format!("turn {turn}: {hop} took {took_ms} ms where {budget_ms} are allowed")
-        }
-        HopEvent::Audio { hop, untouched, recoded, resampled } => {
-            format!("{hop} audio in samples: {untouched} untouched, {recoded} recoded, {resampled} resampled")
-        }
-        HopEvent::GaveUp { hop } => format!("nobody is left for {hop}, the agent goes on by its script"),
     }
 }
 

@@ -3,6 +3,7 @@
 mod columns;
 mod dialogue;
 mod events;
+mod hops;
 mod ladder;
 mod list;
 mod lookup;

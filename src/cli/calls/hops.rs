@@ -1,0 +1,77 @@
+//! Steps on the way to an answer, in words.
+
+use super::columns::printable;
+use super::events::at;
+use crate::call::hop::HopEvent;
+
+/// The step as a line of the log.
+pub(super) fn described(event: &HopEvent) -> String {
+    match event {
+        HopEvent::Mark { turn, mark, at_us, utterance, provider } => {
+            let by = provider.as_ref().map_or_else(String::new, |provider| format!(" by {provider}"));
+            let whose = utterance.map_or_else(String::new, |utterance| format!(" with {utterance}"));
+            let when = at_us.map_or_else(String::new, |time| format!(" at {}", at(time.0)));
+            format!("turn {turn}: {mark}{by}{whose}{when}")
+        }
+        HopEvent::Transcript { turn, text, language, is_committed } => {
+            let language = language.as_ref().map_or_else(String::new, |tag| format!(" ({tag})"));
+            let rest = if *is_committed { "" } else { ", which needs no answer" };
+            format!("the caller said in turn {turn}{language}{rest}: {text}")
+        }
+        HopEvent::HeardText { utterance, text } => format!("of {utterance} was heard: {text}"),
+        HopEvent::Uses { hop, provider, request_id } => format!("{hop} by {provider}{}", id(request_id)),
+        HopEvent::Fault { hop, provider, kind, detail, request_id } => {
+            format!("{hop} by {provider} failed, {kind}: {detail}{}", id(request_id))
+        }
+        HopEvent::Usage { hop, provider, unit, count } => {
+            format!("{hop} by {provider} has used {count} {unit}")
+        }
+        HopEvent::OverBudget { turn, hop, budget_ms, took_ms } => {
+            format!("turn {turn}: {hop} took {took_ms} ms where {budget_ms} are allowed")
+        }
+        HopEvent::Audio { hop, untouched, recoded, resampled } => {
+            format!("{hop} audio in samples: {untouched} untouched, {recoded} recoded, {resampled} resampled")
+        }
+        HopEvent::GaveUp { hop } => format!("nobody is left for {hop}, the agent goes on by its script"),
+    }
+}
+
+/// Whether the step stands in the conversation as a line of its own: who was asked, and what went wrong. Words stand in the turns, and times in
+/// the waterfall.
+pub(super) fn is_in_dialogue(event: &HopEvent) -> bool {
+    match event {
+        HopEvent::Uses { .. }
+        | HopEvent::Fault { .. }
+        | HopEvent::OverBudget { .. }
+        | HopEvent::GaveUp { .. } => true,
+        HopEvent::Mark { .. }
+        | HopEvent::Transcript { .. }
+        | HopEvent::HeardText { .. }
+        | HopEvent::Usage { .. }
+        | HopEvent::Audio { .. } => false,
+    }
+}
+
+/// The step as a line of the conversation: the column of who speaks names the hop.
+pub(super) fn in_dialogue(event: &HopEvent) -> (&'static str, String) {
+    let (who, text) = match event {
+        HopEvent::Uses { hop, provider, request_id } => (hop, format!("by {provider}{}", id(request_id))),
+        HopEvent::Fault { hop, provider, kind, detail, request_id } => {
+            (hop, format!("{provider} failed, {kind}: {detail}{}", id(request_id)))
+        }
+        HopEvent::OverBudget { turn, hop, budget_ms, took_ms } => {
+            (hop, format!("took {took_ms} ms in turn {turn} where {budget_ms} are allowed"))
+        }
+        HopEvent::GaveUp { hop } => (hop, "nobody is left, the agent goes on by its script".to_owned()),
+        HopEvent::Mark { .. }
+        | HopEvent::Transcript { .. }
+        | HopEvent::HeardText { .. }
+        | HopEvent::Usage { .. }
+        | HopEvent::Audio { .. } => return ("server", printable(&described(event))),
+    };
+    (who.word(), printable(&text))
+}
+
+fn id(id: &Option<String>) -> String {
+    id.as_ref().map_or_else(String::new, |id| format!(", request {id}"))
+}
