@@ -37,8 +37,8 @@ impl History {
     }
 
     /// The agent said this and used tools, which have answered.
-    pub fn used_tools(&mut self, text: &str, calls: Vec<ToolRequest>, results: Vec<ToolResult>) {
-        self.push(Turn::Assistant { text: text.to_owned(), calls }, None);
+    pub fn used_tools(&mut self, id: SaidId, text: &str, calls: Vec<ToolRequest>, results: Vec<ToolResult>) {
+        self.push(Turn::Assistant { text: text.to_owned(), calls }, Some(id));
         self.push(Turn::Results(results), None);
     }
 
@@ -50,12 +50,15 @@ impl History {
             *text = format!("{heard}{CUT}");
         } else if calls.is_empty() {
             self.entries.remove(at);
+        } else {
+            // What was done is done.
+            text.clear();
         }
     }
 
-    /// Whether the caller was the last to speak.
+    /// Whether the caller was the last to speak, or a tool: what it has answered was not told to him.
     pub fn is_unanswered(&self) -> bool {
-        matches!(self.entries.last(), Some(Entry { turn: Turn::User(_), .. }))
+        matches!(self.entries.last(), Some(Entry { turn: Turn::User(_) | Turn::Results(_), .. }))
     }
 
     /// As a model reads it: no two turns of one side in a row.
@@ -70,7 +73,9 @@ impl History {
                 (Some(Turn::Assistant { text: before, calls }), Turn::Assistant { text, calls: more })
                     if calls.is_empty() =>
                 {
-                    before.push(' ');
+                    if !before.is_empty() && !text.is_empty() {
+                        before.push(' ');
+                    }
                     before.push_str(text);
                     calls.extend(more.iter().cloned());
                 }
@@ -93,7 +98,8 @@ impl History {
         // From a caller's turn on: no tool's answer without its question.
         let keep = self.entries.len() - MAX_TURNS / 2;
         let from = (keep..self.entries.len()).find(|at| matches!(self.entries[*at].turn, Turn::User(_)));
-        let from = from.unwrap_or(keep);
+        let is_result = |at: &usize| matches!(self.entries[*at].turn, Turn::Results(_));
+        let from = from.unwrap_or_else(|| keep + usize::from(is_result(&keep)));
         self.entries.drain(..from);
         self.dropped += from as u64;
     }
@@ -149,8 +155,8 @@ mod tests {
             history.user(&format!("u{n}"));
             let call = ToolRequest { id: n.to_string(), name: "t".to_owned(), arguments: "{}".to_owned() };
             let result = ToolResult { id: n.to_string(), content: "1".to_owned(), is_error: false };
-            history.used_tools("", vec![call], vec![result]);
-            history.said(SaidId(n), "a");
+            history.used_tools(SaidId(2 * n), "", vec![call], vec![result]);
+            history.said(SaidId(2 * n + 1), "a");
         }
         let turns = history.turns();
         assert!(turns.len() <= MAX_TURNS && history.dropped() > 600);

@@ -10,6 +10,7 @@ use caly_provider::policy::Fault;
 use caly_provider::tts::SpeechId;
 
 use super::CascadeMind;
+use super::tool_use::MAX_CALLS;
 use crate::call::hop::{Hop, HopEvent, Mark};
 use crate::mind::end_of_turn;
 use crate::mind::history::SaidId;
@@ -30,6 +31,8 @@ pub(super) struct Answer {
     /// The question that is open.
     ask: Option<AskId>,
     asked_at: Instant,
+    /// Who writes it.
+    provider: usize,
     chunker: Chunker,
     /// What is said in this round, as far as it is written.
     pub(super) text: String,
@@ -46,7 +49,7 @@ pub(super) struct Answer {
     /// Characters of the answer, for what is wasted.
     written: usize,
     is_written: bool,
-    /// Somebody has broken off, and another one was asked.
+    /// Somebody has broken off or said nothing, and was asked again.
     is_asked_again: bool,
 }
 
@@ -59,6 +62,7 @@ impl Answer {
             held: Vec::new(),
             ask: None,
             asked_at: now,
+            provider: 0,
             chunker: Chunker::new(max_sentences),
             text: String::new(),
             speech: None,
@@ -104,8 +108,7 @@ impl CascadeMind {
     pub(super) fn answer_again(&mut self, now: Instant) {
         if self.answer.is_none() && self.sayings.is_empty() && self.history.is_unanswered() && !self.is_ending
         {
-            let turn = self.understanding.turn();
-            let mut answer = Answer::new(now, turn, "", self.config.answers.max_sentences);
+            let mut answer = Answer::new(now, self.last_turn, "", self.config.answers.max_sentences);
             answer.is_committed = true;
             self.answer = Some(answer);
             self.command(MindCommand::Think);
@@ -119,6 +122,7 @@ impl CascadeMind {
         if self.is_ending {
             return;
         }
+        self.last_turn = turn;
         self.command(MindCommand::Think);
         self.quiet.begin(now, self.config.answers.filler_after);
         if let Some(answer) = &mut self.answer {
@@ -135,6 +139,7 @@ impl CascadeMind {
             }
         }
         self.abandon(now);
+        self.unsay(now);
         self.quiet.begin(now, self.config.answers.filler_after);
         self.history.user(text);
         let mut answer = Answer::new(now, turn, text, self.config.answers.max_sentences);
@@ -161,6 +166,8 @@ impl CascadeMind {
         answer.chunker = Chunker::new(self.config.answers.max_sentences);
         answer.speech = None;
         answer.text.clear();
+        // Who broke off may have wished for some of them: who is asked now wishes for them anew.
+        answer.calls.clear();
         let turn = answer.turn;
         let prompt = self.prompt(turns, choice);
         let ask = self.llm.ask_others(now, prompt, self.failed_model.take());
@@ -209,7 +216,8 @@ impl CascadeMind {
     }
 
     fn first_piece(&mut self, now: Instant, provider: usize, piece: &Piece) {
-        let Some(answer) = &self.answer else { return };
+        let Some(answer) = &mut self.answer else { return };
+        answer.provider = provider;
         let (turn, asked_at) = (answer.turn, answer.asked_at);
         let name = Some(self.config.llm.name(provider).to_owned());
         if answer.written == 0 && matches!(piece, Piece::Text(_) | Piece::ToolBegun { .. }) {
@@ -232,11 +240,15 @@ impl CascadeMind {
             self.piece(now, piece);
         } else {
             answer.held.push(piece);
+            if answer.held.len() > MAX_HELD {
+                self.drop_speculation(now);
+            }
         }
     }
 
     fn piece(&mut self, now: Instant, piece: Piece) {
-        let Some(answer) = &mut self.answer else { return };
+        // What was thought ahead may hold more than is taken.
+        let Some(answer) = self.answer.as_mut().filter(|answer| !answer.is_written) else { return };
         match piece {
             Piece::Text(text) => {
                 let chunks = answer.chunker.push(&text);
@@ -247,14 +259,31 @@ impl CascadeMind {
                 }
             }
             Piece::ToolBegun { .. } => self.quiet.begin(now, self.config.answers.tool_filler_after),
-            Piece::Tool(request) => answer.calls.push(request),
+            Piece::Tool(request) => {
+                answer.calls.push(request);
+                if answer.calls.len() >= MAX_CALLS {
+                    self.stop_writing(now);
+                }
+            }
             Piece::Usage(_) => {}
             Piece::Finished(_) => self.written(now),
         }
     }
 
-    /// More than it may say is not wanted.
+    /// More than it may say is not said. It may still wish for a tool, which is not to be lost.
     fn enough(&mut self, now: Instant) {
+        let Some(answer) = &self.answer else { return };
+        let unsaid = answer.chunker.dropped_chars();
+        if let Some(speech) = answer.speech {
+            self.mouth.finish(now, speech);
+        }
+        if self.config.tools.is_empty() || unsaid > MAX_UNSAID_CHARS {
+            self.stop_writing(now);
+        }
+    }
+
+    /// The rest of what it writes is not wanted.
+    fn stop_writing(&mut self, now: Instant) {
         if let Some(ask) = self.answer.as_mut().and_then(|answer| answer.ask.take()) {
             self.llm.cancel(ask);
         }
@@ -271,19 +300,28 @@ impl CascadeMind {
         if let Some(rest) = answer.chunker.finish() {
             self.say_chunk(now, &rest);
         }
-        let Some(answer) = &mut self.answer else { return };
-        self.troubles = 0;
-        if let Some(speech) = answer.speech {
+        if let Some(speech) = self.answer.as_ref().and_then(|answer| answer.speech) {
             self.mouth.finish(now, speech);
         }
         let Some(answer) = &mut self.answer else { return };
-        if !answer.calls.is_empty() {
+        if answer.calls.is_empty() && answer.text.is_empty() {
+            return self.nothing_written(now);
+        }
+        let uses_tools = !answer.calls.is_empty();
+        self.troubles = 0;
+        if uses_tools {
             return self.use_tools(now);
         }
-        if answer.text.is_empty() {
+        self.remember_answer();
+    }
+
+    /// Not a word of it can be said: before the caller is asked again the model is.
+    fn nothing_written(&mut self, now: Instant) {
+        let Some(answer) = &mut self.answer else { return };
+        if std::mem::replace(&mut answer.is_asked_again, true) {
             return self.no_answer(now, false);
         }
-        self.remember_answer();
+        self.ask(now);
     }
 
     /// The answer is written: what is left is to say it.
@@ -300,7 +338,7 @@ impl CascadeMind {
     }
 
     /// There is no answer, or no rest of one.
-    fn no_answer(&mut self, now: Instant, has_begun: bool) {
+    pub(super) fn no_answer(&mut self, now: Instant, has_begun: bool) {
         let Some(answer) = &mut self.answer else { return };
         if !answer.is_committed {
             // Perhaps it works when it is needed.
@@ -342,7 +380,7 @@ impl CascadeMind {
         }
         if !answer.is_committed {
             // What a cancelled answer costs is never told: four characters are a token.
-            self.used.add(0, "wasted_tokens", (answer.written as u64).div_ceil(4));
+            self.used.add(answer.provider, "wasted_tokens", (answer.written as u64).div_ceil(4));
         }
     }
 
@@ -376,3 +414,8 @@ impl CascadeMind {
 
 /// The first time the caller is asked to say it again; who fails again fails always.
 const TROUBLES_TO_GIVE_UP: u8 = 2;
+/// Behind what may be said a model has so many characters to come to its tools.
+const MAX_UNSAID_CHARS: usize = 400;
+/// An answer has a piece for each token and is as long as its limit lets it be, but for models that know none. What is longer is thought of
+/// again when the turn is over.
+const MAX_HELD: usize = 2_048;

@@ -38,7 +38,10 @@ impl CascadeMind {
     pub(super) fn keys_are_complete(&mut self, now: Instant) {
         if let Some(pressed) = self.keys.take(now) {
             let turn = self.understanding.turn();
-            self.answer_turn(now, turn, &format!("[keys pressed: {pressed}]"));
+            // What he was saying meanwhile is no turn of its own any more: the mind takes this one.
+            let words = self.understanding.text();
+            let separator = if words.is_empty() { "" } else { " " };
+            self.answer_turn(now, turn, &format!("{words}{separator}[keys pressed: {pressed}]"));
         }
     }
 }

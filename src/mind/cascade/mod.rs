@@ -84,8 +84,12 @@ pub struct CascadeMind {
     is_hearing_again: bool,
     /// Turns in a row of which no word was known.
     misses: u8,
+    /// The turn that was answered last.
+    last_turn: u32,
     /// The call ends when all is said.
     is_ending: bool,
+    /// The caller has interrupted the last words: if it comes to nothing the call ends all the same.
+    is_farewell_cut: bool,
     has_hung_up: bool,
     /// Who goes on in its place.
     script: Option<Box<ScriptMind>>,
@@ -122,7 +126,9 @@ impl CascadeMind {
             troubles: 0,
             misses: 0,
             is_hearing_again: false,
+            last_turn: 0,
             is_ending: false,
+            is_farewell_cut: false,
             has_hung_up: false,
             script: None,
             config,
@@ -176,6 +182,7 @@ impl CascadeMind {
     /// The caller's turn is over, or what he said was none.
     fn turn_ended(&mut self, now: Instant, event: &VoiceEvent) {
         let Some(ended) = self.understanding.handle(event) else { return };
+        let was_parting = std::mem::take(&mut self.is_farewell_cut);
         self.tell_used();
         if let Some((at, provider)) = self.marks.take_heard() {
             self.mark_turn(at, ended.turn, Mark::SttFinal, provider);
@@ -189,6 +196,9 @@ impl CascadeMind {
         let is_late = !ended.text.trim().is_empty() && std::mem::take(&mut self.is_hearing_again);
         if !ended.is_committed && !is_late {
             self.drop_speculation(now);
+            if was_parting {
+                return self.part(now);
+            }
             return self.answer_again(now);
         }
         if ended.text.trim().is_empty() {
@@ -218,7 +228,7 @@ impl CascadeMind {
     }
 
     fn idle(&mut self, now: Instant) {
-        if self.answer.is_none() && self.outbox.is_empty() && !self.is_ending {
+        if self.answer.is_none() && self.sayings.is_empty() && self.outbox.is_empty() && !self.is_ending {
             let line = self.config.lines.idle.clone();
             self.say_line(now, &line);
         }
@@ -239,6 +249,7 @@ impl CascadeMind {
             return;
         }
         self.abandon(now);
+        self.close_sayings();
         self.note(HopEvent::GaveUp { hop });
         let line = self.config.lines.sorry.clone();
         self.say_line(now, &line);
@@ -367,9 +378,9 @@ impl Mind for CascadeMind {
 
     fn handle_tool(&mut self, now: Instant, id: ToolCallId, answer: Result<Value, ToolError>) {
         match &mut self.script {
-            // The script's own uses have numbers of their own; what this mind has asked is of no use any more.
-            Some(script) => script.handle_tool(now, id, answer),
-            None => self.tool_answered(now, id, answer),
+            // The script's own uses have numbers of their own; what became of this mind's belongs in the log all the same.
+            Some(script) if id.0 < FIRST_TOOL => script.handle_tool(now, id, answer),
+            Some(_) | None => self.tool_answered(now, id, answer),
         }
         self.drain(now);
     }
@@ -394,7 +405,7 @@ impl Mind for CascadeMind {
 
     fn handle_timeout(&mut self, now: Instant) {
         if let Some(script) = &mut self.script {
-            return script.handle_timeout(now);
+            script.handle_timeout(now);
         }
         self.ears.handle_timeout(now);
         self.mouth.handle_timeout(now);
@@ -402,29 +413,29 @@ impl Mind for CascadeMind {
             self.llm.handle_timeout(now);
         }
         self.drain(now);
-        self.keys_are_complete(now);
-        self.break_silence(now);
-        self.drain(now);
+        if self.script.is_none() {
+            self.keys_are_complete(now);
+            self.break_silence(now);
+            self.drain(now);
+        }
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        if let Some(script) = &self.script {
-            return script.poll_timeout();
-        }
-        earliest([
-            self.ears.poll_timeout(),
-            self.mouth.poll_timeout(),
-            self.llm.poll_timeout(),
-            self.keys.due(),
-            self.quiet.due(),
-        ])
+        let hops = [self.ears.poll_timeout(), self.mouth.poll_timeout(), self.llm.poll_timeout()];
+        let own = match &self.script {
+            Some(script) => [script.poll_timeout(), None],
+            None => [self.keys.due(), self.quiet.due()],
+        };
+        earliest(hops.into_iter().chain(own))
     }
 
     fn finish(&mut self, now: Instant) {
         if self.script.is_none() {
             self.abandon(now);
             self.outbox.flush();
-            self.is_ending = false;
+            // Nobody is left to answer.
+            self.keys = Keys::default();
+            (self.is_ending, self.is_hearing_again) = (false, false);
             self.close_hops(now);
         }
     }

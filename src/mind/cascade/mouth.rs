@@ -154,7 +154,9 @@ impl Mouth {
     /// No more text comes.
     pub(super) fn finish(&mut self, now: Instant, id: SpeechId) {
         let Some(speech) = self.speeches.iter_mut().find(|speech| speech.id == id) else { return };
-        speech.is_finished = true;
+        if std::mem::replace(&mut speech.is_finished, true) {
+            return;
+        }
         if let Some(speaker) = &mut self.speaker {
             speaker.client.finish(now, speech.known_as);
         }
@@ -349,8 +351,8 @@ impl Mouth {
         self.chain.failed(now, number, fault);
         self.fault_of(number, fault);
         self.failed_at = Some(now);
-        let Some(at) = self.speeches.iter().position(|speech| speech.known_as == known_as) else { return };
-        let (id, language) = (self.speeches[at].id, self.speeches[at].language);
+        let Some(broken) = self.known(known_as) else { return };
+        let language = broken.language;
         let is_same = self.speaker.as_ref().is_some_and(|speaker| speaker.number == number);
         if is_same && let Some(mut failed) = self.speaker.take() {
             failed.client.close(now);
@@ -362,12 +364,21 @@ impl Mouth {
             }
         }
         if self.speaker.is_none() && !self.engage(now, language) {
-            return self.give_up(id);
+            let all: Vec<SpeechId> = self.speeches.iter().map(|speech| speech.id).collect();
+            return all.into_iter().for_each(|id| self.give_up(id));
         }
+        // The client that failed had them all.
+        for at in 0..self.speeches.len() {
+            self.resume(now, at);
+        }
+        self.drain(now);
+    }
+
+    fn resume(&mut self, now: Instant, at: usize) {
         let fresh = self.fresh();
         let (Some(speaker), Some(speech)) = (&mut self.speaker, self.speeches.get_mut(at)) else { return };
         speech.resume(fresh);
-        speaker.client.begin(now, fresh, language.tag());
+        speaker.client.begin(now, fresh, speech.language.tag());
         for chunk in &speech.chunks[speech.from..] {
             self.used.add(speaker.number, "characters", chunk.text.chars().count() as u64);
             speaker.client.say(now, fresh, &chunk.text);
@@ -375,7 +386,6 @@ impl Mouth {
         if speech.is_finished {
             speaker.client.finish(now, fresh);
         }
-        self.drain(now);
     }
 
     fn give_up(&mut self, id: SpeechId) {

@@ -191,7 +191,7 @@ impl CascadeMind {
         let (utterance, answers) = (saying.utterance, saying.answers);
         match utterance {
             Some(utterance) => self.outbox.close(utterance),
-            None => self.sayings.retain(|saying| saying.speech != Some(speech)),
+            None => self.drop_unheard(speech),
         }
         if let Some((turn, _)) = answers {
             self.mark_turn(now, turn, Mark::TtsEnd, None);
@@ -200,8 +200,39 @@ impl CascadeMind {
 
     /// Nobody can say it.
     pub(super) fn cannot_say(&mut self, now: Instant, speech: SpeechId) {
-        if self.forget_speech(speech) {
-            self.give_up(now, Hop::Tts);
+        if !self.forget_speech(speech) {
+            return;
+        }
+        if self.is_ending && !self.has_hung_up {
+            // Last words there are in any case.
+            let line = self.config.lines.goodbye.clone();
+            return self.say_last(now, &line);
+        }
+        self.give_up(now, Hop::Tts);
+    }
+
+    /// The caller has said more before anything of these answers was heard: one answer is for all of it.
+    pub(super) fn unsay(&mut self, now: Instant) {
+        let is_unheard = |saying: &&Saying| saying.answers.is_some() && saying.utterance.is_none();
+        let unheard: Vec<SpeechId> =
+            self.sayings.iter().filter(is_unheard).filter_map(|saying| saying.speech).collect();
+        for speech in unheard {
+            self.mouth.cancel(now, speech);
+            self.drop_unheard(speech);
+        }
+    }
+
+    /// No sound of it has come, and none will: it was not said.
+    fn drop_unheard(&mut self, speech: SpeechId) {
+        let Some(at) = self.sayings.iter().position(|saying| saying.speech == Some(speech)) else { return };
+        let said = self.sayings.remove(at).and_then(|saying| saying.said);
+        said.into_iter().for_each(|said| self.history.cut(said, ""));
+    }
+
+    /// No more sound comes of anything: what there is of it is said to its end, so that what follows is heard.
+    pub(super) fn close_sayings(&mut self) {
+        for saying in &self.sayings {
+            saying.utterance.into_iter().for_each(|utterance| self.outbox.close(utterance));
         }
     }
 
@@ -237,6 +268,16 @@ impl CascadeMind {
             self.cut(now, saying, &text);
         }
         self.outbox.flush();
+        // The rest of an answer that is cut is not wanted either; what tools are at is done.
+        let is_answer = cut.iter().any(|saying| saying.answers.is_some());
+        if is_answer && self.answer.as_ref().is_some_and(|answer| answer.is_committed && answer.pending == 0)
+        {
+            self.abandon(now);
+        }
+        if self.is_ending && !self.has_hung_up {
+            // Perhaps he has not said all.
+            (self.is_ending, self.is_farewell_cut) = (false, true);
+        }
         self.quiet.filler_is_over();
         self.quiet.end();
         // Who presses a key while tools are at work still waits for them.

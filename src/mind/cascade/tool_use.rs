@@ -6,7 +6,9 @@ use caly_provider::llm::{ToolRequest, ToolResult};
 use serde_json::Value;
 
 use super::CascadeMind;
+use super::saying::Saying;
 use crate::call::dialogue::Dialogue;
+use crate::mind::history::SaidId;
 use crate::mind::{ToolCall, ToolCallId, Wish};
 use crate::tools::ToolError;
 use crate::voice::exchange::MindCommand;
@@ -25,22 +27,33 @@ impl CascadeMind {
     pub(super) fn use_tools(&mut self, now: Instant) {
         let Some(answer) = &mut self.answer else { return };
         let calls = answer.calls.clone();
-        if let [call] = calls.as_slice()
-            && call.name == END_CALL
-        {
+        if calls.iter().all(|call| call.name == END_CALL) {
             return self.end_call(now);
+        }
+        if answer.rounds >= self.config.answers.max_rounds {
+            return self.no_more_tools(now);
         }
         self.command(MindCommand::Think);
         if self.answer.as_ref().is_none_or(|answer| answer.speech.is_none()) {
             self.quiet.begin(now, self.config.answers.tool_filler_after);
         }
-        for call in calls {
-            self.use_tool(now, call);
+        for (number, call) in calls.into_iter().enumerate() {
+            self.use_tool(now, number, call);
         }
         self.tools_are_done(now);
     }
 
-    fn use_tool(&mut self, now: Instant, call: ToolRequest) {
+    /// It was told to use no more of them, and does: they are not used.
+    fn no_more_tools(&mut self, now: Instant) {
+        let Some(answer) = &mut self.answer else { return };
+        answer.calls.clear();
+        if answer.text.is_empty() {
+            return self.no_answer(now, false);
+        }
+        self.remember_answer();
+    }
+
+    fn use_tool(&mut self, now: Instant, number: usize, call: ToolRequest) {
         self.command(MindCommand::Note(Dialogue::ToolCalled {
             name: call.name.clone(),
             arguments: call.arguments.clone(),
@@ -48,6 +61,13 @@ impl CascadeMind {
         let text = if call.arguments.trim().is_empty() { "{}" } else { call.arguments.as_str() };
         let is_known = self.config.tools.iter().any(|tool| tool.name == call.name);
         let outcome = match serde_json::from_str::<Value>(text) {
+            Ok(_) if number >= MAX_AT_ONCE => Err(ToolError::Unavailable(format!(
+                "not done: no more than {MAX_AT_ONCE} tools at once; call it again after these"
+            ))),
+            Ok(_) if call.name == END_CALL => Err(ToolError::Unavailable(
+                "the call goes on: tell the caller what came of the other tools, then call this alone"
+                    .to_owned(),
+            )),
             Ok(arguments) if arguments.is_object() && is_known => Ok(arguments),
             Ok(_) if !is_known => Err(ToolError::Unknown(call.name.clone())),
             Ok(_) => Err(ToolError::Arguments("the arguments must be a JSON object".to_owned())),
@@ -82,10 +102,15 @@ impl CascadeMind {
 
     fn take_result(&mut self, id: String, name: String, took: Duration, outcome: Result<Value, ToolError>) {
         let is_error = outcome.is_err();
-        let content = match outcome {
+        let mut content = match outcome {
             Ok(value) => value.to_string(),
             Err(error) => serde_json::json!({ "error": error.to_string() }).to_string(),
         };
+        let whole = content.len();
+        if whole > MAX_ANSWER_BYTES {
+            content.truncate(content.floor_char_boundary(MAX_ANSWER_BYTES));
+            content.push_str(&format!("... [cut: {whole} bytes in all]"));
+        }
         let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let answer = content.clone();
         self.command(MindCommand::Note(Dialogue::ToolAnswered { name, answer, took_ms, is_ok: !is_error }));
@@ -105,7 +130,13 @@ impl CascadeMind {
         let results = std::mem::take(&mut answer.results);
         let more_words = std::mem::take(&mut answer.more_words);
         answer.rounds += 1;
-        self.history.used_tools(&text, calls, results);
+        let (said, speech) = (SaidId(self.next_said), answer.speech);
+        self.next_said += 1;
+        self.history.used_tools(said, &text, calls, results);
+        let is_it = |saying: &&mut Saying| saying.speech.is_some() && saying.speech == speech;
+        if let Some(saying) = self.sayings.iter_mut().find(is_it) {
+            saying.said = Some(said);
+        }
         more_words.iter().for_each(|words| self.history.user(words));
         self.quiet.begin(now, self.config.answers.filler_after);
         self.ask(now);
@@ -129,3 +160,9 @@ impl CascadeMind {
 
 /// The tool by which a model ends a call. It is the mind's own: no toolbox has it.
 pub const END_CALL: &str = "end_call";
+/// Nobody asks for more in one breath; a model that does has lost its way.
+const MAX_AT_ONCE: usize = 8;
+/// So many may be written before the model is stopped. Those beyond [`MAX_AT_ONCE`] are refused, and it hears of that.
+pub(super) const MAX_CALLS: usize = 16;
+/// A page or two: more costs time at every later turn, and nobody reads it to a caller.
+const MAX_ANSWER_BYTES: usize = 8 * 1024;

@@ -1,0 +1,168 @@
+//! What is said is said once, is heard to its end, and stands in the history as it was heard.
+
+use caly::call::dialogue::Dialogue;
+use caly::call::hop::{HopEvent, Mark};
+use caly::voice::exchange::VoiceEvent;
+use caly_provider::llm::Turn;
+use std::time::Duration;
+
+use crate::call::Call;
+
+const ANSWER: &str = "t:Aapka order raste mein hai. ";
+
+#[test]
+fn after_giving_up_in_the_middle_of_an_answer_the_script_is_heard_and_takes_keys() {
+    for hop in ["asr", "tts"] {
+        let mut call = Call::new(1);
+        call.says("mera order");
+        call.model(&[ANSWER, "f"]);
+        call.tell("tts", "a:500");
+        call.breaks(hop);
+        assert!(call.has_given_up());
+        assert!(call.said().contains(&"Ek dabaiye.".to_owned()), "{hop}: {:?}", call.said());
+        assert!(call.utterances.values().all(|(_, is_whole)| *is_whole), "{hop}: {:?}", call.utterances);
+        call.plays();
+        call.presses('1');
+        assert_eq!(call.said().last().unwrap(), "Namaste.", "{hop}");
+        call.plays();
+        assert!(call.hangs_up(), "{hop}");
+    }
+}
+
+#[test]
+fn the_next_voice_says_all_that_the_one_that_broke_had_to_say() {
+    let mut call = Call::new(2);
+    call.says("mera order");
+    call.model(&["t:Main dekhti hoon aapka order. ", "c:1|look|{}", "f"]);
+    call.tell("tts", "a:100");
+    call.tool_answers(serde_json::json!({}));
+    call.model(&[ANSWER, "f"]);
+    let before = call.asked().texts.len();
+    call.breaks("tts");
+    let texts: Vec<String> = call.asked().texts[before..].iter().map(|(.., text)| text.clone()).collect();
+    assert_eq!(texts, ["Main dekhti hoon aapka order.", "Aapka order raste mein hai."]);
+    for line in ["a:2000", "d", "a:1500", "d"] {
+        call.tell("tts", line);
+    }
+    assert!(call.utterances.values().all(|(_, is_whole)| *is_whole), "{:?}", call.utterances);
+    assert!(call.said().contains(&"Aapka order raste mein hai.".to_owned()), "{:?}", call.said());
+}
+
+#[test]
+fn an_answer_that_nobody_has_heard_is_not_said_after_the_caller_has_said_more() {
+    let mut call = Call::new(1);
+    call.says("mera order kahan hai");
+    call.model(&[ANSWER, "f"]);
+    call.says("nahi, cancel karo");
+    assert!(call.asked().speeches.is_empty(), "{:?}", call.asked().speeches);
+    assert_eq!(call.told().last(), Some(&Turn::User("mera order kahan hai nahi, cancel karo".to_owned())));
+}
+
+#[test]
+fn last_words_that_cannot_be_said_are_replaced() {
+    let mut call = Call::new(1);
+    call.says("bas dhanyavaad");
+    call.model(&["t:Aapka din shubh ho ji. ", "c:1|end_call|{}", "f"]);
+    call.breaks("tts");
+    assert_eq!(call.said().last().unwrap(), "Dhanyavaad.");
+    assert!(call.hangs_up() && !call.has_given_up());
+}
+
+#[test]
+fn who_interrupts_a_farewell_is_answered() {
+    let mut call = Call::new(1);
+    call.says("bas dhanyavaad");
+    call.model(&["t:Aapka din shubh ho ji. ", "c:1|end_call|{}", "f"]);
+    call.tell("tts", "a:300");
+    call.voice(VoiceEvent::SpeechStarted);
+    call.interrupts(200);
+    assert!(!call.hangs_up());
+    call.says("ruko ek aur baat");
+    call.model(&["t:Ji boliye. ", "f"]);
+    assert!(!call.hangs_up());
+    assert_eq!(call.asked().speeches.len(), 1);
+}
+
+#[test]
+fn an_interruption_of_a_farewell_that_comes_to_nothing_ends_the_call_all_the_same() {
+    let mut call = Call::new(1);
+    call.says("bas dhanyavaad");
+    call.model(&["t:Aapka din shubh ho ji. ", "c:1|end_call|{}", "f"]);
+    call.tell("tts", "a:300");
+    call.voice(VoiceEvent::SpeechStarted);
+    call.interrupts(200);
+    assert!(!call.hangs_up());
+    call.dismisses();
+    assert!(call.hangs_up());
+    assert_eq!(call.said().last().unwrap(), "Dhanyavaad.");
+}
+
+#[test]
+fn a_model_that_answers_with_nothing_is_asked_again_before_the_caller_is() {
+    let mut call = Call::new(1);
+    call.says("mera order");
+    call.model(&["t:... ", "f"]);
+    call.model(&[ANSWER, "f"]);
+    assert!(!call.said().contains(&"Phir se boliye.".to_owned()), "{:?}", call.said());
+    assert_eq!(call.asked().texts.len(), 1);
+}
+
+#[test]
+fn a_model_that_never_answers_with_anything_is_given_up() {
+    let mut call = Call::new(1);
+    for turn in 0..2 {
+        call.says("mera order");
+        call.model(&["f"]);
+        call.model(&["t: ?! ", "f"]);
+        assert_eq!(call.has_given_up(), turn == 1);
+        call.plays();
+    }
+    assert!(call.said().contains(&"Ek dabaiye.".to_owned()), "{:?}", call.said());
+}
+
+#[test]
+fn an_answer_given_again_belongs_to_the_turn_that_it_answers() {
+    let mut call = Call::new(1);
+    call.says("mera order");
+    call.model(&[ANSWER, "f"]);
+    call.tell("tts", "a:1500");
+    call.voice(VoiceEvent::SpeechStarted);
+    call.interrupts(0);
+    call.dismisses();
+    call.model(&[ANSWER, "f"]);
+    call.tell("tts", "a:1500");
+    call.tell("tts", "d");
+    call.plays();
+    let turns: Vec<u32> = call
+        .notes()
+        .filter_map(|note| match note {
+            Dialogue::Hop(HopEvent::Mark { turn, mark: Mark::LlmStart, .. }) => Some(*turn),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(turns, [0]);
+    call.says("theek hai");
+    let is_third =
+        |note: &Dialogue| matches!(note, Dialogue::Hop(HopEvent::Mark { turn: 2, mark: Mark::LlmStart, .. }));
+    assert!(call.notes().any(is_third));
+}
+
+#[test]
+fn words_said_while_keys_are_pressed_are_answered_with_them() {
+    let mut call = Call::new(1);
+    call.voice(VoiceEvent::SpeechStarted);
+    call.hears("mera number hai");
+    for key in ['4', '2', '#'] {
+        call.presses(key);
+    }
+    assert_eq!(call.told().last(), Some(&Turn::User("mera number hai [keys pressed: 42]".to_owned())));
+}
+
+#[test]
+fn nobody_is_asked_whether_he_is_there_while_his_answer_is_on_its_way() {
+    let mut call = Call::new(1);
+    call.says("mera order");
+    call.model(&[ANSWER, "f"]);
+    call.voice(VoiceEvent::Idle { silence: Duration::from_secs(10) });
+    assert!(!call.said().contains(&"Aap wahan hain?".to_owned()));
+}
