@@ -19,10 +19,13 @@ use crate::prompt::Library;
 use crate::pump::{Links, Pump};
 use crate::sound::convert::Converter;
 
+/// A line in one of its languages.
+type Text = (Language, String);
+
 /// An agent's clips: those in its own voice before all others.
 #[derive(Debug)]
 pub(super) struct OwnVoice {
-    own: RwLock<HashMap<(Language, String), Arc<[i16]>>>,
+    own: RwLock<HashMap<Text, Arc<[i16]>>>,
     others: Library,
 }
 
