@@ -1,6 +1,7 @@
 # Each target first installs what it needs and this machine lacks, and says what (scripts/setup.sh).
 #
 #   make run     build and run the server        ARGS="--sip 127.0.0.1:5080 ..." adds flags
+#   make demo    a conversation with simulated providers, and what it leaves
 #   make test    every test, then the fuzzers    FUZZ_SECONDS=60 fuzzes longer
 #   make bench   what a frame and a call cost
 #   make voice-eval  how agents take turns   ARGS="--seed 2 --conditions clean,echo-30" picks
@@ -13,7 +14,7 @@ ARGS ?=
 FUZZ_SECONDS ?= 5
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench voice-eval lint fuzz
+.PHONY: help run demo test bench voice-eval lint fuzz
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -21,6 +22,10 @@ help:
 run:
 	@scripts/setup.sh build
 	$(CARGO) run --release --locked --bin caly -- serve $(ARGS)
+
+demo:
+	@scripts/setup.sh build demo
+	CARGO=$(CARGO) scripts/demo.sh
 
 test:
 	@scripts/setup.sh build test

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # scripts/setup.sh NEED... - installs what a make target needs and this machine lacks, and says what it installs.
-# Needs: build, test, bench, voice-eval, fuzz, lint, fixtures. Meant for Debian 12 with Rust and root; elsewhere it prints what to install
+# Needs: build, demo, test, bench, voice-eval, fuzz, lint, fixtures. Meant for Debian 12 with Rust and root; elsewhere it prints what to install
 # and stops.
 set -euo pipefail
 
@@ -13,6 +13,8 @@ main() {
         case $need in
             # SQLite is compiled into the server.
             build) packages+=(gcc libc6-dev) ;;
+            # The lines that the agent says by itself, until its synthesizer has said them.
+            demo) packages+=(espeak-ng) ;;
             # Real SIP peers, a synthetic voice, a network namespace of the tests' own.
             test) packages+=(sip-tester baresip-core espeak-ng iproute2 util-linux) ;;
             bench) packages+=(sip-tester) ;;
