@@ -2,6 +2,8 @@
 //! folder it is given a configuration for `caly serve` that uses them and what a caller says as a WAV file; then serves until its standard input ends,
 //! and tells what it had to complain of. With `--load` every caller says the same, and there may be many of them.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "it is a program of its own")]
+
 use std::io::Read as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
