@@ -115,28 +115,160 @@ fn a_slow_synthesizer_is_covered_by_a_filler_that_the_answer_cuts() {
     assert!(outcome.longest_silence_until(0, "raste mein").unwrap() < MS(2_000), "{shown}");
 }
 
+/// Every turn of a real call in one: an interruption, a slow tool, another language, and a goodbye.
+#[test]
+fn a_whole_call_stands_in_the_log_and_in_the_history_as_it_was_heard() {
+    let outcome = whole_call().play();
+    let shown = outcome.shown();
+    assert!(outcome.complaints().is_empty(), "{:?}\n{shown}", outcome.complaints());
+    let said = outcome.said_by_agent();
+    let answers =
+        ["Aapke paas teen order hain.", "Aapka order raste mein hai.", "Your refund was sent yesterday."];
+    let places: Vec<_> =
+        answers.iter().map(|text| said.iter().position(|one| one.starts_with(text))).collect();
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{said:?}\n{shown}");
+    assert!(
+        said.contains(&"Ek minute.".to_owned()) && said.contains(&"Bas ek second.".to_owned()),
+        "{said:?}"
+    );
+    assert_eq!(said[said.len() - 2..], ["Your refund was sent yesterday.", "Have a nice day."], "{shown}");
+    assert!(outcome.ended.is_some(), "{shown}");
+    let heard: Vec<(&str, Option<&str>)> = outcome
+        .hops()
+        .filter_map(|(_, event)| match event {
+            HopEvent::Transcript { text, language, is_committed: true, .. } => {
+                Some((text.as_str(), language.as_deref()))
+            }
+            _ => None,
+        })
+        .collect();
+    let hindi = Some("hi-IN");
+    assert_eq!(heard[..2], [("mujhe sab kuch batao", hindi), ("ruko ruko mera order kahan hai", hindi)]);
+    assert_eq!(
+        heard[2..],
+        [("what about my refund please", Some("en-IN")), ("thank you goodbye", Some("en-IN"))]
+    );
+    let tools = outcome.log.iter().filter_map(|(_, what)| match what {
+        Dialogue::ToolAnswered { name, took_ms, is_ok, .. } => {
+            Some((name.as_str(), *took_ms >= 3_000, *is_ok))
+        }
+        _ => None,
+    });
+    assert_eq!(tools.collect::<Vec<_>>(), [("lookup_order", true, true)], "{shown}");
+    check_history(&outcome, &shown);
+    check_marks(&outcome, &shown);
+    for (_, event) in outcome.hops() {
+        if let HopEvent::Audio { untouched, recoded, resampled, .. } = event {
+            assert!(*untouched > 0 && recoded + resampled == 0, "{event:?}");
+        }
+    }
+}
+
+fn whole_call() -> Scene {
+    let answer = json!({ "result": "found", "status": "in_transit" });
+    Scene {
+        says: vec![
+            after(500, "mujhe sab kuch batao"),
+            Saying { when: When::OverAgent(MS(1_500)), text: "ruko ruko mera order kahan hai" },
+            after(5_500, "what about my refund please"),
+            after(800, "thank you goodbye"),
+        ],
+        rules: vec![
+            Rule::user("goodbye").say("Have a nice day.").call("end_call", "{}"),
+            Rule::user("refund").say("Your refund was sent yesterday."),
+            Rule::user("order kahan").call("lookup_order", r#"{"order":"ABC123"}"#),
+            Rule::user("sab kuch")
+                .say("Aapke paas teen order hain. Pehla order jootey ka hai. Doosra order kitab ka hai."),
+            Rule::tool("in_transit").say("Aapka order raste mein hai."),
+        ],
+        tools: BTreeMap::from([("lookup_order", (MS(3_000), answer))]),
+        lasts: MS(60_000),
+        ..Scene::default()
+    }
+}
+
+/// What the model was told when it was asked last.
+fn check_history(outcome: &thinking::Outcome, shown: &str) {
+    let record = outcome.seen[1].record();
+    let body: serde_json::Value = serde_json::from_slice(&record.arrivals.last().unwrap().1.body).unwrap();
+    let messages = body["messages"].as_array().unwrap();
+    let told: Vec<String> = messages
+        .iter()
+        .filter(|message| message["role"] != "system" && message["role"] != "developer")
+        .map(|message| {
+            let what = message["content"].as_str().unwrap_or("");
+            let tool = message["tool_calls"][0]["function"]["name"].as_str().unwrap_or("");
+            format!("{}: {what}{tool}", message["role"].as_str().unwrap())
+        })
+        .collect();
+    assert!(told[2].starts_with("assistant: Aapke paas teen") && told[2].ends_with('—'), "{told:?}\n{shown}");
+    assert!(!told[2].contains("Doosra"), "{told:?}");
+    let expected = [
+        "assistant: Namaste!",
+        "user: mujhe sab kuch batao",
+        told[2].as_str(),
+        "user: ruko ruko mera order kahan hai",
+        "assistant: lookup_order",
+        r#"tool: {"result":"found","status":"in_transit"}"#,
+        "assistant: Aapka order raste mein hai.",
+        "user: what about my refund please",
+        "assistant: Your refund was sent yesterday.",
+        "user: thank you goodbye",
+    ];
+    assert_eq!(told, expected, "{shown}");
+}
+
+/// Each turn has come to its points one after the other.
+fn check_marks(outcome: &thinking::Outcome, shown: &str) {
+    let order = [Mark::LlmStart, Mark::LlmToken, Mark::TtsStart, Mark::TtsFrame];
+    let turns: Vec<u32> = outcome
+        .hops()
+        .filter_map(|(_, event)| match event {
+            HopEvent::Transcript { turn, is_committed: true, .. } => Some(*turn),
+            _ => None,
+        })
+        .collect();
+    for turn in turns {
+        assert!(
+            outcome.mark(turn, Mark::SttPartial) <= outcome.mark(turn, Mark::SttFinal),
+            "{turn}\n{shown}"
+        );
+        let reached: Vec<_> = order.iter().map(|mark| outcome.mark(turn, *mark)).collect();
+        assert!(reached.iter().all(Option::is_some) && reached.is_sorted(), "{turn}: {reached:?}\n{shown}");
+    }
+}
+
 /// Every fault of every hop, with one provider that has it and one behind it that is well; and with nobody behind it.
 #[test]
 fn whoever_fails_the_caller_is_answered_or_taken_care_of() {
-    for hop in 0..3 {
+    let mut by_script = [0; 3];
+    for (hop, by_script) in by_script.iter_mut().enumerate() {
         for fault in all_faults().into_iter().filter(|fault| concerns(hop, fault)) {
             for providers in [2, 1] {
                 // Where nobody is behind, it fails at first and is well later, or fails for good.
                 let when = |fault: Fault| Faults::default().with(CallWhen::From(1), fault);
                 let mut faults = [Faults::default(), Faults::default(), Faults::default()];
                 faults[hop] = when(fault.clone());
-                check_fault(hop, &fault, providers, faults);
+                let goes_on = check_fault(hop, &fault, providers, faults);
+                *by_script += usize::from(goes_on);
             }
         }
     }
+    assert!(by_script.iter().all(|calls| *calls > 3), "gone on by script: {by_script:?}");
 }
 
-fn check_fault(hop: usize, fault: &Fault, providers: usize, faults: [Faults; 3]) {
+/// Whether the agent went on by its script and took a key there.
+fn check_fault(hop: usize, fault: &Fault, providers: usize, faults: [Faults; 3]) -> bool {
     let scene = Scene {
-        says: vec![after(1_500, "mera order kahan hai batao")],
+        // After a model that does not answer the caller is asked to say it again.
+        says: vec![
+            after(1_500, "mera order kahan hai batao");
+            if hop == 1 && providers == 1 { 2 } else { 1 }
+        ],
         rules: vec![Rule::always().say("Aapka order raste mein hai.")],
         faults,
         providers,
+        key: Some('1'),
         lasts: MS(45_000),
         ..Scene::default()
     };
@@ -150,7 +282,14 @@ fn check_fault(hop: usize, fault: &Fault, providers: usize, faults: [Faults; 3])
     if providers == 2 {
         assert!(is_answered, "not answered: {shown}");
     } else if !is_answered {
-        let goes_on = outcome.log.iter().any(|(_, what)| matches!(what, Dialogue::State { .. }));
+        let goes_on = outcome.script_since().is_some();
+        if let Some(pressed) = outcome.pressed {
+            let is_taken = outcome.ended.is_some_and(|ended| ended <= pressed + MS(3_000));
+            assert!(is_taken && said.last().unwrap() == "Namaste.", "the script takes no keys: {shown}");
+        }
+        if !outcome.said.is_empty() {
+            assert!(outcome.waited(0) <= MS(2_200), "{:?} of silence: {shown}", outcome.waited(0));
+        }
         let is_asked = said
             .iter()
             .any(|text| matches!(text.as_str(), "Phir se boliye." | "Sunai nahi diya." | "Aap wahan hain?"));
@@ -162,6 +301,7 @@ fn check_fault(hop: usize, fault: &Fault, providers: usize, faults: [Faults; 3])
     {
         assert!(silence <= MS(2_000), "{silence:?} of silence: {shown}");
     }
+    outcome.pressed.is_some()
 }
 
 /// Models make no sound, and recognizers take it.

@@ -166,3 +166,17 @@ fn nobody_is_asked_whether_he_is_there_while_his_answer_is_on_its_way() {
     call.voice(VoiceEvent::Idle { silence: Duration::from_secs(10) });
     assert!(!call.said().contains(&"Aap wahan hain?".to_owned()));
 }
+
+#[test]
+fn last_words_that_are_on_their_way_need_no_filler() {
+    for name in ["end_call", "look"] {
+        let mut call = Call::new(1);
+        call.says("bas dhanyavaad");
+        call.model(&["t:Aapka din shubh ho ji. ", &format!("b:{name}")]);
+        call.waits(500);
+        assert_eq!(call.said(), ["Namaste!"], "{name}");
+        // The patience that begins with the turn's end goes on.
+        call.waits(500);
+        assert_eq!(call.said(), ["Namaste!", "Ek minute."], "{name}");
+    }
+}

@@ -15,6 +15,7 @@ use caly::mind::script::Script;
 use caly::mind::speech::{Clips, Language};
 use caly::tools::ToolError;
 use caly::voice::TurnTaking;
+use caly::voice::exchange::Digit;
 use caly::voice::session::VoiceConfig;
 use caly::voice::vad::WebRtc;
 use caly_provider::asr::{self, Deepgram, DeepgramConfig};
@@ -56,6 +57,8 @@ pub(crate) struct Scene {
     pub(crate) tools: BTreeMap<&'static str, (Duration, Value)>,
     /// How the agent answers.
     pub(crate) answers: Answers,
+    /// What the caller presses when the agent has gone on by its script for four seconds.
+    pub(crate) key: Option<char>,
     /// How long the call is watched.
     pub(crate) lasts: Duration,
 }
@@ -88,6 +91,8 @@ pub(crate) struct Outcome {
     pub(crate) agent: Vec<[i16; FRAME_SAMPLES]>,
     /// When the agent ended the call.
     pub(crate) ended: Option<Duration>,
+    /// When the caller pressed his key.
+    pub(crate) pressed: Option<Duration>,
     /// When each of the caller's sayings began and ended.
     pub(crate) said: Vec<(Duration, Duration)>,
 }
@@ -102,6 +107,7 @@ impl Default for Scene {
             providers: 1,
             tools: BTreeMap::new(),
             answers: Answers::default(),
+            key: None,
             lasts: Duration::from_secs(30),
         }
     }
@@ -135,11 +141,17 @@ impl Scene {
         let mut agent = Agent::new(Box::new(mind), voice);
         agent.handle_media(Codec::Pcmu);
         let mut caller = Caller::new(&self.says);
-        let mut outcome = Outcome { log: Vec::new(), seen, agent: Vec::new(), ended: None, said: Vec::new() };
+        let mut outcome = Outcome::of(seen);
         let ticks = self.lasts.as_millis() / 20;
         for tick in 0..ticks {
             let at = Duration::from_millis(20) * u32::try_from(tick).unwrap();
             let now = epoch + at;
+            if outcome.script_since().is_some_and(|since| at >= since + LISTENS_FIRST)
+                && let Some(key) = self.key.filter(|_| outcome.pressed.is_none())
+            {
+                outcome.pressed = Some(at);
+                agent.handle_digit(now, Digit::from_char(key).unwrap());
+            }
             agent.hear(now, &frame(u64::try_from(tick).unwrap(), caller.next(at)));
             let mut samples = [0; FRAME_SAMPLES];
             agent.speak(now, &mut samples);
@@ -242,6 +254,17 @@ fn lines() -> Lines {
 }
 
 impl Outcome {
+    fn of(seen: [Seen; 3]) -> Self {
+        let (log, agent, said) = (Vec::new(), Vec::new(), Vec::new());
+        Self { log, seen, agent, ended: None, pressed: None, said }
+    }
+
+    /// Since when the agent goes on by its script.
+    pub(crate) fn script_since(&self) -> Option<Duration> {
+        let state = self.log.iter().find(|(_, what)| matches!(what, Dialogue::State { .. }));
+        state.map(|(at, _)| *at)
+    }
+
     /// Everything that the vendors had to complain of.
     pub(crate) fn complaints(&self) -> Vec<String> {
         self.seen.iter().flat_map(Seen::complaints).collect()
@@ -276,7 +299,8 @@ impl Outcome {
     pub(crate) fn waited(&self, saying: usize) -> Duration {
         let (_, end) = self.said[saying];
         let from = usize::try_from(end.as_millis() / 20).unwrap();
-        let silent = self.agent[from..].iter().take_while(|frame| !is_loud(frame)).count();
+        let silent =
+            self.agent.get(from..).unwrap_or_default().iter().take_while(|frame| !is_loud(frame)).count();
         Duration::from_millis(20) * u32::try_from(silent).unwrap()
     }
 
@@ -424,6 +448,9 @@ fn frame(tick: u64, samples: [i16; FRAME_SAMPLES]) -> Frame {
 
 /// The agent has said all when it is silent for so long.
 const PAUSE: Duration = Duration::from_millis(600);
+
+/// A caller hears the menu before he presses anything.
+const LISTENS_FIRST: Duration = Duration::from_secs(4);
 
 /// Goes on by the keypad.
 const FALLBACK: &str = r#"

@@ -10,7 +10,7 @@ use caly_provider::policy::Fault;
 use caly_provider::tts::SpeechId;
 
 use super::CascadeMind;
-use super::tool_use::MAX_CALLS;
+use super::tool_use::{END_CALL, MAX_CALLS};
 use crate::call::hop::{Hop, HopEvent, Mark};
 use crate::mind::end_of_turn;
 use crate::mind::history::SaidId;
@@ -258,7 +258,11 @@ impl CascadeMind {
                     self.enough(now);
                 }
             }
-            Piece::ToolBegun { .. } => self.quiet.begin(now, self.config.answers.tool_filler_after),
+            // What is said with it covers its time, and a goodbye takes none.
+            Piece::ToolBegun { name } if answer.speech.is_none() && name != END_CALL => {
+                self.quiet.begin(now, self.config.answers.tool_filler_after);
+            }
+            Piece::ToolBegun { .. } => {}
             Piece::Tool(request) => {
                 answer.calls.push(request);
                 if answer.calls.len() >= MAX_CALLS {
