@@ -159,6 +159,26 @@ fn words_said_while_keys_are_pressed_are_answered_with_them() {
 }
 
 #[test]
+fn words_that_were_answered_with_keys_are_not_answered_again() {
+    for (more, told) in
+        [("", "mera number hai [keys pressed: 4]"), ("batao", "mera number hai [keys pressed: 4] batao")]
+    {
+        let mut call = Call::new(1);
+        call.voice(VoiceEvent::SpeechStarted);
+        call.hears("mera number hai");
+        call.presses('4');
+        call.presses('#');
+        if !more.is_empty() {
+            call.hears(more);
+        }
+        call.commits();
+        assert_eq!(call.told().last(), Some(&Turn::User(told.to_owned())));
+        assert_eq!(call.asked().prompts.len(), 1 + usize::from(!more.is_empty()));
+        assert_eq!(call.said(), ["Namaste!"]);
+    }
+}
+
+#[test]
 fn nobody_is_asked_whether_he_is_there_while_his_answer_is_on_its_way() {
     let mut call = Call::new(1);
     call.says("mera order");

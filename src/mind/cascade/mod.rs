@@ -192,8 +192,9 @@ impl CascadeMind {
             let (text, language) = (ended.text.clone(), Some(self.language.tag().to_owned()));
             self.note(HopEvent::Transcript { turn, text, language, is_committed });
         }
+        let Some(text) = self.keys.left_of(ended.turn, &ended.text) else { return };
         // Over a filler the words that another recognizer finds are no turn to voice; they are what is to be answered.
-        let is_late = !ended.text.trim().is_empty() && std::mem::take(&mut self.is_hearing_again);
+        let is_late = !text.trim().is_empty() && std::mem::take(&mut self.is_hearing_again);
         if !ended.is_committed && !is_late {
             self.drop_speculation(now);
             if was_parting {
@@ -201,11 +202,11 @@ impl CascadeMind {
             }
             return self.answer_again(now);
         }
-        if ended.text.trim().is_empty() {
+        if text.trim().is_empty() {
             return self.not_understood(now);
         }
         self.misses = 0;
-        self.answer_turn(now, ended.turn, &ended.text);
+        self.answer_turn(now, ended.turn, text);
     }
 
     /// Something was said, and nobody knows what.
