@@ -18,6 +18,10 @@ fn after_giving_up_in_the_middle_of_an_answer_the_script_is_heard_and_takes_keys
         call.model(&[ANSWER, "f"]);
         call.tell("tts", "a:500");
         call.breaks(hop);
+        // Without ears what was asked before is answered first.
+        assert_eq!(call.has_given_up(), hop == "tts");
+        call.tell("tts", "d");
+        call.plays();
         assert!(call.has_given_up());
         assert!(call.said().contains(&"Ek dabaiye.".to_owned()), "{hop}: {:?}", call.said());
         assert!(call.utterances.values().all(|(_, is_whole)| *is_whole), "{hop}: {:?}", call.utterances);

@@ -150,11 +150,28 @@ fn a_long_answer_of_a_tool_is_cut() {
 fn what_a_tool_answers_is_logged_when_the_script_goes_on_already() {
     let mut call = Call::new(1);
     call.says("order cancel karo");
-    call.model(&["c:1|cancel|{}", "f"]);
-    call.breaks("asr");
+    call.model(&["t:Ji abhi karti hoon. ", "c:1|cancel|{}", "f"]);
+    call.breaks("tts");
     assert!(call.has_given_up());
     call.tool_answers(json!({ "ok": true }));
     assert!(call.notes().any(|note| matches!(note, Dialogue::ToolAnswered { name, .. } if name == "cancel")));
+}
+
+#[test]
+fn what_a_tool_has_done_is_told_to_the_caller_before_the_script_goes_on_for_want_of_ears() {
+    let mut call = Call::new(1);
+    call.says("order cancel karo");
+    call.model(&["c:1|cancel|{}", "f"]);
+    call.breaks("asr");
+    assert!(!call.has_given_up());
+    call.tool_answers(json!({ "ok": true }));
+    call.model(&["t:Order cancel ho gaya. ", "f"]);
+    call.tell("tts", "a:1200");
+    call.tell("tts", "d");
+    assert_eq!(call.said().last().unwrap(), "Order cancel ho gaya.");
+    assert!(!call.has_given_up());
+    call.plays();
+    assert!(call.has_given_up() && call.said().contains(&"Ek dabaiye.".to_owned()));
 }
 
 #[test]

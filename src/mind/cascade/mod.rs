@@ -88,6 +88,8 @@ pub struct CascadeMind {
     last_turn: u32,
     /// The call ends when all is said.
     is_ending: bool,
+    /// Nobody listens any more, which is told when what is being said and done is heard.
+    is_deaf: bool,
     /// The caller has interrupted the last words: if it comes to nothing the call ends all the same.
     is_farewell_cut: bool,
     has_hung_up: bool,
@@ -128,6 +130,7 @@ impl CascadeMind {
             is_hearing_again: false,
             last_turn: 0,
             is_ending: false,
+            is_deaf: false,
             is_farewell_cut: false,
             has_hung_up: false,
             script: None,
@@ -261,6 +264,16 @@ impl CascadeMind {
         self.script = Some(Box::new(ScriptMind::take_over(script, clips, outbox, now)));
     }
 
+    /// What was asked before is answered yet: above all what tools have done.
+    fn nobody_listens(&mut self, now: Instant) {
+        let is_answering = self.answer.as_ref().is_some_and(|answer| answer.is_committed);
+        if !is_answering && self.sayings.is_empty() {
+            return self.give_up(now, Hop::Asr);
+        }
+        self.is_deaf = true;
+        self.command(MindCommand::ExpectWords(false));
+    }
+
     fn close_hops(&mut self, now: Instant) {
         self.ears.close(now);
         self.mouth.close(now);
@@ -300,7 +313,7 @@ impl CascadeMind {
             EarsOutput::Heard(..) | EarsOutput::Turn(_) | EarsOutput::GaveUp if self.script.is_some() => {}
             EarsOutput::Heard(provider, heard) => self.heard(now, provider, &heard),
             EarsOutput::Turn(opinion) => self.opinion(opinion),
-            EarsOutput::GaveUp => self.give_up(now, Hop::Asr),
+            EarsOutput::GaveUp => self.nobody_listens(now),
         }
     }
 

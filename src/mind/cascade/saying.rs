@@ -325,6 +325,9 @@ impl CascadeMind {
             }
         }
         if self.answer.is_none() && self.outbox.is_empty() && self.sayings.is_empty() && !self.is_ending {
+            if self.is_deaf {
+                return self.give_up(now, Hop::Asr);
+            }
             self.command(MindCommand::Listen);
             // A quiet moment.
             self.ears.improve(now);
