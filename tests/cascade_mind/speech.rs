@@ -204,3 +204,28 @@ fn last_words_that_are_on_their_way_need_no_filler() {
         assert_eq!(call.said(), ["Namaste!", "Ek minute."], "{name}");
     }
 }
+
+#[test]
+fn what_is_thought_ahead_is_bounded_and_thought_of_again_when_it_is_needed() {
+    let mut call = Call::new(1);
+    call.hears("kuch bolo");
+    call.likely();
+    for _ in 0..2_048 {
+        call.tell("llm", "t:a");
+    }
+    assert!(call.newest("llm").is_some());
+    call.tell("llm", "t:a");
+    assert!(call.newest("llm").is_none(), "the model is stopped");
+    call.commits();
+    assert_eq!(call.asked().prompts.len(), 2);
+}
+
+#[test]
+fn an_answer_of_which_there_is_no_sound_stands_in_no_history() {
+    let mut call = Call::new(1);
+    call.says("mera order");
+    call.model(&[ANSWER, "f"]);
+    call.tell("tts", "d");
+    call.says("hello");
+    assert_eq!(call.told().last(), Some(&Turn::User("mera order hello".to_owned())));
+}
