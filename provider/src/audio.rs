@@ -1,5 +1,6 @@
 //! Audio as providers name it. Who converts between formats stands outside: a codec only says what its provider takes.
 
+use std::fmt;
 use std::time::Duration;
 
 /// How samples are written.
@@ -68,6 +69,17 @@ impl AudioFormat {
             Self { rate_hz, .. } => (2, rate_hz),
         };
         taken.iter().min_by_key(cost).copied()
+    }
+}
+
+impl fmt::Display for AudioFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let encoding = match self.encoding {
+            Encoding::Mulaw => "mulaw",
+            Encoding::Alaw => "alaw",
+            Encoding::Linear16 => "linear16",
+        };
+        write!(f, "{encoding} {} Hz", self.rate_hz)
     }
 }
 

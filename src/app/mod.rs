@@ -3,6 +3,7 @@
 
 mod agents;
 mod descriptors;
+mod live;
 mod memory;
 mod panics;
 mod phone;
@@ -14,6 +15,7 @@ mod watch;
 
 pub(crate) use agents::Agents;
 pub use descriptors::shortage_of_files;
+pub use live::{LiveReport, ask_providers};
 pub use phone::{Phone, PhoneConfig, PhoneError};
 pub use serve::serve;
 pub use start::call_policy;

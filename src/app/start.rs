@@ -341,7 +341,8 @@ fn bind_signaling(
     Signaling::bind(signaling).map_err(|error| StartError::Listen { what: "SIP", address: listen, error })
 }
 
-fn pump_config(config: &Config) -> PumpConfig {
+/// What the configuration says of connections to providers.
+pub(super) fn pump_config(config: &Config) -> PumpConfig {
     let ca = config.providers.ca.iter();
     let extra_roots = ca.map(|ca| ExtraRoots { source: ca.path.clone(), pem: ca.pem.clone() });
     PumpConfig { extra_roots: extra_roots.collect() }

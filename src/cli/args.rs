@@ -118,6 +118,10 @@ pub struct CheckArgs {
     /// Configuration file (TOML)
     #[arg(long, value_name = "FILE", default_value = "caly.toml")]
     pub config: PathBuf,
+
+    /// Then ask every provider for real, each for at most 10 seconds; costs what a short sentence costs
+    #[arg(long)]
+    pub live: bool,
 }
 
 /// `caly prompts`.

@@ -1,13 +1,14 @@
-//! `caly check`: reads a configuration file as `caly serve` would and lists every fault in it.
+//! `caly check`: reads a configuration file as `caly serve` would and lists every fault in it; with `--live` it asks the providers, too.
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::time::Duration;
 
 use serde::Serialize;
 use tokio::runtime;
 
 use super::{CheckArgs, Failure, Format, Output, capacity};
-use crate::app;
+use crate::app::{self, LiveReport};
 use crate::call::destination::TestDestination;
 use crate::config::{AgentConfig, CascadeConfig, Config, Fault, Faults, MindConfig};
 use crate::mind::speech::Language;
@@ -31,6 +32,8 @@ struct Report {
     faults: Vec<Fault>,
     /// What the server would start with, but had better not.
     warnings: Vec<String>,
+    /// How it went with each provider, if they were asked.
+    live: Option<Vec<LiveReport>>,
 }
 
 /// An agent that routes can lead to.
@@ -74,20 +77,33 @@ enum MindReport {
 /// Runs the command.
 ///
 /// # Errors
-/// Exit code 2 if the file has faults; they stand on standard output.
+/// Exit code 2 if the file has faults, or if a provider failed; they stand on standard output.
 pub(super) fn run(args: &CheckArgs, out: &mut Output<'_>) -> Result<(), Failure> {
     let file = args.config.display().to_string();
     let destinations = TestDestination::ALL.map(TestDestination::name);
-    let report = Report::of(file, Config::load(Some(&args.config), &destinations));
+    let outcome = Config::load(Some(&args.config), &destinations);
+    let to_ask = outcome.as_ref().ok().filter(|_| args.live).cloned();
+    let mut report = Report::of(file, outcome);
+    if out.format() == Format::Text {
+        report.lines().iter().try_for_each(|line| out.line(line))?;
+    }
+    if let Some(config) = to_ask {
+        report.live = Some(ask_providers(&config)?);
+    }
     match out.format() {
-        Format::Text => report.lines().iter().try_for_each(|line| out.line(line))?,
+        Format::Text => report.live_lines().iter().try_for_each(|line| out.line(line))?,
         Format::Json => out.json(&report)?,
     }
-    match report.faults.len() {
-        0 => Ok(()),
-        faults => Err(Failure::refused(format!("{}: {}", report.file, counted(faults, "fault")))
-            .advise("mend what is listed on standard output and check again")),
-    }
+    report.verdict()
+}
+
+fn ask_providers(config: &Config) -> Result<Vec<LiveReport>, Failure> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::failed(format!("no provider can be asked: {error}")))?;
+    let reports = runtime.block_on(app::ask_providers(config, LONGEST));
+    // A name server that does not answer holds a thread for longer than anybody waits.
+    runtime.shutdown_background();
+    reports.map_err(|error| Failure::refused(format!("no provider can be asked: {error}")))
 }
 
 impl Report {
@@ -101,6 +117,7 @@ impl Report {
         Self {
             file,
             warnings,
+            live: None,
             is_sound: faults.is_empty(),
             trunks: config.as_ref().map(|config| config.trunks.len()),
             routes: config.as_ref().map(|config| config.routes.len()),
@@ -109,7 +126,30 @@ impl Report {
         }
     }
 
-    /// The report as lines of text.
+    fn verdict(&self) -> Result<(), Failure> {
+        let asked = self.live.iter().flatten();
+        let failed = asked.clone().filter(|report| !report.is_ok).count();
+        let what = match (self.faults.len(), failed) {
+            (0, 0) => return Ok(()),
+            (0, failed) => format!("{failed} of {} failed", counted(asked.count(), "provider")),
+            (faults, _) => counted(faults, "fault"),
+        };
+        Err(Failure::refused(format!("{}: {what}", self.file))
+            .advise("mend what is listed on standard output and check again"))
+    }
+
+    /// What the providers did, one line each.
+    fn live_lines(&self) -> Vec<String> {
+        match &self.live {
+            Some(reports) if reports.is_empty() => {
+                vec![format!("{}: there is no provider to ask", self.file)]
+            }
+            Some(reports) => reports.iter().map(ToString::to_string).collect(),
+            None => Vec::new(),
+        }
+    }
+
+    /// The report as lines of text, but for the providers.
     fn lines(&self) -> Vec<String> {
         if !self.is_sound {
             return self.faults.iter().map(ToString::to_string).collect();
@@ -199,11 +239,20 @@ fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
+/// Each provider has so long: a caller would have hung up.
+const LONGEST: Duration = Duration::from_secs(10);
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::path::PathBuf;
     use std::sync::Arc;
+
+    use caly_vendors::model::{Model, Rule, TokenPace};
+    use caly_vendors::openai_chat::{Dialect, OpenAiChat};
+    use caly_vendors::seen::Seen;
+    use caly_vendors::sockets::Server;
+    use caly_vendors::stage::Stage;
 
     use crate::cli::Style;
     use crate::mind::script::Script;
@@ -212,10 +261,14 @@ mod tests {
         refund_order, return_order";
 
     fn check(path: &str, format: Format) -> (String, Option<u8>) {
+        let (printed, failure) = run_check(CheckArgs { config: PathBuf::from(path), live: false }, format);
+        (printed, failure.map(|failure| failure.exit_code()))
+    }
+
+    fn run_check(args: CheckArgs, format: Format) -> (String, Option<Failure>) {
         let mut printed = Vec::new();
-        let mut out = Output::new(&mut printed, format, Style::Plain);
-        let outcome = run(&CheckArgs { config: PathBuf::from(path) }, &mut out);
-        (String::from_utf8(printed).unwrap(), outcome.err().map(|failure| failure.exit_code()))
+        let outcome = run(&args, &mut Output::new(&mut printed, format, Style::Plain));
+        (String::from_utf8(printed).unwrap(), outcome.err())
     }
 
     #[test]
@@ -304,6 +357,59 @@ mod tests {
         {
             assert!(!is_warned(url), "{url}");
         }
+    }
+
+    #[test]
+    fn live_asks_the_providers_and_fails_if_one_does() {
+        let seen = Seen::default();
+        let model = Model::new([Rule::always().say("OK.")], TokenPace::default());
+        let vendor = Stage::new(OpenAiChat::new(model, Dialect::SelfHosted), &seen);
+        let others = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let server = others.block_on(Server::start(vendor)).unwrap();
+        let folder = crate::store::scratch::Folder::new("check-live");
+        let file = folder.path().join("caly.toml");
+        let live = |text: &str, format| {
+            std::fs::write(&file, text).unwrap();
+            run_check(CheckArgs { config: file.clone(), live: true }, format)
+        };
+        let llm = |name: &str, url: &str| {
+            format!(
+                "[llm.{name}]\nkind = \"openai\"\nmodel = \"m\"\ntoken_limit = \"max_tokens\"\nurl = \"{url}/v1\"\n"
+            )
+        };
+        let well = llm("brain", &server.http_base());
+        let (printed, failure) = live(&well, Format::Text);
+        let last = printed.lines().last().unwrap();
+        assert!(last.starts_with("llm.brain: answered after ") && failure.is_none(), "{printed}");
+        let (printed, failure) = live(&(well + &llm("gone", "http://127.0.0.1:1")), Format::Json);
+        let report: serde_json::Value = serde_json::from_str(&printed).unwrap();
+        let [brain, gone] = report["live"].as_array().unwrap().as_slice() else { panic!("{printed}") };
+        assert_eq!((&brain["is_ok"], &brain["fault"]), (&true.into(), &serde_json::Value::Null));
+        let told = ["hop", "name", "kind", "fault", "advice"].map(|key| gone[key].as_str().unwrap());
+        assert_eq!(told[..4], ["llm", "gone", "openai", "connect"], "{printed}");
+        let failure = failure.unwrap();
+        assert_eq!(failure.to_string(), format!("{}: 1 of 2 providers failed", file.display()));
+        assert_eq!(failure.exit_code(), 2);
+        let (printed, failure) = live("", Format::Text);
+        assert!(
+            printed.ends_with("caly.toml: there is no provider to ask\n") && failure.is_none(),
+            "{printed}"
+        );
+        assert_eq!((seen.arrivals(), seen.complaints()), (2, Vec::new()));
+    }
+
+    #[test]
+    fn a_faulty_file_asks_nobody() {
+        let folder = crate::store::scratch::Folder::new("check-live-faulty");
+        let file = folder.path().join("caly.toml");
+        std::fs::write(&file, "[rtp]\njitter_ms = 500\n").unwrap();
+        let (printed, failure) = run_check(CheckArgs { config: file, live: true }, Format::Json);
+        let report: serde_json::Value = serde_json::from_str(&printed).unwrap();
+        assert_eq!(
+            (&report["live"], report["faults"].as_array().unwrap().len()),
+            (&serde_json::Value::Null, 1)
+        );
+        assert!(failure.unwrap().to_string().ends_with("caly.toml: 1 fault"));
     }
 
     #[test]

@@ -28,8 +28,8 @@ pub use fault::{Fault, Faults, Place};
 pub use limits::{EngineConfig, LimitsConfig};
 pub use number::NumberPattern;
 pub use providers::{
-    AsrProvider, AsrVendor, CaFile, Environment, LlmProvider, LlmVendor, ProvidersConfig, TtsProvider,
-    TtsVendor,
+    AsrProvider, AsrVendor, CaFile, Description, Environment, LlmProvider, LlmVendor, ProvidersConfig,
+    TtsProvider, TtsVendor,
 };
 pub use route::Route;
 pub use rtp::{CodecName, PortRange, RtpConfig};

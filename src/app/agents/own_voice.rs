@@ -4,19 +4,18 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use caly_provider::audio::AudioFormat;
 use caly_provider::policy::RetryConfig;
-use caly_provider::policy::connection::LinkIds;
-use caly_provider::tts::{Output, Provider, SpeechId, TtsEvent};
+use caly_provider::tts::Provider;
 use sha2::{Digest as _, Sha256};
-use tokio::time::{sleep_until, timeout};
+use tokio::time::timeout;
 
-use crate::mind::speech::speakable::speakable;
+use crate::app::live::say;
 use crate::mind::speech::{Clips, Language};
 use crate::prompt::Library;
-use crate::pump::{Links, Pump};
+use crate::pump::Pump;
 use crate::sound::convert::Converter;
 
 /// A line in one of its languages.
@@ -55,7 +54,7 @@ impl OwnVoice {
             let file = recital.cache.join(address(&recital.provider, *language, text));
             let clip = match read(&file).await {
                 Some(clip) => Some(clip),
-                None => match timeout(LONGEST, say(&recital.provider, *language, text, &pump)).await {
+                None => match timeout(LONGEST, said(&recital, *language, text, &pump)).await {
                     Ok(Ok(clip)) => {
                         keep(&file, &clip).await;
                         Some(clip)
@@ -89,56 +88,14 @@ fn warn(provider: &str, why: &str) {
     );
 }
 
-/// Says one line.
-async fn say(
-    provider: &Arc<dyn Provider>,
-    language: Language,
-    text: &str,
-    pump: &Pump,
-) -> Result<Vec<i16>, String> {
-    let mut client = provider.client(AudioFormat::MULAW_8K, LinkIds::of_client(0), RetryConfig::CONNECTION);
-    let mut converter = Converter::new(client.format(), AudioFormat::PCM_8K);
-    let mut links = Links::new(pump.clone());
-    let (now, speech) = (Instant::now(), SpeechId(0));
-    client.start(now, language.tag());
-    client.begin(now, speech, language.tag());
-    client.say(now, speech, &speakable(language, text));
-    client.finish(now, speech);
-    let mut pcm = Vec::new();
-    loop {
-        while let Some(output) = client.poll() {
-            match output {
-                Output::Link(order) => links.order(order),
-                Output::Event(TtsEvent::Audio { bytes, .. }) => pcm.extend(converter.convert(&bytes)),
-                Output::Event(TtsEvent::Done { .. }) => {
-                    pcm.extend(converter.finish());
-                    client.close(Instant::now());
-                    while let Some(Output::Link(order)) = client.poll() {
-                        links.order(order);
-                    }
-                    links.finish().await;
-                    return Ok(pcm.chunks_exact(2).map(|two| i16::from_le_bytes([two[0], two[1]])).collect());
-                }
-                Output::Event(TtsEvent::Broken { fault, .. } | TtsEvent::Failed(fault)) => {
-                    return Err(format!("{fault}; {}", fault.kind.advice()));
-                }
-                Output::Event(
-                    TtsEvent::Ready { .. }
-                    | TtsEvent::Words { .. }
-                    | TtsEvent::ChunkEnd { .. }
-                    | TtsEvent::Warning(_)
-                    | TtsEvent::Lost(_),
-                ) => {}
-            }
-        }
-        let due = client.poll_timeout();
-        tokio::select! {
-            (link, event) = links.next() => client.handle_link(Instant::now(), link, event),
-            () = sleep_until(due.unwrap_or_else(Instant::now).into()), if due.is_some() => {
-                client.handle_timeout(Instant::now());
-            }
-        }
-    }
+/// Says one line; the telephone's samples of it.
+async fn said(recital: &Recital, language: Language, text: &str, pump: &Pump) -> Result<Vec<i16>, String> {
+    let said = say(&recital.provider, language, text, (pump, RetryConfig::CONNECTION)).await;
+    let said = said.map_err(|fault| format!("{fault}; {}", fault.kind.advice()))?;
+    let mut converter = Converter::new(said.format, AudioFormat::PCM_8K);
+    let mut pcm = converter.convert(&said.bytes);
+    pcm.extend(converter.finish());
+    Ok(pcm.chunks_exact(2).map(|two| i16::from_le_bytes([two[0], two[1]])).collect())
 }
 
 /// Of what is said by whom: another voice, model or text is another clip. Keys are no part of it, as they do not show themselves.

@@ -13,7 +13,7 @@ use caly_provider::secret::Secret;
 
 use super::key::Keys;
 use super::values::{MAX_WORDS, REQUESTS, STREAMS, line, patience, prose, set, url, whole};
-use super::wants_key;
+use super::{Description, wants_key};
 use crate::config::table::{Table, boolean, word};
 
 /// A recognizer.
@@ -77,6 +77,20 @@ impl AsrVendor {
             Self::AssemblyAi(config) => &config.url,
             Self::Whisper(config, _) => &config.url,
         }
+    }
+
+    /// Who that is.
+    pub fn describe(&self) -> Description<'_> {
+        let (kind, model, key) = match self {
+            Self::Deepgram(config) => ("deepgram", config.model.as_str(), Some(&config.key)),
+            Self::Flux(config) => ("deepgram-flux", config.model.as_str(), Some(&config.key)),
+            Self::OpenAi(config) => ("openai", config.model.as_str(), Some(&config.key)),
+            Self::Sarvam(config) => ("sarvam", config.model.as_str(), Some(&config.key)),
+            Self::ElevenLabs(config) => ("elevenlabs", config.model.as_str(), Some(&config.key)),
+            Self::AssemblyAi(config) => ("assemblyai", config.model.as_str(), Some(&config.key)),
+            Self::Whisper(config, _) => ("whisper", config.model.as_str(), Some(&config.key)),
+        };
+        Description { kind, model, key }
     }
 }
 

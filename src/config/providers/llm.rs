@@ -8,7 +8,7 @@ use caly_provider::secret::Secret;
 
 use super::key::Keys;
 use super::values::{REQUESTS, answer_patience, fields, line, number, set, url};
-use super::wants_key;
+use super::{Description, wants_key};
 use crate::config::table::{Table, boolean, word};
 
 /// A language model.
@@ -49,6 +49,15 @@ impl LlmVendor {
             Self::OpenAi(config) => &config.url,
             Self::Anthropic(config) => &config.url,
         }
+    }
+
+    /// Who that is.
+    pub fn describe(&self) -> Description<'_> {
+        let (kind, model, key) = match self {
+            Self::OpenAi(config) => ("openai", config.model.as_str(), config.key.as_ref()),
+            Self::Anthropic(config) => ("anthropic", config.model.as_str(), Some(&config.key)),
+        };
+        Description { kind, model, key }
     }
 }
 

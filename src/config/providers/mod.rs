@@ -16,6 +16,8 @@ pub(super) use key::process_environment;
 pub use llm::{LlmProvider, LlmVendor};
 pub use tts::{TtsProvider, TtsVendor};
 
+use caly_provider::secret::Secret;
+
 use super::read_file;
 use super::table::{Table, text};
 use super::trunk::MAX_NAME_CHARS;
@@ -41,6 +43,17 @@ pub struct CaFile {
     pub path: String,
     /// What it holds (RFC 7468).
     pub pem: Vec<u8>,
+}
+
+/// What is told of a provider.
+#[derive(Clone, Copy, Debug)]
+pub struct Description<'a> {
+    /// Its `kind`.
+    pub kind: &'static str,
+    /// Its model; empty if it has none, or one for each language.
+    pub model: &'a str,
+    /// Its key, if it has one: what must not be told.
+    pub key: Option<&'a Secret>,
 }
 
 /// All names that agents may use, faulty providers' too: an agent that names one of these has no fault of its own.

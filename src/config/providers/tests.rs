@@ -149,6 +149,29 @@ fn every_key_of_every_kind_is_read_and_documented() {
     }
 }
 
+#[test]
+fn a_provider_is_described_as_its_table_has_it() {
+    let config = sound(EVERYTHING);
+    let providers = &config.providers;
+    let asr = providers.asr.iter().map(|known| (format!("asr.{}", known.name), known.vendor.describe()));
+    let llm = providers.llm.iter().map(|known| (format!("llm.{}", known.name), known.vendor.describe()));
+    let tts = providers.tts.iter().map(|known| (format!("tts.{}", known.name), known.vendor.describe()));
+    let mut described = 0;
+    for (title, description) in asr.chain(llm).chain(tts) {
+        let (_, body) = tables().into_iter().find(|(table, _)| *table == title).unwrap();
+        assert!(body.contains(&format!("kind = \"{}\"\n", description.kind)), "{title}: {description:?}");
+        let is_told = |line: &str| line.contains(&format!("\"{}\"", description.model));
+        let models = ["model = ", "models = "].map(|key| body.lines().find(|line| line.starts_with(key)));
+        let model = models.into_iter().flatten().next();
+        assert!(model.map_or(description.model.is_empty(), is_told), "{title}: {description:?}");
+        let key = description.key.map_or("", |key| key.reveal());
+        let has_key = body.contains("key_env") || body.contains("key_file");
+        assert_eq!(key, if has_key { "secret-1" } else { "" }, "{title}");
+        described += 1;
+    }
+    assert_eq!(described, 19);
+}
+
 /// Described once for all kinds.
 const COMMON: &[&str] = &["kind", "key_env", "key_file", "connect_ms", "first_ms", "stall_ms"];
 

@@ -16,7 +16,7 @@ use super::key::Keys;
 use super::values::{
     MAX_WORDS, REQUESTS, STREAMS, by_language, fields, line, number, patience, prose, set, url, whole,
 };
-use super::wants_key;
+use super::{Description, wants_key};
 use crate::config::table::{Table, boolean, word};
 
 /// A synthesizer.
@@ -85,6 +85,28 @@ impl TtsVendor {
             Self::Espeak(_) => None,
         }
     }
+
+    /// Who that is.
+    pub fn describe(&self) -> Description<'_> {
+        let (kind, model, key) = match self {
+            Self::Aura(config) => ("deepgram", single(&config.models), Some(&config.key)),
+            Self::Flux(config) => ("deepgram-flux", single(&config.models), Some(&config.key)),
+            Self::Cartesia(config) => ("cartesia", config.model.as_str(), Some(&config.key)),
+            Self::ElevenLabs(config) => ("elevenlabs", config.model.as_str(), Some(&config.key)),
+            Self::ElevenLabsHttp(config) => ("elevenlabs-http", config.model.as_str(), Some(&config.key)),
+            Self::OpenAi(config) => ("openai", config.model.as_str(), config.key.as_ref()),
+            Self::Sarvam(config) => ("sarvam", config.model.as_str(), Some(&config.key)),
+            Self::Espeak(_) => ("espeak", "", None),
+        };
+        Description { kind, model, key }
+    }
+}
+
+/// The model of all languages, if there is one.
+fn single(models: &BTreeMap<String, String>) -> &str {
+    let mut models = models.values();
+    let first = models.next().map_or("", String::as_str);
+    if models.all(|model| model == first) { first } else { "" }
 }
 
 #[derive(Clone, Copy)]
