@@ -18,12 +18,12 @@ use caly_vendors::openai_speech::{ElevenLabsStream, OpenAiSpeech};
 use caly_vendors::openai_transcription::OpenAiTranscription;
 use caly_vendors::sarvam_listen::SarvamListen;
 use caly_vendors::sarvam_speak::SarvamSpeak;
-use caly_vendors::seen::Seen;
+use caly_vendors::seen::{Seen, SeenFrame};
 use caly_vendors::sockets::{Authority, Server};
-use caly_vendors::stage::{Paths, Stage};
+use caly_vendors::stage::{Body, Paths, Stage};
 use caly_vendors::strict::KEY;
-use caly_vendors::vendor::{Answer, Arrival, Refusal, Vendor};
-use caly_vendors::voice::{Pace, Voice};
+use caly_vendors::vendor::{Action, Answer, Arrival, Frame, Outbox, Refusal, Vendor};
+use caly_vendors::voice::{MULAW_8K, Pace, Voice};
 
 use super::*;
 use crate::config::CaFile;
@@ -124,6 +124,17 @@ async fn whoever_is_well_is_asked_as_a_call_would_ask() {
     assert_eq!(lines, expected);
     assert_eq!(seen.complaints(), [""; 0]);
     assert_eq!(seen.arrivals(), 15, "each is asked once");
+    let record = seen.record();
+    let deepgram = record.arrivals.iter().position(|(_, arrival)| arrival.path == "/v1/listen").unwrap();
+    let sent = |frame: &&SeenFrame| frame.arrival == deepgram;
+    let (mut audio_bytes, mut texts) = (0, Vec::new());
+    for seen in record.frames.iter().filter(sent) {
+        match &seen.frame {
+            Frame::Binary(bytes) => audio_bytes += bytes.len(),
+            Frame::Text(text) => texts.push(text.as_str()),
+        }
+    }
+    assert_eq!((audio_bytes, texts.as_slice()), (2_400, [r#"{"type":"CloseStream"}"#].as_slice()));
 }
 
 const THREE: &str = r#"
@@ -235,6 +246,29 @@ async fn wrong_audio_is_told() {
         "tts.mouth: wrong_audio: a compressed file where plain audio was asked for, request dg-tts-1; the provider sends audio of another format than it was asked for; check `model` and `format`",
     ];
     assert_eq!(lines, expected);
+}
+
+/// Speaks as telephones do, whatever it is asked for.
+struct Telephone;
+
+impl Vendor for Telephone {
+    fn open(&mut self, now: Duration, _arrival: &Arrival) -> Answer {
+        let spoken = Voice::default().speak("Hello, this is a test.", 8_000);
+        let mut body = Outbox::default();
+        body.at(now, Action::Send(Frame::Binary(MULAW_8K.encoded(&spoken.samples))));
+        body.at(now, Action::End);
+        Answer::Respond(Vec::new(), Box::new(Body(body)))
+    }
+}
+
+#[tokio::test]
+async fn plain_audio_of_another_format_is_told() {
+    let server = Server::start(Telephone).await.unwrap();
+    let mouth = EVERYBODY.lines().find(|line| line.starts_with("tts.openai")).unwrap();
+    let expected = "tts.mouth: wrong_audio: read as linear16 24000 Hz, a sentence of five words lasts 235 ms; the provider \
+        sends audio of another format than it was asked for; check `model` and `format`";
+    let lines = lines(&config(&mouth.replace("tts.openai", "tts.mouth"), &server), PATIENT).await;
+    assert_eq!(lines, [expected]);
 }
 
 #[test]
