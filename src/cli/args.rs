@@ -281,7 +281,7 @@ pub const DEFAULT_DATA_DIR: &str = "data";
 const EXIT_CODES: &str = "Exit codes:
   0  done
   1  tried and failed: the call was refused or lost, the call id is unknown, the server could not start or broke off
-  2  not tried: the command line or the configuration is wrong, or the call id is not unique";
+  2  not tried: the command line or the configuration is wrong, `--live` found a provider that fails, or the call id is not unique";
 
 /// The longest `--duration`: a day, so that a slip of the finger does not place a call for a year.
 const MAX_CALL_SECONDS: f64 = 86_400.0;
