@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::{AsrEvent, Audio, Heard, Output, Recognizer, Told, Vendor, Wire, Words};
 use crate::audio::{AudioFormat, Encoding};
-use crate::link::{LinkEnd, LinkEvent, LinkId, Message};
+use crate::link::{LinkEvent, LinkId, Message};
 use crate::policy::connection::{Connection, ConnectionEvent, LinkIds};
 use crate::policy::{Fault, FaultKind, Patience, RetryConfig, earliest};
 
@@ -299,17 +299,8 @@ impl Recognizer for Streaming {
     }
 
     fn handle_link(&mut self, now: Instant, link: LinkId, event: LinkEvent) {
-        let told_why = match &event {
-            LinkEvent::Ended(LinkEnd::Closed { code, reason }) if self.connection.has(link) => {
-                self.wire.closed(*code, reason)
-            }
-            LinkEvent::Opened(_) | LinkEvent::Received(_) | LinkEvent::Ended(_) => None,
-        };
-        let event = match told_why {
-            Some(fault) => Some(self.connection.fail(now, fault)),
-            None => self.connection.handle_link(now, link, event),
-        };
-        if let Some(event) = event {
+        let why = |code, reason: &str| self.wire.closed(code, reason);
+        if let Some(event) = self.connection.handle_link(now, link, event, why) {
             self.handle_connection(now, event);
         }
     }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::{Fault, FaultKind, Retry, RetryConfig};
-use crate::link::{LinkDeed, LinkEvent, LinkId, LinkOrder, Message, Request, ResponseHead};
+use crate::link::{LinkDeed, LinkEnd, LinkEvent, LinkId, LinkOrder, Message, Request, ResponseHead};
 
 /// What the owner of a connection is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,15 +134,28 @@ impl Connection {
         self.broke(now, fault)
     }
 
-    /// What became of a link; those of other links are ignored.
-    pub fn handle_link(&mut self, now: Instant, link: LinkId, event: LinkEvent) -> Option<ConnectionEvent> {
+    /// What became of a link; those of other links are ignored. `why` is what the vendor means by a code and a reason, where it tells a fault by them
+    /// alone.
+    pub fn handle_link(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        event: LinkEvent,
+        why: impl FnOnce(Option<u16>, &str) -> Option<Fault>,
+    ) -> Option<ConnectionEvent> {
         if self.link() != Some(link) {
             return None;
         }
         Some(match event {
             LinkEvent::Opened(head) => ConnectionEvent::Opened(head),
             LinkEvent::Received(message) => ConnectionEvent::Received(message),
-            LinkEvent::Ended(end) => self.broke(now, Fault::of_end(&end)),
+            LinkEvent::Ended(end) => {
+                let told = match &end {
+                    LinkEnd::Closed { code, reason } => why(*code, reason),
+                    LinkEnd::Complete | LinkEnd::Failed(_) => None,
+                };
+                self.broke(now, told.unwrap_or_else(|| Fault::of_end(&end)))
+            }
         })
     }
 
@@ -193,11 +206,6 @@ impl Connection {
     /// Whether nobody wants it, or it was given up.
     pub fn is_closed(&self) -> bool {
         self.state == State::Closed
-    }
-
-    /// Whether this is its link.
-    pub fn has(&self, link: LinkId) -> bool {
-        self.link() == Some(link)
     }
 
     fn dial(&mut self, now: Instant) {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::history::History;
 use super::{AnswerStatus, Event, Formats, ItemId, Output, Realtime, Setup, Speaker, Vendor, Wire};
-use crate::link::{LinkEnd, LinkEvent, LinkId, Message};
+use crate::link::{LinkEvent, LinkId, Message};
 use crate::llm::ToolResult;
 use crate::policy::connection::{Connection, ConnectionEvent, LinkIds};
 use crate::policy::{Fault, FaultKind, Patience, RetryConfig, earliest};
@@ -443,17 +443,8 @@ impl Realtime for Client {
     }
 
     fn handle_link(&mut self, now: Instant, link: LinkId, event: LinkEvent) {
-        let told_why = match &event {
-            LinkEvent::Ended(LinkEnd::Closed { code, reason }) if self.connection.has(link) => {
-                self.wire.closed(*code, reason)
-            }
-            LinkEvent::Opened(_) | LinkEvent::Received(_) | LinkEvent::Ended(_) => None,
-        };
-        let event = match told_why {
-            Some(fault) => Some(self.connection.fail(now, fault)),
-            None => self.connection.handle_link(now, link, event),
-        };
-        if let Some(event) = event {
+        let why = |code, reason: &str| self.wire.closed(code, reason);
+        if let Some(event) = self.connection.handle_link(now, link, event, why) {
             self.handle_connection(now, event);
         }
     }

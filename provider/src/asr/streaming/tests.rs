@@ -1,7 +1,7 @@
 use super::super::HeardWord;
 use super::*;
 use crate::link::Endpoint;
-use crate::link::{LinkDeed, Request, ResponseHead, Url};
+use crate::link::{LinkDeed, LinkEnd, Request, ResponseHead, Url};
 
 /// A vendor of one letter: audio goes out as it is, and `F text` is a final result, `P text` one that is not, `W seconds` a word that
 /// begins then, `A text` wants to be answered.

@@ -43,19 +43,28 @@ impl Stage {
     }
 
     fn opened(&mut self, ms: u64) {
-        let event =
-            self.connection.handle_link(self.at(ms), self.link(), LinkEvent::Opened(ResponseHead::default()));
+        let event = self.connection.handle_link(
+            self.at(ms),
+            self.link(),
+            LinkEvent::Opened(ResponseHead::default()),
+            untold,
+        );
         assert_eq!(event, Some(ConnectionEvent::Opened(ResponseHead::default())));
         self.connection.ready(self.at(ms));
     }
 
     fn ended(&mut self, ms: u64, end: LinkEnd) -> Option<ConnectionEvent> {
-        self.connection.handle_link(self.at(ms), self.link(), LinkEvent::Ended(end))
+        self.connection.handle_link(self.at(ms), self.link(), LinkEvent::Ended(end), untold)
     }
 
     fn due_ms(&self) -> Option<u64> {
         Some((self.connection.poll_timeout()? - self.epoch).as_millis() as u64)
     }
+}
+
+/// A vendor that tells nothing by codes and reasons.
+fn untold(_code: Option<u16>, _reason: &str) -> Option<Fault> {
+    None
 }
 
 fn dropped() -> LinkEnd {
@@ -112,6 +121,25 @@ fn a_wrong_key_is_not_tried_again() {
 }
 
 #[test]
+fn what_the_vendor_means_by_a_code_counts_and_only_for_its_own_link() {
+    let mut stage = Stage::new();
+    stage.opened(100);
+    let why = |code, _: &str| {
+        assert_eq!(code, Some(1006));
+        Some(Fault::new(FaultKind::Unauthorized, "the key is gone"))
+    };
+    let (now, link) = (stage.at(5_000), stage.link());
+    let strange = LinkId(link.0 + 7);
+    assert_eq!(stage.connection.handle_link(now, strange, LinkEvent::Ended(dropped()), why), None);
+    let Some(ConnectionEvent::Failed(fault)) =
+        stage.connection.handle_link(now, link, LinkEvent::Ended(dropped()), why)
+    else {
+        panic!("not given up")
+    };
+    assert_eq!(fault.kind, FaultKind::Unauthorized);
+}
+
+#[test]
 fn one_that_never_becomes_ready_is_closed_and_tried_again() {
     let mut stage = Stage::new();
     assert_eq!(stage.due_ms(), Some(2_000));
@@ -125,6 +153,7 @@ fn one_that_never_becomes_ready_is_closed_and_tried_again() {
         stage.at(2_100),
         stage.link(),
         LinkEvent::Opened(ResponseHead::default()),
+        untold,
     );
     assert_eq!(late, None, "that link is closed");
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::audio::AudioFormat;
-use crate::link::{Endpoint, LinkDeed, Request, ResponseHead, Url};
+use crate::link::{Endpoint, LinkDeed, LinkEnd, Request, ResponseHead, Url};
 use crate::llm::{ToolRequest, Turn};
 use crate::realtime::{Habits, Told};
 
