@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::history::History;
-use super::{AnswerStatus, Event, Formats, ItemId, Output, Realtime, Setup, Speaker, Vendor, Wire};
+use super::{AnswerStatus, Event, Formats, Habits, ItemId, Output, Realtime, Setup, Speaker, Vendor, Wire};
 use crate::link::{LinkEvent, LinkId, Message};
-use crate::llm::ToolResult;
+use crate::llm::{ToolResult, Turn};
 use crate::policy::connection::{Connection, ConnectionEvent, LinkIds};
 use crate::policy::{Fault, FaultKind, Patience, RetryConfig, earliest};
 use items::Items;
@@ -140,6 +140,13 @@ impl Client {
             outputs: VecDeque::new(),
             late_bytes: 0,
         }
+    }
+
+    /// The same, which knows what was said and done before it.
+    #[must_use]
+    pub fn after(mut self, turns: &[Turn]) -> Self {
+        self.history = History::of(turns);
+        self
     }
 
     /// The caller's sound that waited for a connection for so long that it was dropped, in bytes.
@@ -341,6 +348,14 @@ impl Realtime for Client {
         self.formats
     }
 
+    fn habits(&self) -> Habits {
+        self.wire.habits()
+    }
+
+    fn history(&self) -> Vec<Turn> {
+        self.history.turns()
+    }
+
     fn start(&mut self, now: Instant) {
         self.open(now);
     }
@@ -358,7 +373,8 @@ impl Realtime for Client {
         }
         let messages = self.wire.end_turn();
         self.send(now, messages);
-        if self.wire.habits().answers_turns {
+        self.caller_speaks = false;
+        if self.wire.habits().answers_ended_turns {
             self.expect(now);
         } else {
             self.ask(now, None);

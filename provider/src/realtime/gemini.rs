@@ -171,7 +171,12 @@ impl Wire for GeminiWire {
 
     fn habits(&self) -> Habits {
         let is_automatic = self.config.turns != GeminiTurns::Manual;
-        Habits { answers_turns: true, answers_results: true, stops_when_interrupted: is_automatic }
+        Habits {
+            ends_turns: is_automatic,
+            answers_ended_turns: true,
+            answers_results: true,
+            stops_when_interrupted: is_automatic,
+        }
     }
 
     fn lifetime(&self) -> Option<Duration> {
@@ -224,6 +229,10 @@ impl Wire for GeminiWire {
     }
 
     fn end_turn(&mut self) -> Vec<Message> {
+        if self.config.turns != GeminiTurns::Manual {
+            // It answers what it has heard so far; the stream goes on with the next sound.
+            return vec![say(&json!({ "realtimeInput": { "audioStreamEnd": true } }))];
+        }
         if !std::mem::take(&mut self.is_active) {
             return Vec::new();
         }

@@ -27,6 +27,24 @@ enum Entry {
 }
 
 impl History {
+    /// One that begins with what was said and done before.
+    pub(super) fn of(turns: &[Turn]) -> Self {
+        let mut history = Self::default();
+        for turn in turns {
+            match turn {
+                Turn::User(text) => history.note(true, text),
+                Turn::Assistant { text, calls } => {
+                    if !text.is_empty() {
+                        history.note(false, text);
+                    }
+                    calls.iter().for_each(|call| history.used(call.clone()));
+                }
+                Turn::Results(results) => results.iter().for_each(|result| history.answered(result)),
+            }
+        }
+        history
+    }
+
     /// An item has its place, whenever its words come.
     pub(super) fn place(&mut self, item: ItemId, is_user: bool) {
         if self.find(item).is_none() {
@@ -176,6 +194,23 @@ mod tests {
             cut(&mut text, f64::from(part) / 10.0);
             assert!(["", "नमस्ते", "नमस्ते जी"].contains(&text.trim_end()), "{text}");
         }
+    }
+
+    #[test]
+    fn another_client_knows_what_was_said_and_done() {
+        let mut history = History::default();
+        history.note(false, "Namaste!");
+        history.set(ItemId(1), "mera order?");
+        history.used(ToolRequest {
+            id: "a".to_owned(),
+            name: "track".to_owned(),
+            arguments: "{}".to_owned(),
+        });
+        history.answered(&ToolResult { id: "a".to_owned(), content: "1".to_owned(), is_error: false });
+        history.append(ItemId(2), "Kal aayega.");
+        let turns = history.turns();
+        assert_eq!(turns.len(), 5);
+        assert_eq!(History::of(&turns).turns(), turns);
     }
 
     #[test]

@@ -18,10 +18,11 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 
-use crate::audio::AudioFormat;
+use crate::audio::{AudioFormat, Encoding};
 use crate::link::{LinkEvent, LinkId, LinkOrder, Message, Request};
 use crate::llm::{ToolRequest, ToolResult, ToolSpec, Turn};
-use crate::policy::Fault;
+use crate::policy::connection::LinkIds;
+use crate::policy::{Fault, Patience, RetryConfig};
 
 /// Names what one of the two says without a break, in a call: of the caller a turn, of the agent a piece of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -52,13 +53,19 @@ pub trait Realtime: Send + fmt::Debug {
     /// What audio it takes and gives.
     fn formats(&self) -> Formats;
 
+    /// What the vendor does unasked.
+    fn habits(&self) -> Habits;
+
+    /// What was said and done so far, for another client that goes on in its place.
+    fn history(&self) -> Vec<Turn>;
+
     /// Connects.
     fn start(&mut self, now: Instant);
 
     /// The next sound of the caller.
     fn hear(&mut self, now: Instant, audio: &[u8]);
 
-    /// The caller's turn is over. Only where the vendor does not find that out by itself.
+    /// The caller's turn is over, and the agent is to answer. A vendor that finds that out by itself may be told when it takes too long.
     fn end_turn(&mut self, now: Instant);
 
     /// Something that was written, not said: by the caller, or as a word of the house ([`Speaker::System`]). Nobody answers it before
@@ -223,11 +230,60 @@ pub trait Vendor: Send + Sync + fmt::Debug {
     fn wire(&self, formats: Formats, setup: &Setup, handle: Option<&str>) -> Box<dyn Wire>;
 }
 
+/// Whoever can be asked to talk with callers; all calls share it.
+pub trait Provider: Send + Sync + fmt::Debug {
+    /// A client for a call whose own audio is of this format. `history` is what was said and done before, by whomever. It has not begun.
+    fn client(
+        &self,
+        call: AudioFormat,
+        setup: Setup,
+        history: &[Turn],
+        links: LinkIds,
+        retry: RetryConfig,
+    ) -> Box<dyn Realtime>;
+}
+
+/// A vendor, and how long it is waited for.
+#[derive(Clone, Debug)]
+pub struct Sessions {
+    /// The vendor.
+    pub vendor: Arc<dyn Vendor>,
+    /// How long to wait: until the session is set up, until the first sound of an answer, and between two parts of it.
+    pub patience: Patience,
+}
+
+impl Provider for Sessions {
+    fn client(
+        &self,
+        call: AudioFormat,
+        setup: Setup,
+        history: &[Turn],
+        links: LinkIds,
+        retry: RetryConfig,
+    ) -> Box<dyn Realtime> {
+        let formats = Formats::for_call(call, self.vendor.formats());
+        let config = ClientConfig { patience: self.patience, retry };
+        Box::new(Client::new(Arc::clone(&self.vendor), formats, setup, links, config).after(history))
+    }
+}
+
+impl Formats {
+    /// Of those that a vendor takes, the ones that leave the call's bytes as they are, or else the vendor's best.
+    fn for_call(call: AudioFormat, taken: &[Self]) -> Self {
+        let is_untouched = |formats: &&Self| formats.input == call && formats.output == call;
+        let is_whole = |formats: &&Self| formats.input.encoding == Encoding::Linear16;
+        let found = taken.iter().find(is_untouched).or_else(|| taken.iter().find(is_whole));
+        found.or(taken.first()).copied().unwrap_or(Self { input: call, output: call })
+    }
+}
+
 /// What a vendor does unasked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Habits {
-    /// It answers when the caller has spoken.
-    pub answers_turns: bool,
+    /// It finds out that the caller's turn is over, and answers it.
+    pub ends_turns: bool,
+    /// It answers a turn of which it is told that it is over.
+    pub answers_ended_turns: bool,
     /// It goes on when all tools have answered.
     pub answers_results: bool,
     /// It stops when the caller speaks.

@@ -157,7 +157,8 @@ impl Wire for OpenAiWire {
 
     fn habits(&self) -> Habits {
         Habits {
-            answers_turns: self.config.turns != OpenAiTurns::Manual,
+            ends_turns: self.config.turns != OpenAiTurns::Manual,
+            answers_ended_turns: false,
             answers_results: false,
             stops_when_interrupted: self.config.stops_when_interrupted
                 && self.config.turns != OpenAiTurns::Manual,

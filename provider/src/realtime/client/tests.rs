@@ -122,7 +122,12 @@ impl Wire for PlainWire {
 }
 
 const FORMATS: Formats = Formats { input: AudioFormat::MULAW_8K, output: AudioFormat::MULAW_8K };
-const OPENAI: Habits = Habits { answers_turns: true, answers_results: false, stops_when_interrupted: false };
+const OPENAI: Habits = Habits {
+    ends_turns: true,
+    answers_ended_turns: false,
+    answers_results: false,
+    stops_when_interrupted: false,
+};
 
 struct Stage {
     client: Client,

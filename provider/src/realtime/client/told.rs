@@ -80,7 +80,7 @@ impl Client {
     fn speech_stopped(&mut self, now: Instant) {
         self.caller_speaks = false;
         let is_awaited = matches!(self.answer, Answer::Awaited { .. });
-        if is_awaited || self.wire.habits().answers_turns {
+        if is_awaited || self.wire.habits().ends_turns {
             self.expect(now);
         }
         self.tell(Event::SpeechStopped);

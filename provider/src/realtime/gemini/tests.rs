@@ -75,7 +75,7 @@ fn the_session_is_set_up() {
     assert_eq!(json_of(&wire.greeting()), [expected]);
     assert_eq!(hear(&mut *wire, &json!({ "setupComplete": {} })), [Told::Ready { request_id: None }]);
     assert_eq!(wire.lifetime(), Some(Duration::from_secs(540)));
-    assert!(wire.habits().answers_turns && wire.habits().answers_results && !wire.is_resumed());
+    assert!(wire.habits().ends_turns && wire.habits().answers_results && !wire.is_resumed());
 }
 
 #[test]
@@ -101,7 +101,8 @@ fn what_the_client_says_has_its_messages() {
     let audio =
         json!({ "realtimeInput": { "audio": { "mimeType": "audio/pcm;rate=16000", "data": "AAEC" } } });
     assert_eq!(json_of(&wire.audio(&[0, 1, 2])), std::slice::from_ref(&audio));
-    assert!(wire.end_turn().is_empty() && wire.cancel().is_empty());
+    assert_eq!(json_of(&wire.end_turn()), [json!({ "realtimeInput": { "audioStreamEnd": true } })]);
+    assert!(wire.cancel().is_empty());
     assert!(wire.truncate("x", Duration::ZERO).is_empty());
     let turn = |role: &str, text: &str, is_complete: bool| json!({ "clientContent": { "turns": [{ "role": role, "parts": [{ "text": text }] }], "turnComplete": is_complete } });
     assert_eq!(json_of(&wire.respond(None)), [turn("user", "(The call begins.)", true)]);

@@ -91,12 +91,12 @@ fn all_that_is_configured_is_sent() {
         (&json!(1.1), &json!(500))
     );
     assert_eq!(session["reasoning"]["effort"], "low");
-    assert!(wire.habits().answers_turns && wire.habits().stops_when_interrupted);
+    assert!(wire.habits().ends_turns && wire.habits().stops_when_interrupted);
     config.turns = OpenAiTurns::Manual;
     let mut wire = wire_of(config);
     let session = json_of(&wire.greeting()).remove(0)["session"].take();
     assert_eq!(session["audio"]["input"]["turn_detection"], Value::Null);
-    assert!(!wire.habits().answers_turns && !wire.habits().stops_when_interrupted);
+    assert!(!wire.habits().ends_turns && !wire.habits().stops_when_interrupted);
 }
 
 #[test]

@@ -51,10 +51,14 @@ fn nobody_is_waited_for_while_the_caller_goes_on() {
 
 #[test]
 fn who_finds_no_turns_is_told_of_their_ends() {
-    let mut stage = Stage::ready(Habits { answers_turns: false, ..OPENAI });
+    let mut stage = Stage::ready(Habits { ends_turns: false, ..OPENAI });
     stage.does(0, Client::end_turn);
     assert_eq!(stage.told(), ["commit", "respond"]);
+    // Who takes too long to find out is told, too; whether an answer has to be asked for then is another matter.
     let mut stage = Stage::ready(OPENAI);
+    stage.does(0, Client::end_turn);
+    assert_eq!(stage.told(), ["commit", "respond"]);
+    let mut stage = Stage::ready(Habits { answers_ended_turns: true, ..OPENAI });
     stage.does(0, Client::end_turn);
     assert_eq!(stage.told(), ["commit"]);
     stage.until(5_000);
