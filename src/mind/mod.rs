@@ -2,6 +2,7 @@
 //! it asks for. It knows voice only through [`crate::voice::exchange`].
 
 pub mod cascade;
+pub mod conversation;
 pub mod end_of_turn;
 pub mod history;
 pub mod script;

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use caly::call::dialogue::Dialogue;
 use caly::call::hop::HopEvent;
-use caly::mind::cascade::{Answers, Cascade, CascadeMind, END_CALL, Hops, Line, Lines};
+use caly::mind::cascade::{Answers, Cascade, CascadeMind};
+use caly::mind::conversation::{END_CALL, Hops, Line, Lines};
 use caly::mind::script::Script;
 use caly::mind::speech::{Clips, Language};
 use caly::mind::{Mind, ToolCall, ToolCallId, Wish};

@@ -9,7 +9,8 @@ use caly_provider::policy::chain::Member;
 use caly_provider::{asr, llm, tts};
 
 use crate::config::{CascadeConfig, ProvidersConfig, TurnTakingConfig};
-use crate::mind::cascade::{Cascade, END_CALL, Hops};
+use crate::mind::cascade::Cascade;
+use crate::mind::conversation::{END_CALL, Hops};
 use crate::tools::Toolbox;
 
 /// Everybody who can be asked, by name.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use toml::de::DeValue;
 
 use crate::config::table::Table;
-use crate::mind::cascade::{Line, Lines};
+use crate::mind::conversation::{Line, Lines};
 use crate::mind::speech::Language;
 
 /// Reads the table. `voices` are those of the agent.

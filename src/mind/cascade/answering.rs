@@ -10,8 +10,9 @@ use caly_provider::policy::Fault;
 use caly_provider::tts::SpeechId;
 
 use super::CascadeMind;
-use super::tool_use::{END_CALL, MAX_CALLS};
+use super::tool_use::MAX_CALLS;
 use crate::call::hop::{Hop, HopEvent, Mark};
+use crate::mind::conversation::END_CALL;
 use crate::mind::end_of_turn;
 use crate::mind::history::SaidId;
 use crate::mind::speech::chunker::Chunker;

@@ -10,9 +10,8 @@ use caly_provider::policy::chain::{Chain, Tried};
 use caly_provider::policy::connection::LinkIds;
 use caly_provider::policy::{Fault, FaultKind, RetryConfig, earliest};
 
-use super::config::Hops;
-use super::used::Used;
 use crate::call::hop::{Hop, HopEvent};
+use crate::mind::conversation::{Hops, Used};
 use crate::mind::{CallerAudio, CallerFrame};
 use crate::sound::convert::{ConversionCounters, Converter, encode};
 

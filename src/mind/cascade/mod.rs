@@ -5,16 +5,12 @@
 mod answering;
 mod config;
 mod ears;
-mod heard;
-mod keys;
-mod marks;
 mod mouth;
 mod quiet;
 mod saying;
 mod tool_use;
-mod used;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,19 +22,14 @@ use caly_provider::policy::connection::LinkIds;
 use caly_provider::policy::earliest;
 use serde_json::Value;
 
-pub use config::{Answers, Budgets, Cascade, Hops, Line, Lines};
-pub use tool_use::END_CALL;
+pub use config::{Answers, Budgets, Cascade};
 
 use answering::Answer;
 use ears::{Ears, EarsOutput};
-use keys::Keys;
-use marks::Marks;
 use mouth::{Mouth, MouthOutput};
-use quiet::Quiet;
 use saying::Saying;
-use tool_use::ToolInUse;
-use used::Used;
 
+use super::conversation::{Keys, Marks, Quiet, ToolDesk, Used};
 use super::history::History;
 use super::script::ScriptMind;
 use super::speech::{Clips, Language, Outbox};
@@ -69,8 +60,7 @@ pub struct CascadeMind {
     answer: Option<Answer>,
     /// What is being said and was not heard to its end.
     sayings: VecDeque<Saying>,
-    tools: BTreeMap<ToolCallId, ToolInUse>,
-    next_tool: u64,
+    tools: ToolDesk,
     next_said: u64,
     quiet: Quiet,
     keys: Keys,
@@ -117,8 +107,7 @@ impl CascadeMind {
             call: AudioFormat::MULAW_8K,
             answer: None,
             sayings: VecDeque::new(),
-            tools: BTreeMap::new(),
-            next_tool: FIRST_TOOL,
+            tools: ToolDesk::new(Arc::clone(&config.tools)),
             next_said: 1,
             quiet: Quiet::default(),
             keys: Keys::default(),
@@ -244,6 +233,18 @@ impl CascadeMind {
             self.abandon(now);
             let line = self.config.lines.goodbye.clone();
             self.say_last(now, &line);
+        }
+    }
+
+    /// Answers keys as if they were words.
+    fn keys_are_complete(&mut self, now: Instant) {
+        if let Some(pressed) = self.keys.take(now) {
+            let turn = self.understanding.turn();
+            // What he was saying meanwhile may be dismissed, as the mind takes this turn, or may be followed by more.
+            let words = self.understanding.text();
+            let separator = if words.is_empty() { "" } else { " " };
+            self.answer_turn(now, turn, &format!("{words}{separator}{pressed}"));
+            self.keys.take_turn(turn, words);
         }
     }
 
@@ -393,7 +394,7 @@ impl Mind for CascadeMind {
     fn handle_tool(&mut self, now: Instant, id: ToolCallId, answer: Result<Value, ToolError>) {
         match &mut self.script {
             // The script's own uses have numbers of their own; what became of this mind's belongs in the log all the same.
-            Some(script) if id.0 < FIRST_TOOL => script.handle_tool(now, id, answer),
+            Some(script) if !self.tools.is_own(id) => script.handle_tool(now, id, answer),
             Some(_) | None => self.tool_answered(now, id, answer),
         }
         self.drain(now);
@@ -476,7 +477,5 @@ impl Mind for CascadeMind {
 const LISTEN_EVERY: Duration = Duration::from_millis(60);
 /// Who speaks three times and is not understood once is better off with the keypad.
 const MISSES_TO_GIVE_UP: u8 = 3;
-/// The script that may go on counts its own from 1.
-const FIRST_TOOL: u64 = 1 << 32;
 /// The client of language models has names of links from here on.
 const LLM_CLIENT: u32 = 0x3000_0000;

@@ -11,10 +11,9 @@ use caly_provider::policy::connection::LinkIds;
 use caly_provider::policy::{Fault, RetryConfig};
 use caly_provider::tts::{self, SpeechId, SpokenWord, Synthesizer, TtsEvent};
 
-use super::config::Hops;
 use super::ears::RETURN_AFTER;
-use super::used::Used;
 use crate::call::hop::{Hop, HopEvent};
+use crate::mind::conversation::{Hops, Used, spoken_time};
 use crate::mind::speech::Language;
 use crate::sound::convert::{ConversionCounters, Converter};
 
@@ -427,17 +426,10 @@ impl Speech {
     }
 }
 
-/// How long a text takes to say, roughly: of both languages and their voices.
-pub(super) fn spoken_time(text: &str) -> Duration {
-    CHARACTER * u32::try_from(text.chars().count()).unwrap_or(u32::MAX)
-}
-
 /// G.711 has 8 bytes a millisecond.
 fn duration(bytes: u64) -> Duration {
     Duration::from_micros(bytes * 125)
 }
 
-/// Fifteen characters a second.
-const CHARACTER: Duration = Duration::from_millis(66);
 /// Clients of synthesizers are numbered from here on.
 const TTS_CLIENTS: u32 = 0x2000_0000;

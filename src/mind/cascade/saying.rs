@@ -5,10 +5,8 @@ use std::time::{Duration, Instant};
 
 use caly_provider::tts::{SpeechId, SpokenWord};
 
-use super::config::Line;
-use super::heard::SpokenText;
-use super::quiet::BETWEEN_FILLERS;
 use super::{CascadeMind, Hop, HopEvent, Mark};
+use crate::mind::conversation::{BETWEEN_FILLERS, Line, SpokenText};
 use crate::mind::end_of_turn;
 use crate::mind::history::SaidId;
 use crate::mind::speech::speakable::speakable;

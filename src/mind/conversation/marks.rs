@@ -7,7 +7,7 @@ use crate::call::hop::Mark;
 
 /// The points of the present turn, and of one thought of ahead.
 #[derive(Debug, Default)]
-pub(super) struct Marks {
+pub(in crate::mind) struct Marks {
     reached: BTreeSet<(u32, Mark)>,
     /// When the last words came, and by whom.
     heard: Option<(Instant, Option<String>)>,
@@ -15,19 +15,19 @@ pub(super) struct Marks {
 
 impl Marks {
     /// Whether this point was not reached before.
-    pub(super) fn is_new(&mut self, turn: u32, mark: Mark) -> bool {
+    pub(in crate::mind) fn is_new(&mut self, turn: u32, mark: Mark) -> bool {
         // Older turns come to no more points.
         self.reached.retain(|(reached, _)| reached.saturating_add(2) > turn);
         self.reached.insert((turn, mark))
     }
 
     /// Words came.
-    pub(super) fn heard_at(&mut self, now: Instant, provider: Option<String>) {
+    pub(in crate::mind) fn heard_at(&mut self, now: Instant, provider: Option<String>) {
         self.heard = Some((now, provider));
     }
 
     /// When the last words of the turn came that is over.
-    pub(super) fn take_heard(&mut self) -> Option<(Instant, Option<String>)> {
+    pub(in crate::mind) fn take_heard(&mut self) -> Option<(Instant, Option<String>)> {
         self.heard.take()
     }
 }

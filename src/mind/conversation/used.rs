@@ -6,10 +6,10 @@ use crate::call::hop::{Hop, HopEvent};
 
 /// Sums of each provider and unit.
 #[derive(Debug, Default)]
-pub(super) struct Used(BTreeMap<(usize, &'static str), u64>);
+pub(in crate::mind) struct Used(BTreeMap<(usize, &'static str), u64>);
 
 impl Used {
-    pub(super) fn add(&mut self, provider: usize, unit: &'static str, count: u64) {
+    pub(in crate::mind) fn add(&mut self, provider: usize, unit: &'static str, count: u64) {
         if count > 0 {
             let sum = self.0.entry((provider, unit)).or_default();
             *sum = sum.saturating_add(count);
@@ -17,7 +17,7 @@ impl Used {
     }
 
     /// As the log's events; nothing is left.
-    pub(super) fn take(&mut self, hop: Hop, name: impl Fn(usize) -> String) -> Vec<HopEvent> {
+    pub(in crate::mind) fn take(&mut self, hop: Hop, name: impl Fn(usize) -> String) -> Vec<HopEvent> {
         let sums = std::mem::take(&mut self.0).into_iter();
         let event = |((provider, unit), count): ((usize, &str), u64)| HopEvent::Usage {
             hop,

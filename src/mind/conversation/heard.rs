@@ -4,11 +4,9 @@ use std::time::Duration;
 
 use caly_provider::tts::SpokenWord;
 
-use super::mouth::spoken_time;
-
 /// The text of an utterance as it came to be spoken.
 #[derive(Clone, Debug, Default)]
-pub(super) struct SpokenText {
+pub(in crate::mind) struct SpokenText {
     chunks: Vec<SpokenChunk>,
     words: Vec<SpokenWord>,
     /// Sound so far.
@@ -23,17 +21,17 @@ struct SpokenChunk {
 
 impl SpokenText {
     /// One more chunk of text.
-    pub(super) fn chunk(&mut self, text: &str) {
+    pub(in crate::mind) fn chunk(&mut self, text: &str) {
         self.chunks.push(SpokenChunk { text: text.to_owned(), ends: None });
     }
 
     /// More sound.
-    pub(super) fn sound(&mut self, sound: Duration) {
+    pub(in crate::mind) fn sound(&mut self, sound: Duration) {
         self.sound += sound;
     }
 
     /// The sound of one more chunk is complete.
-    pub(super) fn chunk_ends(&mut self) {
+    pub(in crate::mind) fn chunk_ends(&mut self) {
         let sound = self.sound;
         if let Some(chunk) = self.chunks.iter_mut().find(|chunk| chunk.ends.is_none()) {
             chunk.ends = Some(sound);
@@ -41,12 +39,12 @@ impl SpokenText {
     }
 
     /// When words are heard.
-    pub(super) fn words(&mut self, words: &[SpokenWord]) {
+    pub(in crate::mind) fn words(&mut self, words: &[SpokenWord]) {
         self.words.extend_from_slice(words);
     }
 
     /// What was heard after so long a time: whole words.
-    pub(super) fn heard(&self, heard: Duration) -> String {
+    pub(in crate::mind) fn heard(&self, heard: Duration) -> String {
         if !self.words.is_empty() {
             let middle = |word: &&SpokenWord| word.begins.midpoint_to(word.ends) <= heard;
             let words: Vec<&str> =
@@ -77,6 +75,11 @@ impl Midpoint for Duration {
     }
 }
 
+/// How long a text takes to say, roughly: of both languages and their voices.
+pub(in crate::mind) fn spoken_time(text: &str) -> Duration {
+    CHARACTER * u32::try_from(text.chars().count()).unwrap_or(u32::MAX)
+}
+
 /// The words of a text that are spoken in a part of its time.
 fn part(text: &str, heard: Duration, whole: Duration) -> &str {
     if heard >= whole {
@@ -93,6 +96,9 @@ fn part(text: &str, heard: Duration, whole: Duration) -> &str {
     };
     text[..end].trim_end()
 }
+
+/// Fifteen characters a second.
+const CHARACTER: Duration = Duration::from_millis(66);
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,76 @@
+//! No dead air: when the caller waits for an answer of which nothing is heard, something is said.
+
+use std::time::{Duration, Instant};
+
+use super::lines::Line;
+use crate::voice::exchange::UtteranceId;
+
+/// How long the caller has been waiting.
+#[derive(Debug, Default)]
+pub(in crate::mind) struct Quiet {
+    /// When something is said.
+    at: Option<Instant>,
+    /// The filler that is being said.
+    filler: Option<UtteranceId>,
+    /// Fillers so far, in the whole call: no two answers begin with the same one.
+    said: usize,
+    /// Fillers for this answer.
+    in_a_row: usize,
+}
+
+impl Quiet {
+    /// The caller waits from now on.
+    pub(in crate::mind) fn begin(&mut self, now: Instant, patience: Duration) {
+        if self.filler.is_none() {
+            let at = now + patience;
+            self.at = Some(self.at.map_or(at, |before| before.min(at)));
+        }
+    }
+
+    /// He hears something, or nothing is owed to him.
+    pub(in crate::mind) fn end(&mut self) {
+        self.at = None;
+        self.in_a_row = 0;
+    }
+
+    /// He speaks himself.
+    pub(in crate::mind) fn caller_speaks(&mut self) {
+        self.at = None;
+    }
+
+    /// When something is to be said.
+    pub(in crate::mind) fn due(&self) -> Option<Instant> {
+        self.at
+    }
+
+    /// Whether it is time to say something: told once.
+    pub(in crate::mind) fn is_over(&mut self, now: Instant) -> bool {
+        self.at.take_if(|at| *at <= now).is_some()
+    }
+
+    /// The next thing to say, and how many were said for this answer with it.
+    pub(in crate::mind) fn next_filler(&mut self, fillers: &[Line]) -> (Option<Line>, usize) {
+        self.in_a_row += 1;
+        let line = fillers.get(self.said % fillers.len().max(1)).cloned();
+        self.said += usize::from(line.is_some());
+        (line, self.in_a_row)
+    }
+
+    /// It is being said.
+    pub(in crate::mind) fn says(&mut self, filler: Option<UtteranceId>) {
+        self.filler = filler;
+    }
+
+    /// The filler that is being said.
+    pub(in crate::mind) fn filler(&self) -> Option<UtteranceId> {
+        self.filler
+    }
+
+    /// That one is over.
+    pub(in crate::mind) fn filler_is_over(&mut self) {
+        self.filler = None;
+    }
+}
+
+/// After a filler the next one follows later: two seconds of silence are not to pass unexplained.
+pub(in crate::mind) const BETWEEN_FILLERS: Duration = Duration::from_millis(1_700);

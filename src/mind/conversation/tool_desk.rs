@@ -1,0 +1,140 @@
+//! The tools of a call: what a model wants used is checked and numbered, and what comes of it is written as the model reads it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use caly_provider::llm::{ToolRequest, ToolResult, ToolSpec};
+use serde_json::Value;
+
+use crate::call::dialogue::Dialogue;
+use crate::mind::{ToolCall, ToolCallId};
+use crate::tools::ToolError;
+
+/// Tools at work.
+#[derive(Debug)]
+pub(in crate::mind) struct ToolDesk {
+    known: Arc<[ToolSpec]>,
+    in_use: BTreeMap<ToolCallId, ToolInUse>,
+    next: u64,
+}
+
+/// A tool that has not answered.
+#[derive(Debug)]
+struct ToolInUse {
+    /// The model's name of this use.
+    request: String,
+    name: String,
+    asked: Instant,
+}
+
+/// What becomes of a request.
+#[derive(Debug)]
+pub(in crate::mind) enum Handed {
+    /// The tool is to be used.
+    ToUse(ToolCall),
+    /// It is not: the model is told what is wrong, and may do better.
+    Refused(Answered),
+}
+
+/// What came of a tool.
+#[derive(Debug)]
+pub(in crate::mind) struct Answered {
+    /// For the call's log.
+    pub(in crate::mind) note: Dialogue,
+    /// For the model.
+    pub(in crate::mind) result: ToolResult,
+}
+
+impl ToolDesk {
+    /// Nothing is at work.
+    pub(in crate::mind) fn new(known: Arc<[ToolSpec]>) -> Self {
+        Self { known, in_use: BTreeMap::new(), next: FIRST }
+    }
+
+    /// Whether this use has its number from here. A script that goes on counts its own from 1.
+    pub(in crate::mind) fn is_own(&self, id: ToolCallId) -> bool {
+        id.0 >= FIRST
+    }
+
+    /// A use that the model wishes for. `refusal` says why it is not done, for reasons that only the mind knows.
+    pub(in crate::mind) fn hand(
+        &mut self,
+        now: Instant,
+        request: ToolRequest,
+        refusal: Option<String>,
+    ) -> (Dialogue, Handed) {
+        let ToolRequest { id, name, arguments } = request;
+        let note = Dialogue::ToolCalled { name: name.clone(), arguments: arguments.clone() };
+        let checked = match refusal {
+            Some(why) => Err(ToolError::Unavailable(why)),
+            None => self.check(&name, &arguments),
+        };
+        let handed = match checked {
+            Ok(arguments) => {
+                let number = ToolCallId(self.next);
+                self.next += 1;
+                self.in_use.insert(number, ToolInUse { request: id, name: name.clone(), asked: now });
+                Handed::ToUse(ToolCall { id: number, name, arguments })
+            }
+            Err(error) => Handed::Refused(write(id, name, Duration::ZERO, Err(error))),
+        };
+        (note, handed)
+    }
+
+    /// A tool has answered; `None` if nobody waits for it.
+    pub(in crate::mind) fn answered(
+        &mut self,
+        now: Instant,
+        id: ToolCallId,
+        outcome: Result<Value, ToolError>,
+    ) -> Option<Answered> {
+        let ToolInUse { request, name, asked } = self.in_use.remove(&id)?;
+        Some(write(request, name, now.saturating_duration_since(asked), outcome))
+    }
+
+    fn check(&self, name: &str, arguments: &str) -> Result<Value, ToolError> {
+        let text = if arguments.trim().is_empty() { "{}" } else { arguments };
+        let arguments: Value = serde_json::from_str(text).map_err(|error| {
+            ToolError::Arguments(format!("the arguments are no JSON: {error}; write them again"))
+        })?;
+        if self.in_use.len() >= MAX_AT_ONCE {
+            return Err(ToolError::Unavailable(format!(
+                "not done: no more than {MAX_AT_ONCE} tools at once; call it again after these"
+            )));
+        }
+        // The mind does this itself, or has said why not.
+        if name == END_CALL || !self.known.iter().any(|tool| tool.name == name) {
+            return Err(ToolError::Unknown(name.to_owned()));
+        }
+        if !arguments.is_object() {
+            return Err(ToolError::Arguments("the arguments must be a JSON object".to_owned()));
+        }
+        Ok(arguments)
+    }
+}
+
+fn write(id: String, name: String, took: Duration, outcome: Result<Value, ToolError>) -> Answered {
+    let is_error = outcome.is_err();
+    let mut content = match outcome {
+        Ok(value) => value.to_string(),
+        Err(error) => serde_json::json!({ "error": error.to_string() }).to_string(),
+    };
+    let whole = content.len();
+    if whole > MAX_ANSWER_BYTES {
+        content.truncate(content.floor_char_boundary(MAX_ANSWER_BYTES));
+        content.push_str(&format!("... [cut: {whole} bytes in all]"));
+    }
+    let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    let note = Dialogue::ToolAnswered { name, answer: content.clone(), took_ms, is_ok: !is_error };
+    Answered { note, result: ToolResult { id, content, is_error } }
+}
+
+/// The tool by which a model ends a call. It is the mind's own: no toolbox has it.
+pub const END_CALL: &str = "end_call";
+/// Nobody asks for more in one breath; a model that does has lost its way.
+const MAX_AT_ONCE: usize = 8;
+/// A page or two: more costs time at every later turn, and nobody reads it to a caller.
+const MAX_ANSWER_BYTES: usize = 8 * 1024;
+/// Far above what a script that goes on counts.
+const FIRST: u64 = 1 << 32;
