@@ -29,7 +29,7 @@ pub use limits::{EngineConfig, LimitsConfig};
 pub use number::NumberPattern;
 pub use providers::{
     AsrProvider, AsrVendor, CaFile, Description, Environment, LlmProvider, LlmVendor, ProvidersConfig,
-    TtsProvider, TtsVendor,
+    RealtimeProvider, RealtimeVendor, TtsProvider, TtsVendor,
 };
 pub use route::Route;
 pub use rtp::{CodecName, PortRange, RtpConfig};

@@ -43,6 +43,12 @@ impl Patience {
         first: Duration::from_millis(2_000),
         stall: Duration::from_millis(1_500),
     };
+    /// Who does all three: a session is set up, not only opened, and a model that is told what was said before takes longer to begin.
+    pub const REALTIME: Self = Self {
+        connect: Duration::from_secs(3),
+        first: Duration::from_secs(5),
+        stall: Duration::from_secs(4),
+    };
 }
 
 /// The earliest of some deadlines.

@@ -29,12 +29,7 @@ pub struct ClientConfig {
 
 impl Default for ClientConfig {
     fn default() -> Self {
-        let patience = Patience {
-            connect: Duration::from_secs(3),
-            first: Duration::from_secs(5),
-            stall: Duration::from_secs(4),
-        };
-        Self { patience, retry: RetryConfig::CONNECTION }
+        Self { patience: Patience::REALTIME, retry: RetryConfig::CONNECTION }
     }
 }
 

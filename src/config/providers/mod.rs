@@ -1,9 +1,10 @@
-//! `[asr.NAME]`, `[llm.NAME]`, `[tts.NAME]` and `[providers]`: who listens, thinks and speaks for agents that do not follow a script. Agents
-//! name them; a provider that no agent names is checked all the same.
+//! `[asr.NAME]`, `[llm.NAME]`, `[tts.NAME]`, `[realtime.NAME]` and `[providers]`: who listens, thinks and speaks for agents that do not follow a
+//! script. Agents name them; a provider that no agent names is checked all the same.
 
 mod asr;
 mod key;
 mod llm;
+mod realtime;
 mod tts;
 mod values;
 
@@ -14,6 +15,7 @@ pub use asr::{AsrProvider, AsrVendor};
 pub use key::Environment;
 pub(super) use key::process_environment;
 pub use llm::{LlmProvider, LlmVendor};
+pub use realtime::{RealtimeProvider, RealtimeVendor};
 pub use tts::{TtsProvider, TtsVendor};
 
 use caly_provider::secret::Secret;
@@ -32,6 +34,8 @@ pub struct ProvidersConfig {
     pub llm: Vec<LlmProvider>,
     /// Who speaks the answer.
     pub tts: Vec<TtsProvider>,
+    /// Who listens, thinks and speaks all by itself.
+    pub realtime: Vec<RealtimeProvider>,
     /// Certificates that are trusted beside those of Mozilla.
     pub ca: Option<CaFile>,
 }
@@ -62,6 +66,7 @@ pub(super) struct ProviderNames {
     pub(super) asr: Vec<String>,
     pub(super) llm: Vec<String>,
     pub(super) tts: Vec<String>,
+    pub(super) realtime: Vec<String>,
 }
 
 impl ProvidersConfig {
@@ -70,7 +75,8 @@ impl ProvidersConfig {
         let asr = self.asr.iter().map(|known| ("asr", &known.name, known.vendor.url()));
         let llm = self.llm.iter().map(|known| ("llm", &known.name, known.vendor.url()));
         let tts = self.tts.iter().filter_map(|known| Some(("tts", &known.name, known.vendor.url()?)));
-        let open = asr.chain(llm).chain(tts).filter(|(_, _, url)| is_open(url));
+        let realtime = self.realtime.iter().map(|known| ("realtime", &known.name, known.vendor.url()));
+        let open = asr.chain(llm).chain(tts).chain(realtime).filter(|(_, _, url)| is_open(url));
         let warning = |(purpose, name, _)| {
             format!(
                 "[{purpose}.{name}] url has no TLS and leaves this host: its key and all that callers say can be read on the way; \
@@ -91,10 +97,12 @@ impl ProvidersConfig {
         let asr = each(root, "asr", &mut names.asr, |name, table| asr::read(name, table, &keys));
         let llm = each(root, "llm", &mut names.llm, |name, table| llm::read(name, table, &keys));
         let tts = each(root, "tts", &mut names.tts, |name, table| tts::read(name, table, &keys));
+        let realtime =
+            each(root, "realtime", &mut names.realtime, |name, table| realtime::read(name, table, &keys));
         let mut table = root.section("providers");
         let ca = read_ca(&mut table, base);
         table.finish();
-        (Self { asr, llm, tts, ca }, names)
+        (Self { asr, llm, tts, realtime, ca }, names)
     }
 }
 

@@ -4,7 +4,10 @@ use std::ffi::OsString;
 use std::fs;
 use std::time::Duration;
 
-use crate::config::{AsrVendor, Config, LlmVendor, TtsVendor};
+use caly_provider::policy::Patience;
+use caly_provider::realtime::{GeminiAuth, GeminiTurns, OpenAiTurns};
+
+use crate::config::{AsrVendor, Config, LlmVendor, RealtimeProvider, RealtimeVendor, TtsVendor};
 
 fn environment(name: &str) -> Option<OsString> {
     match name {
@@ -27,7 +30,9 @@ fn sound(text: &str) -> Config {
 fn what_is_not_said_is_as_the_client_has_it() {
     let config = sound(
         "[asr.a]\nkind = \"deepgram\"\nkey_env = \"KEY\"\n[llm.b]\nkind = \"anthropic\"\nmodel = \"m\"\nkey_env = \"KEY\"\n\
-         [tts.c]\nkind = \"cartesia\"\nkey_env = \"KEY\"\nvoices = { \"*\" = \"v\" }\n",
+         [tts.c]\nkind = \"cartesia\"\nkey_env = \"KEY\"\nvoices = { \"*\" = \"v\" }\n\
+         [realtime.d]\nkind = \"openai\"\nmodel = \"m\"\nkey_env = \"KEY\"\n\
+         [realtime.e]\nkind = \"gemini\"\nmodel = \"models/m\"\nkey_env = \"KEY\"\n",
     );
     let key = || caly_provider::secret::Secret::new("secret-1");
     let AsrVendor::Deepgram(deepgram) = &config.providers.asr[0].vendor else { panic!() };
@@ -37,6 +42,12 @@ fn what_is_not_said_is_as_the_client_has_it() {
     assert_eq!(*anthropic, caly_provider::llm::AnthropicConfig::new(key(), "m"));
     let TtsVendor::Cartesia(cartesia) = &config.providers.tts[0].vendor else { panic!() };
     assert_eq!(*cartesia, caly_provider::tts::CartesiaConfig::new(key(), "v"));
+    let [openai, gemini] = config.providers.realtime.as_slice() else { panic!() };
+    let RealtimeVendor::OpenAi(told) = &openai.vendor else { panic!() };
+    assert_eq!(*told, caly_provider::realtime::OpenAiRealtimeConfig::new(Some(key()), "m"));
+    let RealtimeVendor::Gemini(told) = &gemini.vendor else { panic!() };
+    assert_eq!(*told, caly_provider::realtime::GeminiConfig::new(GeminiAuth::Key(key()), "models/m"));
+    assert_eq!((openai.patience, gemini.patience), (Patience::REALTIME, Patience::REALTIME));
 }
 
 #[test]
@@ -114,6 +125,90 @@ fn a_provider_has_a_name_and_there_are_not_too_many() {
     assert!(told.ends_with("[tts]: there are 65; at most 64 are allowed"), "{told}");
 }
 
+#[test]
+fn what_the_chosen_kind_or_turns_do_not_have_is_told_and_not_ignored() {
+    let told = read(
+        "[realtime.a]\nkind = \"openai\"\nmodel = \"m\"\nturns = \"caly\"\nsilence_ms = 400\neagerness = \"low\"\ninterrupts = true\n\
+         transcribes = false\ntranscription_model = \"t\"\ncue = \"c\"\nextra = { audio = { input = 1 } }\n\
+         [realtime.b]\nkind = \"openai\"\nkey_env = \"KEY\"\nmodel = \"m\"\nturns = \"semantic\"\nthreshold = 0.5\neagerness = \"eager\"\n\
+         [realtime.c]\nkind = \"openai\"\nkey_env = \"KEY\"\nmodel = \"m\"\neagerness = \"low\"\nspeed = 2\nrecycle_after_seconds = 3600\n\
+         [realtime.d]\nkind = \"gemini\"\nkey_env = \"KEY\"\nmodel = \"gemini-live\"\nturns = \"caly\"\nsilence_ms = 400\nspeed = 1\n\
+         [realtime.e]\nkind = \"gemini\"\nmodel = \"models/m\"\nturns = \"server\"\nextra = { speechConfig = 1 }\n",
+    );
+    let expected = "caly.toml:1:1: [realtime.a]: api.openai.com needs a key: write key_env = \"OPENAI_API_KEY\" or key_file = \"path\"
+caly.toml:5:14: [realtime.a] silence_ms = 400: has no meaning with turns = \"caly\"; it belongs to turns = \"server\"; remove it
+caly.toml:6:13: [realtime.a] eagerness = \"low\": has no meaning with turns = \"caly\"; it belongs to turns = \"semantic\"; remove it
+caly.toml:7:14: [realtime.a] interrupts = true: has no meaning with turns = \"caly\": the vendor does not listen for turns; remove it
+caly.toml:9:23: [realtime.a] transcription_model = \"t\": has no meaning with transcribes = false; remove it
+caly.toml:10:7: [realtime.a] cue = \"c\": has no meaning for kind = \"openai\"; only gemini has it; remove it
+caly.toml:11:9: [realtime.a] extra = { audio = { input = 1 } }: must not hold `audio`, which Caly writes itself: its fields have keys of their own here
+caly.toml:17:13: [realtime.b] threshold = 0.5: has no meaning with turns = \"semantic\"; it belongs to turns = \"server\"; remove it
+caly.toml:18:13: [realtime.b] eagerness = \"eager\": must be \"low\" or \"medium\" or \"high\" or \"auto\"
+caly.toml:23:13: [realtime.c] eagerness = \"low\": has no meaning with turns = \"server\"; it belongs to turns = \"semantic\"; remove it
+caly.toml:24:9: [realtime.c] speed = 2: must be 0.25..=1.5
+caly.toml:25:25: [realtime.c] recycle_after_seconds = 3600: must be 10..=3240 s
+caly.toml:29:9: [realtime.d] model = \"gemini-live\": must say where the model is: \"models/gemini-live\", or \"projects/..\" with all that follows at Vertex
+caly.toml:31:14: [realtime.d] silence_ms = 400: has no meaning with turns = \"caly\"; it belongs to turns = \"automatic\"; remove it
+caly.toml:32:9: [realtime.d] speed = 1: has no meaning for kind = \"gemini\"; only openai has it; remove it
+caly.toml:33:1: [realtime.e]: needs its API key: name the environment variable that holds it, as key_env = \"SOME_API_KEY\", or a file, as key_file = \"path\"
+caly.toml:36:9: [realtime.e] turns = \"server\": must be \"automatic\" or \"caly\"
+caly.toml:37:9: [realtime.e] extra = { speechConfig = 1 }: must not hold `speechConfig`, which Caly writes itself: use the key `voice`";
+    assert_eq!(told.unwrap_err(), expected);
+}
+
+#[test]
+fn turns_are_ended_by_whom_the_table_names() {
+    let config = sound(EVERYTHING);
+    let vendors: Vec<&RealtimeVendor> = config.providers.realtime.iter().map(|known| &known.vendor).collect();
+    let turns = |name: &str| {
+        let known = config.providers.realtime.iter().find(|known| known.name == name).unwrap();
+        match &known.vendor {
+            RealtimeVendor::OpenAi(config) => config.turns.clone(),
+            RealtimeVendor::Gemini(_) => panic!("{name}"),
+        }
+    };
+    let server = OpenAiTurns::Server { threshold: 0.6, prefix_padding_ms: 200, silence_ms: 400 };
+    assert_eq!(turns("openai"), server);
+    assert_eq!(turns("openai-semantic"), OpenAiTurns::Semantic { eagerness: "high".to_owned() });
+    assert_eq!(turns("openai-caly"), OpenAiTurns::Manual);
+    let of_gemini: Vec<(GeminiTurns, bool)> = vendors
+        .iter()
+        .filter_map(|vendor| match vendor {
+            RealtimeVendor::OpenAi(_) => None,
+            RealtimeVendor::Gemini(config) => {
+                Some((config.turns, matches!(config.auth, GeminiAuth::Token(_))))
+            }
+        })
+        .collect();
+    // In the order of their names.
+    assert_eq!(of_gemini, [(GeminiTurns::Automatic { silence_ms: 400 }, true), (GeminiTurns::Manual, false)]);
+}
+
+#[test]
+fn a_realtime_provider_without_tls_is_warned_of() {
+    let at = |url: &str| {
+        let text = format!("[realtime.a]\nkind = \"openai\"\nmodel = \"m\"\nurl = \"{url}\"\n");
+        sound(&text).providers.unprotected()
+    };
+    let warned = at("ws://models.example/v1");
+    assert!(warned.len() == 1 && warned[0].starts_with("[realtime.a] url has no TLS"), "{warned:?}");
+    assert_eq!(at("ws://127.0.0.1:8000/v1"), [""; 0]);
+}
+
+#[test]
+fn what_the_sample_has_as_a_comment_is_sound() {
+    let sample = include_str!("../../../config/samples/thinking.toml");
+    let (_, commented) = sample.split_once("# [realtime.").unwrap();
+    let table: Vec<&str> = commented
+        .lines()
+        .map_while(|line| Some(line.strip_prefix("# ").unwrap_or(line)))
+        .take_while(|line| !line.is_empty())
+        .collect();
+    let text = format!("[realtime.{}\n", table.join("\n")).replace("OPENAI_API_KEY", "KEY");
+    let config = sound(&text);
+    assert_eq!(config.providers.realtime.len(), 1, "{text}");
+}
+
 /// One of each kind, with every key that it has.
 const EVERYTHING: &str = include_str!("every_key.toml");
 
@@ -121,7 +216,8 @@ const EVERYTHING: &str = include_str!("every_key.toml");
 fn every_key_of_every_kind_is_read_and_documented() {
     let config = sound(EVERYTHING);
     let providers = &config.providers;
-    assert_eq!((providers.asr.len(), providers.llm.len(), providers.tts.len()), (9, 2, 8));
+    let counted = [providers.asr.len(), providers.llm.len(), providers.tts.len(), providers.realtime.len()];
+    assert_eq!(counted, [9, 2, 8, 5]);
     assert_eq!(providers.llm[0].provider().patience().first, Duration::from_millis(900));
     let documented = include_str!("../../../docs/configuration.md");
     // What a table does not know it tells with all that it knows.
@@ -156,8 +252,10 @@ fn a_provider_is_described_as_its_table_has_it() {
     let asr = providers.asr.iter().map(|known| (format!("asr.{}", known.name), known.vendor.describe()));
     let llm = providers.llm.iter().map(|known| (format!("llm.{}", known.name), known.vendor.describe()));
     let tts = providers.tts.iter().map(|known| (format!("tts.{}", known.name), known.vendor.describe()));
+    let realtime = |known: &RealtimeProvider| format!("realtime.{}", known.name);
+    let realtime = providers.realtime.iter().map(|known| (realtime(known), known.vendor.describe()));
     let mut described = 0;
-    for (title, description) in asr.chain(llm).chain(tts) {
+    for (title, description) in asr.chain(llm).chain(tts).chain(realtime) {
         let (_, body) = tables().into_iter().find(|(table, _)| *table == title).unwrap();
         assert!(body.contains(&format!("kind = \"{}\"\n", description.kind)), "{title}: {description:?}");
         let is_told = |line: &str| line.contains(&format!("\"{}\"", description.model));
@@ -169,7 +267,7 @@ fn a_provider_is_described_as_its_table_has_it() {
         assert_eq!(key, if has_key { "secret-1" } else { "" }, "{title}");
         described += 1;
     }
-    assert_eq!(described, 19);
+    assert_eq!(described, 24);
 }
 
 /// Described once for all kinds.
