@@ -37,7 +37,7 @@ fn a_question_is_answered_and_the_call_ends_politely() {
     assert!(said.contains("Aapka order raste mein hai."), "{shown}");
     assert!(said.contains("Aapka din shubh ho!"), "{shown}");
     assert!(outcome.ended.is_some(), "{shown}");
-    for mark in Mark::ALL.into_iter().filter(|mark| !matches!(mark, Mark::MediaIn | Mark::MediaOut)) {
+    for mark in Mark::ALL {
         assert!(outcome.mark(0, mark).is_some(), "{mark}\n{shown}");
     }
     assert!(outcome.waited(0) < MS(1_600), "{:?}\n{shown}", outcome.waited(0));
@@ -267,7 +267,7 @@ fn check_fault(hop: usize, fault: &Fault, providers: usize, faults: [Faults; 3])
         ],
         rules: vec![Rule::always().say("Aapka order raste mein hai.")],
         faults,
-        providers,
+        cast: [vec!["deepgram"; providers], vec!["openai"; providers], vec!["deepgram"; providers]],
         key: Some('1'),
         lasts: MS(45_000),
         ..Scene::default()

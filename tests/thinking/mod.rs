@@ -1,47 +1,47 @@
 //! A call with a thinking agent in virtual time: the real voice and mind, simulated vendors, and a caller who speaks when it is his turn. One loop
 //! moves them all.
+#![allow(dead_code, reason = "every test file is a crate of its own and uses a part of this")]
 
-use std::collections::{BTreeMap, VecDeque};
-use std::fmt;
+pub(crate) mod caller;
+pub(crate) mod cast;
+pub(crate) mod line;
+
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use caly::agent::{Agent, FeedKind, InlineMind, LinkDriver, caller_feed};
-use caly::call::destination::{Destination, Wish};
+use caly::agent::{Agent, FeedKind, InlineMind, caller_feed};
+use caly::call::cause::HangupCause;
 use caly::call::dialogue::Dialogue;
 use caly::call::hop::{HopEvent, Mark};
+use caly::call::log::{CallTime, Event, LegQuality};
+use caly::config::Config;
 use caly::mind::cascade::{Answers, Cascade, CascadeMind};
-use caly::mind::conversation::{END_CALL, Hops, Line, Lines};
+use caly::mind::conversation::{END_CALL, Hops, Line as Words, Lines};
 use caly::mind::script::Script;
 use caly::mind::speech::{Clips, Language};
 use caly::tools::ToolError;
 use caly::voice::TurnTaking;
-use caly::voice::exchange::Digit;
 use caly::voice::session::VoiceConfig;
 use caly::voice::vad::WebRtc;
-use caly_provider::asr::{self, Deepgram, DeepgramConfig};
-use caly_provider::link::{LinkEvent, LinkId, LinkOrder};
-use caly_provider::llm::{self, OpenAi, OpenAiConfig, ToolSpec};
+use caly_provider::llm::ToolSpec;
+use caly_provider::policy::Health;
 use caly_provider::policy::chain::Member;
-use caly_provider::policy::{Health, Patience};
-use caly_provider::secret::Secret;
-use caly_provider::tts::{self, Aura, AuraConfig};
-use caly_rtp::codec::Codec;
-use caly_rtp::frame::{FRAME_SAMPLES, Frame, FrameKind, MediaTime};
-use caly_vendors::deepgram_listen::DeepgramListen;
-use caly_vendors::deepgram_speak::DeepgramSpeak;
-use caly_vendors::faults::Faults;
+use caly_vendors::faults::{Fault, Faults};
 use caly_vendors::hearing::{Manner, Script as Utterances};
 use caly_vendors::in_process::{Distance, InProcess};
 use caly_vendors::model::{Model, Rule, TokenPace};
-use caly_vendors::openai_chat::{Dialect, OpenAiChat};
 use caly_vendors::seen::Seen;
-use caly_vendors::stage::Stage;
+use caly_vendors::stage::Pause;
 use caly_vendors::strict::KEY;
 use caly_vendors::voice::{Pace, Voice};
 use serde_json::{Value, json};
 
+use caller::{Caller, is_loud};
+use line::{Line, Sent, World};
+
 /// What a call is made of.
+#[derive(Clone)]
 pub(crate) struct Scene {
     /// What the caller says, one after the other.
     pub(crate) says: Vec<Saying>,
@@ -49,17 +49,28 @@ pub(crate) struct Scene {
     pub(crate) rules: Vec<Rule>,
     /// How fast it is.
     pub(crate) pace: TokenPace,
-    /// Faults of the recognizers, the models and the synthesizers: the first of each has these, a second one that is well stands behind it
-    /// if there are two.
+    /// Who listens, who thinks and who speaks, each by its kind, in the order in which they are asked.
+    pub(crate) cast: [Vec<&'static str>; 3],
+    /// Faults of the first of each; those behind are well.
     pub(crate) faults: [Faults; 3],
-    /// How many providers each hop has.
-    pub(crate) providers: usize,
+    /// The fault of a program that speaks first.
+    pub(crate) program_fault: Option<Fault>,
+    /// When all of them stand still.
+    pub(crate) pause: Pause,
+    /// How far they are.
+    pub(crate) distance: Distance,
+    /// How the recognizers hear.
+    pub(crate) manner: Manner,
     /// What tools answer, and how long they take.
     pub(crate) tools: BTreeMap<&'static str, (Duration, Value)>,
     /// How the agent answers.
     pub(crate) answers: Answers,
+    /// Whether what the agent says by itself is there as audio when the call begins.
+    pub(crate) has_clips: bool,
     /// What the caller presses when the agent has gone on by its script for four seconds.
     pub(crate) key: Option<char>,
+    /// How often the mind may think: 20 ms at most.
+    pub(crate) grain: Duration,
     /// How long the call is watched.
     pub(crate) lasts: Duration,
 }
@@ -80,22 +91,30 @@ pub(crate) enum When {
     AfterAgent(Duration),
     /// So long into the agent's next utterance.
     OverAgent(Duration),
+    /// At this time of the call, whoever speaks.
+    At(Duration),
 }
 
-/// What became of it.
+/// What became of it. All times are those since the answer.
 pub(crate) struct Outcome {
-    /// What was logged, with its time since the answer.
+    /// What was logged.
+    pub(crate) events: Vec<(CallTime, Event)>,
+    /// Of that, what was said and done.
     pub(crate) log: Vec<(Duration, Dialogue)>,
     /// What the vendors saw: recognizers, models, synthesizers.
     pub(crate) seen: [Seen; 3],
-    /// What left, frame by frame.
-    pub(crate) agent: Vec<[i16; FRAME_SAMPLES]>,
+    /// What left, packet by packet.
+    pub(crate) sent: Vec<Sent>,
     /// When the agent ended the call.
     pub(crate) ended: Option<Duration>,
     /// When the caller pressed his key.
     pub(crate) pressed: Option<Duration>,
     /// When each of the caller's sayings began and ended.
     pub(crate) said: Vec<(Duration, Duration)>,
+    /// Links that were open when it was over.
+    pub(crate) open_links: usize,
+    /// Figures of its media.
+    pub(crate) quality: LegQuality,
 }
 
 impl Default for Scene {
@@ -104,34 +123,67 @@ impl Default for Scene {
             says: Vec::new(),
             rules: Vec::new(),
             pace: TokenPace::default(),
+            cast: [vec!["deepgram"], vec!["openai"], vec!["deepgram"]],
             faults: [Faults::default(), Faults::default(), Faults::default()],
-            providers: 1,
+            program_fault: None,
+            pause: Pause::default(),
+            distance: Distance::default(),
+            manner: Manner::default(),
             tools: BTreeMap::new(),
             answers: Answers::default(),
+            has_clips: true,
             key: None,
+            grain: TICK,
             lasts: Duration::from_secs(30),
         }
     }
 }
 
-impl Scene {
-    /// Plays it.
-    pub(crate) fn play(self) -> Outcome {
-        let epoch = Instant::now();
+/// Plays calls of one agent beside each other. All are asked of the first one's cast.
+pub(crate) fn play_together(scenes: Vec<Scene>) -> Vec<Outcome> {
+    let epoch = Instant::now();
+    let cascade = Arc::new(scenes[0].cascade(epoch));
+    let (grain, lasts) = (scenes[0].grain, scenes.iter().map(|scene| scene.lasts).max().unwrap());
+    let mut calls: Vec<Playing> =
+        scenes.into_iter().map(|scene| Playing::new(scene, &cascade, epoch)).collect();
+    let mut at = Duration::ZERO;
+    while at < lasts {
+        for call in calls.iter_mut().filter(|call| !call.is_over(at)) {
+            call.tick(at);
+            let between = (1..).map(|step| grain * step).take_while(|step| *step < TICK);
+            between.for_each(|step| call.line.think(epoch + at + step));
+        }
+        at += TICK;
+    }
+    calls.into_iter().map(|call| call.finish()).collect()
+}
+
+/// A call that is being played.
+struct Playing {
+    scene: Scene,
+    epoch: Instant,
+    world: World,
+    line: Line,
+    caller: Caller,
+    outcome: Outcome,
+}
+
+impl Playing {
+    fn new(scene: Scene, cascade: &Arc<Cascade>, epoch: Instant) -> Self {
         let seen = [Seen::default(), Seen::default(), Seen::default()];
-        let world = self.world(&seen);
-        let tools: BTreeMap<String, (Duration, Value)> =
-            self.tools.iter().map(|(name, answer)| ((*name).to_owned(), answer.clone())).collect();
+        let world = World { world: Arc::new(Mutex::new(scene.world(&seen))), epoch };
+        let tools: BTreeMap<String, Value> =
+            scene.tools.iter().map(|(name, (_, answer))| ((*name).to_owned(), answer.clone())).collect();
         let answer_tool = move |call: &caly::mind::ToolCall| match tools.get(&call.name) {
-            Some((_, answer)) => Ok(answer.clone()),
+            Some(answer) => Ok(answer.clone()),
             None => Err(ToolError::Unknown(call.name.clone())),
         };
-        let cascade = Arc::new(self.cascade(epoch));
+        let clips: Arc<dyn Clips> = if scene.has_clips { Arc::new(Tones) } else { Arc::new(Mute) };
         let (listener, feed) = caller_feed(FeedKind::Payload);
-        let mind = CascadeMind::new(cascade, Arc::new(Tones), "Today is Saturday.".into());
-        let slow = self.tools.values().map(|(took, _)| *took).max().unwrap_or_default();
+        let mind = CascadeMind::new(Arc::clone(cascade), clips, "Today is Saturday.".into());
+        let slow = scene.tools.values().map(|(took, _)| *took).max().unwrap_or_default();
         let mind = InlineMind::new(Box::new(mind), Box::new(answer_tool))
-            .with_links(Box::new(World { world, epoch }))
+            .with_links(Box::new(world.clone()))
             .with_tool_time(slow.max(Duration::from_millis(50)))
             .with_feed(feed);
         let voice = VoiceConfig {
@@ -139,92 +191,103 @@ impl Scene {
             turn_taking: TurnTaking::default(),
             listener: Some(listener),
         };
-        let mut agent = Agent::new(Box::new(mind), voice);
-        agent.handle_media(Codec::Pcmu);
-        let mut caller = Caller::new(&self.says);
-        let mut outcome = Outcome::of(seen);
-        let ticks = self.lasts.as_millis() / 20;
-        for tick in 0..ticks {
-            let at = Duration::from_millis(20) * u32::try_from(tick).unwrap();
-            let now = epoch + at;
-            if outcome.script_since().is_some_and(|since| at >= since + LISTENS_FIRST)
-                && let Some(key) = self.key.filter(|_| outcome.pressed.is_none())
-            {
-                outcome.pressed = Some(at);
-                agent.handle_digit(now, Digit::from_char(key).unwrap());
-            }
-            agent.hear(now, &frame(u64::try_from(tick).unwrap(), caller.next(at)));
-            let mut samples = [0; FRAME_SAMPLES];
-            agent.speak(now, &mut samples);
-            caller.hears(at, &samples);
-            outcome.agent.push(samples);
-            while let Some(noted) = agent.poll_event() {
-                let at = noted.at.map_or(at, |noted| noted.saturating_duration_since(epoch));
-                outcome.log.push((at, noted.what));
-            }
-            while let Some(wish) = agent.poll_wish(now) {
-                assert!(!matches!(wish, Wish::Fail), "the mind broke off");
-                if matches!(wish, Wish::HangUp) {
-                    outcome.ended = Some(at);
-                }
-            }
-            if outcome.ended.is_some() {
-                break;
+        let line = Line::new(epoch, mind, |line| Agent::new(line, voice));
+        let (caller, outcome) = (Caller::new(&scene.says), Outcome::of(seen));
+        Self { scene, epoch, world, line, caller, outcome }
+    }
+
+    fn is_over(&self, at: Duration) -> bool {
+        self.outcome.ended.is_some() || at >= self.scene.lasts
+    }
+
+    fn tick(&mut self, at: Duration) {
+        let Self { scene, epoch, line, caller, outcome, .. } = self;
+        if outcome.script_since().is_some_and(|since| at >= since + LISTENS_FIRST)
+            && let Some(key) = scene.key.filter(|_| outcome.pressed.is_none())
+        {
+            outcome.pressed = Some(at);
+            line.press(key);
+        }
+        if let Some(sent) = line.tick(*epoch + at, at, &caller.next(at)) {
+            caller.hears(at, &sent.samples);
+            outcome.sent.push(sent);
+        }
+        let logged = outcome.events.len();
+        let end = line.drain(&mut outcome.events);
+        for (at, event) in &outcome.events[logged..] {
+            if let Event::Dialogue(what) = event {
+                outcome.log.push((at.as_duration(), what.clone()));
             }
         }
-        outcome.said = caller.said;
-        outcome
+        if let Some(end) = end {
+            assert_eq!(end.cause, HangupCause::LocalBye, "the mind broke off");
+            outcome.ended = Some(at);
+        }
+    }
+
+    fn finish(mut self) -> Outcome {
+        self.outcome.quality = self.line.quality();
+        self.outcome.said = self.caller.said;
+        self.outcome.open_links = self.world.world.lock().unwrap().open_links();
+        self.outcome
+    }
+}
+
+impl Scene {
+    /// Plays it.
+    pub(crate) fn play(self) -> Outcome {
+        play_together(vec![self]).pop().unwrap()
     }
 
     fn world(&self, seen: &[Seen; 3]) -> InProcess {
-        let [hears, thinks, speaks] = seen;
         let mut world = InProcess::default();
-        for number in 0..self.providers {
-            let faults = |hop: usize| if number == 0 { self.faults[hop].clone() } else { Faults::default() };
-            // Each has ears of its own: one that says nothing has heard all the same.
-            let utterances = Utterances::new(self.says.iter().map(|saying| saying.text));
-            let listen = DeepgramListen::new(&utterances, Manner::default(), hears);
-            let listen = Stage::new(listen, hears).with_faults(faults(0));
-            let chat = OpenAiChat::new(Model::new(self.rules.clone(), self.pace), Dialect::OpenAi);
-            let chat = Stage::new(chat, thinks).with_faults(faults(1));
-            let speak = DeepgramSpeak::new(Voice::default(), Pace::default(), speaks);
-            let speak = Stage::new(speak, speaks).with_faults(faults(2));
-            world = world
-                .with(&format!("asr{number}"), listen, Distance::default())
-                .with(&format!("llm{number}"), chat, Distance::default())
-                .with(&format!("tts{number}"), speak, Distance::default());
+        for hop in 0..3 {
+            for (number, kind) in self.cast[hop].iter().enumerate() {
+                let name = format!("{}{number}", cast::HOPS[hop]);
+                let is_first = number == 0;
+                // Each has ears of its own: one that says nothing has heard all the same.
+                let utterances = Utterances::new(self.says.iter().map(|saying| saying.text));
+                let stage = match hop {
+                    0 => Some(cast::recognizer(kind, &utterances, self.manner, &seen[0])),
+                    1 => Some(cast::model(kind, Model::new(self.rules.clone(), self.pace), &seen[1])),
+                    _ => cast::synthesizer(kind, Pace::default(), &seen[2]),
+                };
+                let Some(stage) = stage else {
+                    let fault = self.program_fault.as_ref().filter(|_| is_first);
+                    world = world.with_program(&name, cast::program(fault).unwrap());
+                    continue;
+                };
+                let faults = if is_first { self.faults[hop].clone() } else { Faults::default() };
+                world = world.with(&name, stage.with_faults(faults).with_pause(&self.pause), self.distance);
+            }
         }
         world
     }
 
     fn cascade(&self, epoch: Instant) -> Cascade {
-        let member = |name: String| Member { name: name.into(), health: Arc::new(Health::new(epoch)) };
-        let (mut listen, mut think, mut speak) = (Vec::new(), Vec::new(), Vec::new());
-        for number in 0..self.providers {
-            let mut config = DeepgramConfig::new(Secret::new(KEY));
-            config.url = format!("wss://asr{number}");
-            let vendor = Arc::new(Deepgram(config));
-            let streams = asr::Streams { vendor, patience: Patience::ASR };
-            listen.push((member(format!("asr{number}")), Arc::new(streams) as Arc<dyn asr::Provider>));
-            let chat = OpenAi(OpenAiConfig::new(
-                &format!("https://llm{number}/v1"),
-                Some(Secret::new(KEY)),
-                "gpt-4.1-mini",
-            ));
-            think.push((member(format!("llm{number}")), Arc::new(chat) as Arc<dyn llm::Vendor>));
-            let mut config = AuraConfig::new(Secret::new(KEY), "aura-2-thalia-en");
-            config.url = format!("wss://tts{number}");
-            let streams = tts::Streams { vendor: Arc::new(Aura(config)), patience: Patience::TTS };
-            speak.push((member(format!("tts{number}")), Arc::new(streams) as Arc<dyn tts::Provider>));
+        let mut tables = String::new();
+        for (hop, kinds) in self.cast.iter().enumerate() {
+            for (number, kind) in kinds.iter().enumerate() {
+                let name = format!("{}{number}", cast::HOPS[hop]);
+                let (http, websocket) = (format!("https://{name}"), format!("wss://{name}"));
+                let http = if *kind == "espeak" { &name } else { &http };
+                tables.push_str(&cast::table(hop, kind, &name, (http, &websocket)));
+            }
         }
+        let config = Config::parse_in(&|_| Some(KEY.into()), "caly.toml", &tables, &[]);
+        let providers = config.unwrap_or_else(|faults| panic!("{faults}\n{tables}")).providers;
+        let member = |name: &str| Member { name: name.into(), health: Arc::new(Health::new(epoch)) };
+        let asr = providers.asr.iter().map(|known| (member(&known.name), known.provider()));
+        let llm = providers.llm.iter().map(|known| (member(&known.name), known.provider()));
+        let tts = providers.tts.iter().map(|known| (member(&known.name), known.provider()));
         let fallback =
             Script::parse("fallback.toml", FALLBACK, &[]).unwrap_or_else(|faults| panic!("{faults}"));
         Cascade {
             name: "Asha".to_owned(),
             language: Language::Hi,
-            asr: Hops(listen),
-            llm: Hops(think),
-            tts: Hops(speak),
+            asr: Hops(asr.collect()),
+            llm: Hops(llm.collect()),
+            tts: Hops(tts.collect()),
             instructions: "Be brief.".into(),
             tools: self.tools.keys().copied().chain([END_CALL]).map(spec).collect(),
             lines: lines(),
@@ -241,8 +304,9 @@ fn spec(name: &str) -> ToolSpec {
 }
 
 fn lines() -> Lines {
-    let line =
-        |text: &str| Line(BTreeMap::from([(Language::Hi, text.to_owned()), (Language::En, text.to_owned())]));
+    let line = |text: &str| {
+        Words(BTreeMap::from([(Language::Hi, text.to_owned()), (Language::En, text.to_owned())]))
+    };
     Lines {
         greeting: line("Namaste!"),
         fillers: vec![line("Ek minute."), line("Bas ek second.")],
@@ -256,8 +320,17 @@ fn lines() -> Lines {
 
 impl Outcome {
     fn of(seen: [Seen; 3]) -> Self {
-        let (log, agent, said) = (Vec::new(), Vec::new(), Vec::new());
-        Self { log, seen, agent, ended: None, pressed: None, said }
+        Self {
+            events: Vec::new(),
+            log: Vec::new(),
+            seen,
+            sent: Vec::new(),
+            ended: None,
+            pressed: None,
+            said: Vec::new(),
+            open_links: 0,
+            quality: LegQuality::default(),
+        }
     }
 
     /// Since when the agent goes on by its script.
@@ -296,13 +369,11 @@ impl Outcome {
         })
     }
 
-    /// The longest silence of both between the beginning and then, in which the agent owed an answer: from the end of the caller's saying.
+    /// How long the caller heard nothing behind what he said.
     pub(crate) fn waited(&self, saying: usize) -> Duration {
         let (_, end) = self.said[saying];
-        let from = usize::try_from(end.as_millis() / 20).unwrap();
-        let silent =
-            self.agent.get(from..).unwrap_or_default().iter().take_while(|frame| !is_loud(frame)).count();
-        Duration::from_millis(20) * u32::try_from(silent).unwrap()
+        let silent = self.sent.iter().filter(|sent| sent.at >= end);
+        TICK * u32::try_from(silent.take_while(|sent| !is_loud(&sent.samples)).count()).unwrap()
     }
 
     /// The longest silence of the agent between the end of that saying and when he says this.
@@ -311,13 +382,17 @@ impl Outcome {
         let (until, _) = self.log.iter().find(
             |(at, what)| matches!(what, Dialogue::Said { text: said, .. } if *at > end && said.contains(text)),
         )?;
-        let tick = |at: Duration| usize::try_from(at.as_millis() / 20).unwrap();
+        Some(self.longest_silence(end, *until))
+    }
+
+    /// The longest silence of the agent between two times.
+    pub(crate) fn longest_silence(&self, from: Duration, until: Duration) -> Duration {
         let (mut longest, mut run) = (0, 0);
-        for frame in &self.agent[tick(end)..=tick(*until).min(self.agent.len() - 1)] {
-            run = if is_loud(frame) { 0 } else { run + 1 };
+        for sent in self.sent.iter().filter(|sent| (from..=until).contains(&sent.at)) {
+            run = if is_loud(&sent.samples) { 0 } else { run + 1 };
             longest = longest.max(run);
         }
-        Some(Duration::from_millis(20) * longest)
+        TICK * longest
     }
 
     /// The whole log, for a failing test.
@@ -325,28 +400,6 @@ impl Outcome {
         let line =
             |(at, dialogue): &(Duration, Dialogue)| format!("{:>6} ms  {dialogue:?}\n", at.as_millis());
         self.log.iter().map(line).collect()
-    }
-}
-
-/// The links of a call in the vendors' world.
-struct World {
-    world: InProcess,
-    epoch: Instant,
-}
-
-impl LinkDriver for World {
-    fn order(&mut self, now: Instant, order: LinkOrder) {
-        self.world.order(now - self.epoch, order);
-    }
-
-    fn poll(&mut self, now: Instant) -> Option<(LinkId, LinkEvent)> {
-        self.world.poll(now - self.epoch)
-    }
-}
-
-impl fmt::Debug for World {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("World")
     }
 }
 
@@ -364,91 +417,19 @@ impl Clips for Tones {
     }
 }
 
+/// Has no line as audio.
+#[derive(Debug)]
+struct Mute;
+
+impl Clips for Mute {
+    fn clip(&self, _language: Language, _text: &str) -> Option<Arc<[i16]>> {
+        None
+    }
+}
+
 static CLIPS: Mutex<BTreeMap<String, Arc<[i16]>>> = Mutex::new(BTreeMap::new());
 
-/// Speaks when it is his turn.
-struct Caller {
-    waiting: VecDeque<Saying>,
-    audio: VecDeque<i16>,
-    speaks_at: Option<Duration>,
-    agent_since: Option<Duration>,
-    agent_until: Option<Duration>,
-    said: Vec<(Duration, Duration)>,
-}
-
-impl Caller {
-    fn new(says: &[Saying]) -> Self {
-        Self {
-            waiting: says.iter().copied().collect(),
-            audio: VecDeque::new(),
-            speaks_at: None,
-            agent_since: None,
-            agent_until: None,
-            said: Vec::new(),
-        }
-    }
-
-    fn hears(&mut self, now: Duration, samples: &[i16; FRAME_SAMPLES]) {
-        if is_loud(samples) {
-            let is_new = self.agent_until.is_none_or(|until| until + PAUSE < now);
-            if is_new {
-                self.agent_since = Some(now);
-            }
-            self.agent_until = Some(now);
-        }
-        if !self.audio.is_empty() || self.speaks_at.is_some() {
-            return;
-        }
-        let (Some(next), Some(since), Some(until)) =
-            (self.waiting.front(), self.agent_since, self.agent_until)
-        else {
-            return;
-        };
-        let last = self.said.last().map_or(Duration::ZERO, |(_, end)| *end);
-        if since < last {
-            return;
-        }
-        let at = match next.when {
-            When::AfterAgent(pause) => (now >= until + PAUSE).then_some(until + pause),
-            When::OverAgent(into) => Some(since + into),
-        };
-        self.speaks_at = at.map(|at| at.max(now));
-    }
-
-    fn next(&mut self, now: Duration) -> [i16; FRAME_SAMPLES] {
-        if self.speaks_at.is_some_and(|at| at <= now)
-            && let Some(saying) = self.waiting.pop_front()
-        {
-            self.speaks_at = None;
-            let spoken = Voice { seed: 6, character_ms: 65 }.speak(saying.text, 8_000).samples;
-            let lasts = Duration::from_micros(spoken.len() as u64 * 125);
-            self.said.push((now, now + lasts));
-            self.audio.extend(spoken);
-        }
-        let mut samples = [0; FRAME_SAMPLES];
-        samples.iter_mut().for_each(|sample| *sample = self.audio.pop_front().unwrap_or(0));
-        samples
-    }
-}
-
-fn is_loud(samples: &[i16; FRAME_SAMPLES]) -> bool {
-    samples.iter().any(|sample| sample.unsigned_abs() > 500)
-}
-
-fn frame(tick: u64, samples: [i16; FRAME_SAMPLES]) -> Frame {
-    let mut payload = [0; FRAME_SAMPLES];
-    Codec::Pcmu.encode(&samples, &mut payload);
-    Frame {
-        media_time: MediaTime(tick * FRAME_SAMPLES as u64),
-        kind: FrameKind::Voice,
-        arrival: None,
-        samples: samples.iter().copied().collect(),
-        payload: payload.iter().copied().collect(),
-    }
-}
-
-/// The agent has said all when it is silent for so long.
-const PAUSE: Duration = Duration::from_millis(600);
+const TICK: Duration = Duration::from_millis(20);
 
 /// A caller hears the menu before he presses anything.
 const LISTENS_FIRST: Duration = Duration::from_secs(4);

@@ -30,6 +30,7 @@ pub use tls::Authority;
 pub struct Server {
     address: SocketAddr,
     is_tls: bool,
+    begun: Instant,
     task: JoinHandle<()>,
 }
 
@@ -57,6 +58,11 @@ impl Server {
         self.address
     }
 
+    /// How long it has been open: the vendor's own time.
+    pub fn now(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
     /// What stands before the path in URLs of HTTP.
     pub fn http_base(&self) -> String {
         let (scheme, host) = if self.is_tls { ("https", "localhost") } else { ("http", "127.0.0.1") };
@@ -72,9 +78,10 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let is_tls = acceptor.is_some();
-        let house = House { vendor: Arc::new(Mutex::new(vendor)), begun: Instant::now() };
+        let begun = Instant::now();
+        let house = House { vendor: Arc::new(Mutex::new(vendor)), begun };
         let task = tokio::spawn(listen(listener, house, acceptor));
-        Ok(Self { address, is_tls, task })
+        Ok(Self { address, is_tls, begun, task })
     }
 }
 

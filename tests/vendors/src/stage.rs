@@ -1,6 +1,7 @@
 //! What stands around a vendor: who writes down what it sees, several vendors behind one name, and the faults that are
 //! played ([`crate::faults`]).
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::json;
@@ -14,8 +15,27 @@ pub struct Stage {
     vendor: Box<dyn Vendor>,
     seen: Seen,
     faults: Faults,
+    pause: Pause,
     connections: usize,
     arrivals: usize,
+}
+
+/// A time in which a vendor stands still: its connections stay open and nothing comes on them, whether they were open before or begin
+/// in it. Who came before is told afterwards what he would have been told; who came in it is not answered. Copies are one.
+#[derive(Clone, Debug, Default)]
+pub struct Pause(Arc<Mutex<Option<(Duration, Duration)>>>);
+
+impl Pause {
+    /// Stands still from one time until another, both since the vendor opened. The last one set holds.
+    pub fn set(&self, from: Duration, until: Duration) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((from, until));
+    }
+
+    /// Until when it stands still, if it does at this time.
+    fn until(&self, now: Duration) -> Option<Duration> {
+        let window = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        window.filter(|(from, until)| (*from..*until).contains(&now)).map(|(_, until)| until)
+    }
 }
 
 impl Stage {
@@ -25,6 +45,7 @@ impl Stage {
             vendor: Box::new(vendor),
             seen: seen.clone(),
             faults: Faults::default(),
+            pause: Pause::default(),
             connections: 0,
             arrivals: 0,
         }
@@ -34,6 +55,13 @@ impl Stage {
     #[must_use]
     pub fn with_faults(mut self, faults: Faults) -> Self {
         self.faults = faults;
+        self
+    }
+
+    /// The same, standing still when this says so.
+    #[must_use]
+    pub fn with_pause(mut self, pause: &Pause) -> Self {
+        self.pause = pause.clone();
         self
     }
 }
@@ -49,13 +77,16 @@ impl Vendor for Stage {
     fn open(&mut self, now: Duration, arrival: &Arrival) -> Answer {
         self.arrivals += 1;
         let number = self.seen.arrival(now, arrival);
+        if self.pause.until(now).is_some() {
+            return Answer::Nothing;
+        }
         let faults: Vec<_> = self.faults.of(self.arrivals, now).cloned().collect();
         if let Some(answer) = faults.iter().find_map(Fault::instead_of_answer) {
             return answer;
         }
         let around = |inner: Box<dyn Session>| -> Box<dyn Session> {
             let inner = faults.into_iter().fold(inner, |inner, fault| Box::new(Troubled::new(inner, fault)));
-            Box::new(Watched { inner, seen: self.seen.clone(), number })
+            Box::new(Watched { inner, seen: self.seen.clone(), number, pause: self.pause.clone() })
         };
         match self.vendor.open(now, arrival) {
             Answer::Upgrade(headers, session) => Answer::Upgrade(headers, around(session)),
@@ -76,6 +107,7 @@ struct Watched {
     inner: Box<dyn Session>,
     seen: Seen,
     number: usize,
+    pause: Pause,
 }
 
 impl Session for Watched {
@@ -89,11 +121,13 @@ impl Session for Watched {
     }
 
     fn next(&self) -> Option<Duration> {
-        self.inner.next()
+        self.inner.next().map(|due| self.pause.until(due).unwrap_or(due))
     }
 
     fn poll(&mut self, now: Duration) -> Option<Action> {
-        self.inner.poll(now)
+        // What was due before the pause is done, however late it is asked for: it was under way.
+        let is_held = self.pause.until(now).is_some() && self.next().is_none_or(|due| now < due);
+        if is_held { None } else { self.inner.poll(now) }
     }
 }
 
@@ -164,5 +198,21 @@ mod tests {
         assert!(matches!(stage.open(Duration::ZERO, &Arrival::new("GET", "/v2")), Answer::Refuse(_)));
         let record = seen.record();
         assert_eq!((record.arrivals.len(), record.frames.len(), record.complaints.len()), (2, 1, 1));
+    }
+
+    #[test]
+    fn who_stands_still_says_it_later_and_answers_nobody_who_comes() {
+        let (seen, pause) = (Seen::default(), Pause::default());
+        let s = Duration::from_secs;
+        let mut stage = Stage::new(Echo, &seen).with_pause(&pause);
+        let mut open = |at| stage.open(at, &Arrival::new("GET", "/a"));
+        let Answer::Respond(_, mut before) = open(s(4)) else { panic!("refused") };
+        let Answer::Respond(_, mut within) = open(s(5)) else { panic!("refused") };
+        pause.set(s(5), s(8));
+        assert!(matches!(open(s(6)), Answer::Nothing));
+        // The first was due before: that it is asked late does not hold it.
+        assert!(before.next() == Some(s(4)) && before.poll(s(6)).is_some());
+        assert_eq!((within.next(), within.poll(s(7))), (Some(s(8)), None));
+        assert!(within.poll(s(8)).is_some() && matches!(open(s(8)), Answer::Respond(..)));
     }
 }
