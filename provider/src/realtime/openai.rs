@@ -346,7 +346,10 @@ impl OpenAiWire {
             "rate_limits.updated" => {
                 told.push(Told::RateLimits(rate_limits(said.rate_limits.unwrap_or_default())));
             }
-            "error" => return error(said, told),
+            "error" => {
+                let name = self.request_id.as_deref();
+                return error(said, told).map_err(|fault| fault.with_request_id(name));
+            }
             _ => {}
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! Asks every configured provider for real, as a call would, and tells how that went: what `caly check --live` prints. Nothing else is opened.
 
 mod model;
+mod realtime;
 mod recognizer;
 mod synthesizer;
 #[cfg(test)]
@@ -29,7 +30,7 @@ pub(super) use self::synthesizer::say;
 /// How it went with one provider.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LiveReport {
-    /// What it is for: `asr`, `llm` or `tts`.
+    /// What it is for: `asr`, `llm`, `tts` or `realtime`.
     pub hop: &'static str,
     /// Its name in the configuration.
     pub name: String,
@@ -86,8 +87,8 @@ enum Woken {
     Due,
 }
 
-/// Asks all providers of a configuration at once and waits for each no longer than `within`: recognizers first, then models, then synthesizers,
-/// each by their names.
+/// Asks all providers of a configuration at once and waits for each no longer than `within`: recognizers first, then models, then synthesizers, then
+/// who does all three, each by their names.
 ///
 /// # Errors
 /// When nobody can be asked, because the certificates that are to be trusted are none.
@@ -122,7 +123,12 @@ fn probes(config: &Config, pump: &Pump) -> Vec<Probe> {
         let asking = Box::pin(async move { synthesizer::speak(&provider, language, &pump).await });
         Probe { subject: Subject::new("tts", &known.name, known.vendor.describe()), asking }
     });
-    asr.chain(llm).chain(tts).collect()
+    let realtime = providers.realtime.iter().map(|known| {
+        let (pump, provider, voice) = (pump.clone(), known.provider(), known.vendor.voice().to_owned());
+        let asking = Box::pin(async move { realtime::talk(&provider, &voice, &pump).await });
+        Probe { subject: Subject::new("realtime", &known.name, known.vendor.describe()), asking }
+    });
+    asr.chain(llm).chain(tts).chain(realtime).collect()
 }
 
 /// That of the first agent that speaks by this synthesizer: it may have no voice for another.

@@ -106,7 +106,7 @@ async fn close(mut client: Box<dyn Synthesizer>, mut links: Links) {
 
 /// Whether this can be a sentence in that format. Most of what is read in a wrong one lasts too long or not long enough, or is noise: in it a sample
 /// says nothing about the next one, or it is louder than any voice. PCM of another rate may pass.
-fn check(bytes: &[u8], format: AudioFormat) -> Result<(), Fault> {
+pub(super) fn check(bytes: &[u8], format: AudioFormat) -> Result<(), Fault> {
     let lasts = format.duration(bytes.len() as u64);
     if bytes.is_empty() {
         return Err(Fault::new(FaultKind::Silent, "no sound came"));
@@ -121,6 +121,9 @@ fn check(bytes: &[u8], format: AudioFormat) -> Result<(), Fault> {
     let samples: Vec<f64> =
         samples.chunks_exact(2).map(|two| f64::from(i16::from_le_bytes([two[0], two[1]]))).collect();
     let power: f64 = samples.iter().map(|sample| sample * sample).sum();
+    if power < QUIETEST * QUIETEST * samples.len() as f64 {
+        return Err(Fault::new(FaultKind::Silent, format!("{} ms of silence came", lasts.as_millis())));
+    }
     let likeness: f64 = samples.windows(2).map(|two| two[0] * two[1]).sum();
     if likeness < LEAST_LIKENESS * power || power > LOUDEST * LOUDEST * samples.len() as f64 {
         return Err(Fault::new(FaultKind::WrongAudio, format!("read as {format}, it is noise")));
@@ -136,6 +139,9 @@ const SHORTEST_SENTENCE: Duration = Duration::from_millis(400);
 
 /// The slowest that can be asked for take four seconds; silence may follow.
 const LONGEST_SENTENCE: Duration = Duration::from_secs(8);
+
+/// The mean of the samples' squares, as one sample: -60 dB, which nobody understands on a telephone.
+const QUIETEST: f64 = 0.001 * 32_768.0;
 
 /// How alike two neighbouring samples are: voices have more than 0.6 at 8 kHz and near 1 at higher rates, noise has none.
 const LEAST_LIKENESS: f64 = 0.2;
@@ -169,5 +175,7 @@ mod tests {
         assert_eq!((judged(&pcm, MULAW_8K), judged(&mulaw, PCM_8K)), (wrong, wrong));
         assert_eq!(judged(&mulaw[..800], MULAW_8K), wrong, "a tenth of a second");
         assert_eq!(judged(&[], MULAW_8K), Some(FaultKind::Silent));
+        assert_eq!(judged(&[0xff; 8_000], MULAW_8K), Some(FaultKind::Silent), "a second of silence");
+        assert_eq!(judged(&[0; 48_000], AudioFormat::PCM_24K), Some(FaultKind::Silent));
     }
 }

@@ -1,5 +1,7 @@
 //! Every provider is asked, over real sockets: vendors that take nothing wrong have nothing to complain of, and what fails is told.
 
+mod realtime;
+
 use std::ffi::OsString;
 
 use caly_vendors::assemblyai::AssemblyAi;
