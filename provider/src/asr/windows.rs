@@ -246,7 +246,9 @@ impl Windows {
         present.answered_to = heard_to.max(self.ring_from.min(to));
         let from = settled_to.saturating_sub(overlap).max(present.begins).max(self.ring_from).min(to);
         present.asked_to = to;
-        let at = |position: u64| usize::try_from(position - self.ring_from).unwrap_or(usize::MAX);
+        // The whole segment may have fallen out: then nothing is left of it.
+        let at =
+            |position: u64| usize::try_from(position.saturating_sub(self.ring_from)).unwrap_or(usize::MAX);
         let pcm: Vec<u8> = self.ring.range(at(from)..at(to).min(self.ring.len())).copied().collect();
         if pcm.is_empty() {
             // All of it fell out: what is known is all that will be.

@@ -317,6 +317,22 @@ fn what_falls_out_of_the_ring_unheard_is_counted() {
 }
 
 #[test]
+fn a_segment_that_fell_out_of_the_ring_is_lost_and_the_next_one_is_heard() {
+    let mut stage = Stage::new(WindowsConfig::ROLLING);
+    stage.hear(400, true);
+    stage.finalize();
+    stage.hear(5_000, false);
+    stage.link(LinkEvent::Ended(LinkEnd::Failed(LinkFailure::Broken("reset".to_owned()))));
+    assert_eq!((stage.asked(), stage.asr.lost_bytes()), (vec![260], 400 * 16));
+    assert!(matches!(stage.events.last(), Some(AsrEvent::Lost(_))));
+    stage.hear(400, true);
+    // With a little of what was before it.
+    assert!(matches!(stage.asked()[..], [260..=600]), "it is asked about what is said now");
+    stage.says("haan");
+    assert_eq!(stage.heard().last(), Some(&partial(0, 0, "haan")));
+}
+
+#[test]
 fn an_answer_without_end_is_not_kept() {
     let mut stage = Stage::new(WindowsConfig::ROLLING);
     stage.hear(400, true);
