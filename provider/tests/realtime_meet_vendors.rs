@@ -9,7 +9,7 @@ use std::time::Duration;
 use caly_provider::audio::AudioFormat;
 use caly_provider::llm::{ToolResult, Turn};
 use caly_provider::policy::{Fault, FaultKind};
-use caly_provider::realtime::{AnswerStatus, Event, OpenAiTurns, Speaker};
+use caly_provider::realtime::{AnswerStatus, Event, GeminiAuth, GeminiTurns, OpenAiTurns, Speaker};
 use caly_vendors::faults::{Fault as Played, Faults, When};
 use caly_vendors::gemini_live::{GeminiLive, ServerFrames};
 use caly_vendors::hearing::{Manner, Script};
@@ -30,6 +30,11 @@ fn model() -> Model {
         Rule::always().say(SENTENCE),
     ];
     Model::new(rules, TokenPace::default())
+}
+
+/// One that only speaks.
+fn simple() -> Model {
+    Model::new([Rule::always().say(SENTENCE)], TokenPace::default())
 }
 
 /// Both vendors' simulations hear these lines.
@@ -143,19 +148,49 @@ fn a_whole_turn_with_a_tool_is_heard_and_answered() {
 }
 
 #[test]
-fn a_vendor_that_is_not_to_listen_for_turns_is_told_of_them() {
+fn a_vendor_that_is_not_to_listen_for_turns_is_told_of_them_and_answers_although_sound_goes_on() {
+    let (one, other, simple) = (Seen::default(), Seen::default(), simple());
+    let at_openai = Stage::new(simulated_openai(&[LINE], simple.clone(), &one), &one);
+    let at_gemini = Stage::new(simulated_gemini(&[LINE], simple, &other), &other);
+    let calls = [
+        Call::new(openai(|config| config.turns = OpenAiTurns::Manual), OPENAI_HOST, at_openai, &one),
+        Call::new(gemini(|config| config.turns = GeminiTurns::Manual), GEMINI_HOST, at_gemini, &other),
+    ];
+    for mut call in calls {
+        call.passes(SECOND / 2);
+        call.says(LINE);
+        call.passes(3 * SECOND);
+        assert_eq!(count(&call, |event| matches!(event, Event::AnswerStarted)), 0);
+        call.does(|client, now| client.end_turn(now));
+        call.passes(3 * SECOND);
+        assert_eq!(finals(&call), [LINE]);
+        assert_eq!(
+            (statuses(&call).as_slice(), is_whole(&call)),
+            ([AnswerStatus::Completed].as_slice(), true)
+        );
+        call.ends_well(1);
+    }
+}
+
+#[test]
+fn a_vendor_that_may_interrupt_itself_is_told_what_was_heard_and_nothing_else() {
     let seen = Seen::default();
-    let vendor = openai(|config| config.turns = OpenAiTurns::Manual);
-    let stage = Stage::new(simulated_openai(&[LINE], model(), &seen), &seen);
+    let vendor = openai(|config| config.stops_when_interrupted = true);
+    let stage = Stage::new(simulated_openai(&["haan"], model(), &seen), &seen);
     let mut call = Call::new(vendor, OPENAI_HOST, stage, &seen);
-    call.passes(SECOND / 2);
-    call.says(LINE);
-    call.passes(3 * SECOND);
-    assert_eq!(count(&call, |event| matches!(event, Event::AnswerStarted)), 0);
-    call.does(|client, now| client.end_turn(now));
-    call.passes(SECOND);
-    assert_eq!(finals(&call), [LINE]);
-    assert_eq!(count(&call, |event| matches!(event, Event::ToolRequest(_))), 1);
+    call.does(|client, now| client.respond(now, None));
+    let item = call.until(3 * SECOND, |event| match event {
+        Event::Audio { item, .. } => Some(*item),
+        _ => None,
+    });
+    call.says("haan");
+    call.until(2 * SECOND, |event| matches!(event, Event::SpeechStarted).then_some(()));
+    call.does(|client, now| client.interrupt(now, Some((item, SECOND / 10))));
+    call.passes(5 * SECOND);
+    let sent = sent_on(&call, 0);
+    assert_eq!(of_type(&sent, "response.cancel").len(), 0);
+    assert_eq!(of_type(&sent, "conversation.item.truncate")[0]["audio_end_ms"], 100);
+    assert_eq!(statuses(&call), [AnswerStatus::Cancelled, AnswerStatus::Completed]);
     call.ends_well(1);
 }
 
@@ -315,8 +350,7 @@ fn the_telephones_own_bytes_go_there_and_back_as_they_are() {
 #[test]
 fn a_connection_that_breaks_within_an_answer_is_mended_and_told_what_was_said() {
     let faults = Faults::default().with(When::Nth(1), Played::DropAfter(26));
-    let simple = Model::new([Rule::always().say(SENTENCE)], TokenPace::default());
-    for mut call in calls(&[LINE], &simple, &faults) {
+    for mut call in calls(&[LINE], &simple(), &faults) {
         call.passes(SECOND / 2);
         call.says(LINE);
         let lost = call.until(8 * SECOND, |event| match event {
@@ -361,7 +395,7 @@ fn a_wrong_key_is_told_at_once_and_not_tried_again() {
             &one,
         ),
         (
-            gemini(|config| config.auth = caly_provider::realtime::GeminiAuth::Key(wrong.clone())),
+            gemini(|config| config.auth = GeminiAuth::Key(wrong.clone())),
             GEMINI_HOST,
             Stage::new(simulated_gemini(&[], model(), &other), &other),
             &other,

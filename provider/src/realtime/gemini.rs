@@ -146,16 +146,20 @@ impl Wire for GeminiWire {
         generation["responseModalities"] = json!(["AUDIO"]);
         generation["speechConfig"] =
             json!({ "voiceConfig": { "prebuiltVoiceConfig": { "voiceName": config.voice } } });
-        let activity = match config.turns {
-            GeminiTurns::Automatic { silence_ms } => json!({ "silenceDurationMs": silence_ms }),
-            GeminiTurns::Manual => json!({ "disabled": true }),
+        let input = match config.turns {
+            GeminiTurns::Automatic { silence_ms } => {
+                json!({ "automaticActivityDetection": { "silenceDurationMs": silence_ms } })
+            }
+            // The sound goes on behind a turn's end and begins the next one: that is no interruption.
+            GeminiTurns::Manual => json!({
+                "automaticActivityDetection": { "disabled": true }, "activityHandling": "NO_INTERRUPTION" }),
         };
         let resumption = self.handle.as_ref().map_or_else(|| json!({}), |handle| json!({ "handle": handle }));
         let mut setup = json!({
             "model": config.model,
             "generationConfig": generation,
             "systemInstruction": { "parts": [{ "text": &*self.setup.instructions }] },
-            "realtimeInputConfig": { "automaticActivityDetection": activity },
+            "realtimeInputConfig": input,
             "sessionResumption": resumption,
         });
         if config.transcribes {

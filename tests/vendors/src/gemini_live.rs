@@ -92,6 +92,7 @@ impl Vendor for GeminiLive {
             history: Vec::new(),
             calls: Vec::new(),
             turn_ends: Duration::ZERO,
+            interrupts: true,
             has_warned: false,
             is_over: false,
         };
@@ -111,6 +112,8 @@ struct Talking {
     calls: Vec<(String, String)>,
     /// When the model's turn ends.
     turn_ends: Duration,
+    /// Whether it stops when the caller begins to speak, or the client says so.
+    interrupts: bool,
     has_warned: bool,
     is_over: bool,
 }
@@ -207,6 +210,11 @@ impl Talking {
         if detection["disabled"] == true {
             self.opening.manner.silence = Duration::MAX;
         }
+        match setup["realtimeInputConfig"]["activityHandling"].as_str() {
+            None | Some("START_OF_ACTIVITY_INTERRUPTS") => self.interrupts = true,
+            Some("NO_INTERRUPTION") => self.interrupts = false,
+            Some(other) => return Err(format!("activityHandling {other}")),
+        }
         self.desk = Desk::new(now, &self.service.script, &self.service.seen, &self.opening);
         self.setup = Some(setup.clone());
         self.send(now, "", &json!({"setupComplete": {}}));
@@ -231,6 +239,9 @@ impl Talking {
             if self.opening.manner.silence != Duration::MAX {
                 return Err("Explicit activity control is not supported when automatic activity detection is enabled.".to_owned());
             }
+            if input["activityStart"].is_object() {
+                self.activity_starts(now);
+            }
             if input["activityEnd"].is_object() {
                 self.flush(now);
             }
@@ -250,7 +261,9 @@ impl Talking {
             .map_err(|error| format!("data: {error}"))?;
         for heard in self.desk.hear(&audio)? {
             match heard {
-                EarHeard::Started { .. } => self.interrupt(now),
+                // Who does not listen for speech is told of it.
+                EarHeard::Started { .. } if self.opening.manner.silence == Duration::MAX => {}
+                EarHeard::Started { .. } => self.activity_starts(now),
                 EarHeard::Partial(_) => {}
                 EarHeard::Ended(burst) => self.said(now, &burst.text()),
             }
@@ -261,6 +274,12 @@ impl Talking {
     fn flush(&mut self, now: Duration) {
         if let Some(burst) = self.desk.ear.flush() {
             self.said(now, &burst.text());
+        }
+    }
+
+    fn activity_starts(&mut self, now: Duration) {
+        if self.interrupts {
+            self.interrupt(now);
         }
     }
 

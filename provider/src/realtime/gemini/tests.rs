@@ -114,8 +114,10 @@ fn what_the_client_says_has_its_messages() {
     manual.turns = GeminiTurns::Manual;
     let mut manual = wire_of(manual, None);
     let setup = json_of(&manual.greeting()).remove(0);
-    let activity = &setup["setup"]["realtimeInputConfig"]["automaticActivityDetection"];
-    assert_eq!(activity, &json!({ "disabled": true }));
+    let input = &setup["setup"]["realtimeInputConfig"];
+    let told =
+        json!({ "automaticActivityDetection": { "disabled": true }, "activityHandling": "NO_INTERRUPTION" });
+    assert_eq!(input, &told);
     let start = json!({ "realtimeInput": { "activityStart": {} } });
     assert_eq!(json_of(&manual.audio(&[0, 1, 2])), [start, audio.clone()]);
     assert_eq!(json_of(&manual.audio(&[0, 1, 2])), [audio]);
