@@ -191,12 +191,12 @@ fn gemini_model(value: &DeValue<'_>) -> Result<String, String> {
 }
 
 fn gemini_turns(table: &mut Table<'_>, usual: GeminiTurns) -> GeminiTurns {
-    match table.get("turns", word(GEMINI_TURNS)).unwrap_or(Turns::Server) {
-        Turns::Server | Turns::Semantic => {
+    match table.get("turns", word(GEMINI_TURNS)).unwrap_or(Listener::Vendor) {
+        Listener::Vendor => {
             let silence = table.get("silence_ms", whole(50..=10_000, "ms"));
             silence.map_or(usual, |silence_ms| GeminiTurns::Automatic { silence_ms })
         }
-        Turns::Caly => {
+        Listener::Caly => {
             let why = "with turns = \"caly\"; it belongs to turns = \"automatic\"";
             out_of_place(table, &["silence_ms"], why);
             GeminiTurns::Manual
@@ -240,6 +240,12 @@ enum Turns {
 }
 
 #[derive(Clone, Copy)]
+enum Listener {
+    Vendor,
+    Caly,
+}
+
+#[derive(Clone, Copy)]
 enum Auth {
     Key,
     Token,
@@ -250,7 +256,7 @@ const KINDS: &[(&str, Kind)] = &[("openai", Kind::OpenAi), ("gemini", Kind::Gemi
 const OPENAI_TURNS: &[(&str, Turns)] =
     &[("server", Turns::Server), ("semantic", Turns::Semantic), ("caly", Turns::Caly)];
 
-const GEMINI_TURNS: &[(&str, Turns)] = &[("automatic", Turns::Server), ("caly", Turns::Caly)];
+const GEMINI_TURNS: &[(&str, Listener)] = &[("automatic", Listener::Vendor), ("caly", Listener::Caly)];
 
 const EAGERNESS: &[(&str, &str)] =
     &[("low", "low"), ("medium", "medium"), ("high", "high"), ("auto", "auto")];

@@ -55,6 +55,33 @@ async fn a_model_that_speaks_is_asked_for_a_sentence() {
 }
 
 #[tokio::test]
+async fn whatever_can_be_set_is_taken() {
+    let gpt = |keys: &str| gpt().replace(" }", &format!(", {keys} }}"));
+    let gemini = |keys: &str| BOTH.lines().nth(1).unwrap().replace(" }", &format!(", {keys} }}"));
+    let settings = [
+        gpt(
+            "turns = \"server\", threshold = 0.4, prefix_padding_ms = 200, silence_ms = 400, interrupts = true",
+        ),
+        gpt(
+            "turns = \"semantic\", eagerness = \"high\", transcription_model = \"gpt-transcribe\", speed = 1.2",
+        ),
+        gpt("turns = \"caly\", transcribes = false, voice = \"cedar\", noise_reduction = \"near_field\""),
+        gpt(
+            "max_output_tokens = 800, extra = { reasoning = { effort = \"low\" } }, recycle_after_seconds = 60",
+        ),
+        gemini("silence_ms = 400, voice = \"Puck\", extra = { temperature = 0.5 }"),
+        gemini("turns = \"caly\", transcribes = false, recycle_after_seconds = 60"),
+    ];
+    let seen = Seen::default();
+    let server = Server::start(Stage::new(both(&model(), &seen), &seen)).await.unwrap();
+    for text in settings {
+        let report = ask_providers(&config(&text, &server), PATIENT).await.unwrap().remove(0);
+        assert!(report.is_ok, "{text}: {report}");
+    }
+    assert_eq!(seen.complaints(), [""; 0]);
+}
+
+#[tokio::test]
 async fn a_model_that_does_not_know_the_key_the_model_or_the_voice_is_told_in_a_line() {
     let seen = Seen::default();
     let server = Server::start(Stage::new(both(&model(), &seen), &seen)).await.unwrap();
