@@ -8,7 +8,7 @@ use caly_provider::llm::ToolResult;
 use caly_provider::policy::connection::LinkIds;
 use caly_provider::realtime::{
     Client, ClientConfig, Event, Gemini, GeminiAuth, GeminiConfig, ItemId, OpenAiRealtime,
-    OpenAiRealtimeConfig, Output, Realtime, Setup, Speaker, Vendor,
+    OpenAiRealtimeConfig, Output, Realtime, Setup, Speaker, Then, Vendor,
 };
 use caly_provider::secret::Secret;
 use proptest::prelude::*;
@@ -207,7 +207,7 @@ impl Stage {
             }
             Deed::Answers => {
                 let (id, content) = ("c1".to_owned(), "{}".to_owned());
-                self.client.tool_result(now, ToolResult { id, content, is_error: false });
+                self.client.tool_result(now, ToolResult { id, content, is_error: false }, Then::Answer);
             }
         }
         self.drain();

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::history::History;
-use super::{AnswerStatus, Event, Formats, Habits, ItemId, Output, Realtime, Setup, Speaker, Vendor, Wire};
+use super::{
+    AnswerStatus, Event, Formats, Habits, ItemId, Output, Realtime, Setup, Speaker, Then, Vendor, Wire,
+};
 use crate::link::{LinkEvent, LinkId, Message};
 use crate::llm::{ToolResult, Turn};
 use crate::policy::connection::{Connection, ConnectionEvent, LinkIds};
@@ -419,10 +421,20 @@ impl Realtime for Client {
         }
     }
 
-    fn tool_result(&mut self, now: Instant, result: ToolResult) {
+    fn unsettled(&self) -> Vec<u8> {
+        self.kept.unconfirmed()
+    }
+
+    fn tool_result(&mut self, now: Instant, result: ToolResult, then: Then) {
         let Some(at) = self.calls.iter().position(|call| call.id == result.id) else { return };
         let call = self.calls.remove(at);
         self.history.answered(&result);
+        let answers_itself =
+            self.connection.is_ready() && call.is_known && self.wire.habits().answers_results;
+        if then == Then::Nothing && answers_itself {
+            // It would answer: it is better not told.
+            return;
+        }
         if self.connection.is_ready() && call.is_known {
             let messages = self.wire.result(&result);
             self.send(now, messages);
@@ -439,10 +451,11 @@ impl Realtime for Client {
         if !self.calls.is_empty() {
             return;
         }
-        if self.connection.is_ready() && call.is_known && self.wire.habits().answers_results {
-            self.expect(now);
-        } else {
-            self.ask(now, None);
+        let owed = self.owed.take();
+        match (then, owed) {
+            (Then::Nothing, None) => {}
+            (Then::Answer, None) if answers_itself => self.expect(now),
+            (Then::Answer | Then::Nothing, owed) => self.ask(now, owed.and_then(|owed| owed.instructions)),
         }
     }
 

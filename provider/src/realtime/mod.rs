@@ -79,8 +79,11 @@ pub trait Realtime: Send + fmt::Debug {
     /// not heard at all.
     fn interrupt(&mut self, now: Instant, heard: Option<(ItemId, Duration)>);
 
-    /// A tool has answered. When all have that were asked, the agent goes on.
-    fn tool_result(&mut self, now: Instant, result: ToolResult);
+    /// A tool has answered.
+    fn tool_result(&mut self, now: Instant, result: ToolResult, then: Then);
+
+    /// The caller's sound that is no part of the conversation yet, as it was heard: for another client that goes on in its place.
+    fn unsettled(&self) -> Vec<u8>;
 
     /// Says goodbye, and is of no more use.
     fn close(&mut self, now: Instant);
@@ -96,6 +99,15 @@ pub trait Realtime: Send + fmt::Debug {
 
     /// What it wants, or has to tell.
     fn poll(&mut self) -> Option<Output>;
+}
+
+/// What follows the answer of a tool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// The agent goes on, when all tools have answered that were asked.
+    Answer,
+    /// Nothing: nobody waits for more.
+    Nothing,
 }
 
 /// Whose words.

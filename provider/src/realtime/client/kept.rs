@@ -44,6 +44,12 @@ impl Kept {
         self.sent = 0;
     }
 
+    /// What is no part of the conversation yet; nothing if it is but the silence that is always kept.
+    pub(super) fn unconfirmed(&self) -> Vec<u8> {
+        let is_silence = self.bytes.len() <= self.format.bytes(MOST_SILENT);
+        if is_silence { Vec::new() } else { self.bytes.iter().copied().collect() }
+    }
+
     /// What was sent was sent to nobody.
     pub(super) fn say_again(&mut self) {
         self.sent = 0;

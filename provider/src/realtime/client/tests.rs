@@ -374,9 +374,9 @@ fn when_all_tools_have_answered_the_agent_goes_on() {
         stage.says(0, text);
     }
     stage.told();
-    stage.does(10, |client, now| client.tool_result(now, result("b")));
-    stage.does(20, |client, now| client.tool_result(now, result("a")));
-    stage.does(20, |client, now| client.tool_result(now, result("unknown")));
+    stage.does(10, |client, now| client.tool_result(now, result("b"), Then::Answer));
+    stage.does(20, |client, now| client.tool_result(now, result("a"), Then::Answer));
+    stage.does(20, |client, now| client.tool_result(now, result("unknown"), Then::Answer));
     assert_eq!(stage.told(), ["result b", "result a"], "the answer is not over");
     stage.says(30, "done");
     assert_eq!(stage.told(), ["respond", "done"]);
@@ -385,11 +385,42 @@ fn when_all_tools_have_answered_the_agent_goes_on() {
     stage.says(0, "tool b");
     stage.says(0, "untool b");
     stage.told();
-    stage.does(10, |client, now| client.tool_result(now, result("b")));
-    stage.does(10, |client, now| client.tool_result(now, result("a")));
+    stage.does(10, |client, now| client.tool_result(now, result("b"), Then::Answer));
+    stage.does(10, |client, now| client.tool_result(now, result("a"), Then::Answer));
     assert_eq!(stage.told(), ["result a"]);
     stage.until(5_010);
     assert_eq!(stage.told(), ["close", "lost timeout"], "an answer was due");
+}
+
+#[test]
+fn one_answer_is_for_all_that_came_while_tools_were_at_work() {
+    let mut stage = Stage::ready(OPENAI);
+    for text in ["begin r1", "tool a", "tool b"] {
+        stage.says(0, text);
+    }
+    stage.does(10, |client, now| client.tool_result(now, result("a"), Then::Answer));
+    stage.does(10, |client, now| client.respond(now, None));
+    stage.told();
+    stage.says(20, "done");
+    assert_eq!(stage.told(), ["done"], "a tool is at work");
+    stage.does(30, |client, now| client.tool_result(now, result("b"), Then::Nothing));
+    assert_eq!(stage.told(), ["result b", "respond"]);
+}
+
+#[test]
+fn a_tool_after_which_nothing_is_to_be_said() {
+    let mut stage = Stage::ready(OPENAI);
+    for text in ["begin r1", "tool a", "done"] {
+        stage.says(0, text);
+    }
+    stage.told();
+    stage.does(10, |client, now| client.tool_result(now, result("a"), Then::Nothing));
+    assert_eq!(stage.told(), ["result a"]);
+    let mut stage = Stage::ready(Habits { answers_results: true, ..OPENAI });
+    stage.says(0, "tool a");
+    stage.told();
+    stage.does(10, |client, now| client.tool_result(now, result("a"), Then::Nothing));
+    assert!(stage.told().is_empty(), "who answers results would");
 }
 
 #[test]
@@ -399,13 +430,13 @@ fn a_tool_that_answers_to_a_new_session_is_told_in_words() {
         stage.says(0, text);
     }
     stage.dropped(10);
-    stage.does(20, |client, now| client.tool_result(now, result("a")));
+    stage.does(20, |client, now| client.tool_result(now, result("a"), Then::Answer));
     stage.until(1_010);
     stage.opened(1_020);
     stage.told();
     stage.says(1_030, "ready");
     assert_eq!(stage.told(), ["a:a", "r:of a", "ready"]);
-    stage.does(1_040, |client, now| client.tool_result(now, result("b")));
+    stage.does(1_040, |client, now| client.tool_result(now, result("b"), Then::Answer));
     assert_eq!(stage.told(), ["System The tool answered: of b", "respond"]);
 }
 

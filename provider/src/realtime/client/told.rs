@@ -31,6 +31,7 @@ impl Client {
             Told::ToolsCancelled(ids) => {
                 self.calls.retain(|call| !ids.contains(&call.id));
                 self.tell(Event::ToolsCancelled(ids));
+                self.ask_owed(now);
             }
             Told::Interrupted => {
                 if let Answer::Running { is_muted, .. } = &mut self.answer {
@@ -49,9 +50,7 @@ impl Client {
                     self.last_answer = name;
                 }
                 self.tell(Event::AnswerDone { status, usage });
-                if let Some(Owed { instructions }) = self.owed.take() {
-                    self.ask(now, instructions);
-                }
+                self.ask_owed(now);
             }
             // There is one that is not known here yet, or that is not over: after it.
             Told::Busy => {
@@ -65,6 +64,15 @@ impl Client {
             }
             Told::Handle(handle) => self.handle = handle,
             Told::Warning(text) => self.tell(Event::Warning(text)),
+        }
+    }
+
+    /// Tools that are at work come first: when they have answered, one answer is for all.
+    fn ask_owed(&mut self, now: Instant) {
+        if self.calls.is_empty()
+            && let Some(Owed { instructions }) = self.owed.take()
+        {
+            self.ask(now, instructions);
         }
     }
 
