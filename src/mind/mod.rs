@@ -5,6 +5,7 @@ pub mod cascade;
 pub mod conversation;
 pub mod end_of_turn;
 pub mod history;
+pub mod realtime;
 pub mod script;
 pub mod speech;
 pub mod understanding;

@@ -1,6 +1,8 @@
 //! Between the audio of a call, G.711 or its samples at 8 kHz, and the formats that providers take and give. What needs no conversion is passed
 //! on byte by byte; everything else is decoded once and resampled once, and counted.
 
+use std::ops::AddAssign;
+
 use caly_provider::audio::{AudioFormat, Encoding};
 use caly_rtp::codec::Codec;
 use rubato::audioadapter_buffers::owned::InterleavedOwned;
@@ -15,6 +17,14 @@ pub struct ConversionCounters {
     pub recoded: u64,
     /// Brought to another rate.
     pub resampled: u64,
+}
+
+impl AddAssign for ConversionCounters {
+    fn add_assign(&mut self, more: Self) {
+        self.untouched += more.untouched;
+        self.recoded += more.recoded;
+        self.resampled += more.resampled;
+    }
 }
 
 /// Turns a stream of one format into another; samples of a stream that is cut anywhere come out the same.
@@ -78,9 +88,9 @@ impl Converter {
         encode(self.to.encoding, &out)
     }
 
-    /// What was done so far.
-    pub fn counters(&self) -> ConversionCounters {
-        self.counters
+    /// What was done since this was asked last.
+    pub fn take_counters(&mut self) -> ConversionCounters {
+        std::mem::take(&mut self.counters)
     }
 
     fn decode(&mut self, bytes: &[u8]) -> Vec<i16> {
@@ -279,7 +289,7 @@ mod tests {
         let count = |from, to| {
             let mut converter = Converter::new(from, to);
             converter.convert(&tone(from, 400.0, 1.0));
-            converter.counters()
+            converter.take_counters()
         };
         let none = ConversionCounters::default();
         let mulaw = AudioFormat::MULAW_8K;

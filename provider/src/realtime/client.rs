@@ -87,6 +87,8 @@ enum Answer {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Owed {
     instructions: Option<String>,
+    /// The caller's turn is over, which the vendor is to be told first.
+    ends_turn: bool,
 }
 
 /// A tool that has not answered.
@@ -218,8 +220,10 @@ impl Client {
         self.send(now, before);
         self.kept.say_again();
         self.send_audio(now);
-        if let Some(Owed { instructions }) = self.owed.take() {
-            self.ask(now, instructions);
+        match self.owed.take() {
+            Some(Owed { ends_turn: true, .. }) => self.end_turn(now),
+            Some(Owed { instructions, .. }) => self.ask(now, instructions),
+            None => {}
         }
     }
 
@@ -241,7 +245,8 @@ impl Client {
             Answer::Awaited { .. } | Answer::Running { .. } => false,
         };
         if !is_free || !self.connection.is_ready() {
-            self.owed = Some(Owed { instructions });
+            let ends_turn = self.owed.take().is_some_and(|owed| owed.ends_turn);
+            self.owed = Some(Owed { instructions, ends_turn });
             return;
         }
         let messages = self.wire.respond(instructions.as_deref());
@@ -365,7 +370,7 @@ impl Realtime for Client {
 
     fn end_turn(&mut self, now: Instant) {
         if !self.connection.is_ready() {
-            self.owed = Some(Owed::default());
+            self.owed = Some(Owed { instructions: None, ends_turn: true });
             return;
         }
         let messages = self.wire.end_turn();

@@ -33,7 +33,7 @@ pub struct GeminiConfig {
     pub turns: GeminiTurns,
     /// Whether it writes down what both say; it does by default, and without it nothing is known of the conversation when a session is lost.
     pub transcribes: bool,
-    /// Said in the caller's place where the agent is to speak and nobody says what for: `(The call begins.)`.
+    /// Said in the caller's place where the agent is to speak and nobody says what for: `(Go on.)`.
     pub cue: String,
     /// After so long a connection is made anew at a quiet moment, if the vendor has not asked for that before: 9 minutes.
     pub recycle_after: Duration,
@@ -78,7 +78,7 @@ impl GeminiConfig {
             voice: "Kore".to_owned(),
             turns: GeminiTurns::Automatic { silence_ms: 500 },
             transcribes: true,
-            cue: "(The call begins.)".to_owned(),
+            cue: "(Go on.)".to_owned(),
             recycle_after: Duration::from_secs(9 * 60),
             extra: Map::new(),
         }

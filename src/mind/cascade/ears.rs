@@ -4,16 +4,16 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use caly_provider::asr::{self, AsrEvent, Audio, Heard, Recognizer, TurnOpinion};
-use caly_provider::audio::{AudioFormat, Encoding};
+use caly_provider::audio::AudioFormat;
 use caly_provider::link::{LinkEvent, LinkId, LinkOrder};
 use caly_provider::policy::chain::{Chain, Tried};
 use caly_provider::policy::connection::LinkIds;
 use caly_provider::policy::{Fault, FaultKind, RetryConfig, earliest};
 
 use crate::call::hop::{Hop, HopEvent};
-use crate::mind::conversation::{Hops, Used};
-use crate::mind::{CallerAudio, CallerFrame};
-use crate::sound::convert::{ConversionCounters, Converter, encode};
+use crate::mind::CallerFrame;
+use crate::mind::conversation::{Hops, Joined, RETURN_AFTER, Used};
+use crate::sound::convert::{ConversionCounters, Converter};
 
 /// Who listens in a call.
 #[derive(Debug)]
@@ -93,17 +93,7 @@ impl Ears {
 
     /// The caller's audio.
     pub(super) fn hear(&mut self, now: Instant, frames: &mut dyn Iterator<Item = CallerFrame>) {
-        let (mut bytes, mut speech, mut format) = (Vec::new(), Duration::ZERO, self.call);
-        for frame in frames {
-            match frame.audio {
-                CallerAudio::Payload(payload) => bytes.extend(payload),
-                CallerAudio::Samples(samples) => {
-                    format = AudioFormat::PCM_8K;
-                    bytes.extend(encode(Encoding::Linear16, &samples));
-                }
-            }
-            speech += if frame.is_speech { FRAME } else { Duration::ZERO };
-        }
+        let Joined { format, bytes, speech } = Joined::new(frames, self.call);
         let Some(listener) = &mut self.listener else { return };
         if bytes.is_empty() {
             return;
@@ -111,9 +101,8 @@ impl Ears {
         if listener.converter.formats().0 != format {
             listener.converter = Converter::new(format, listener.client.format());
         }
-        let before = listener.converter.counters();
         let audio = listener.converter.convert(&bytes);
-        add(&mut self.audio, before, listener.converter.counters());
+        self.audio += listener.converter.take_counters();
         listener.client.hear(now, Audio { bytes: &audio, speech });
         let sent = listener.client.format().duration(audio.len() as u64);
         self.used.add(listener.number, "audio_ms", u64::try_from(sent.as_millis()).unwrap_or(u64::MAX));
@@ -309,14 +298,5 @@ impl Ears {
     }
 }
 
-fn add(all: &mut ConversionCounters, before: ConversionCounters, after: ConversionCounters) {
-    all.untouched += after.untouched - before.untouched;
-    all.recoded += after.recoded - before.recoded;
-    all.resampled += after.resampled - before.resampled;
-}
-
-/// A better provider is tried again after so long, in a quiet moment.
-pub(super) const RETURN_AFTER: Duration = Duration::from_secs(30);
 /// Clients of recognizers are numbered from here on, those of others elsewhere.
 const ASR_CLIENTS: u32 = 0x1000_0000;
-const FRAME: Duration = Duration::from_millis(20);

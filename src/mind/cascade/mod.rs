@@ -192,7 +192,8 @@ impl CascadeMind {
             if was_parting {
                 return self.part(now);
             }
-            return self.answer_again(now);
+            self.answer_again(now);
+            return self.wait_on(now);
         }
         if text.trim().is_empty() {
             return self.not_understood(now);

@@ -11,9 +11,8 @@ use caly_provider::policy::connection::LinkIds;
 use caly_provider::policy::{Fault, RetryConfig};
 use caly_provider::tts::{self, SpeechId, SpokenWord, Synthesizer, TtsEvent};
 
-use super::ears::RETURN_AFTER;
 use crate::call::hop::{Hop, HopEvent};
-use crate::mind::conversation::{Hops, Used, spoken_time};
+use crate::mind::conversation::{Hops, RETURN_AFTER, Used, spoken_time};
 use crate::mind::speech::Language;
 use crate::sound::convert::{ConversionCounters, Converter};
 
@@ -308,12 +307,8 @@ impl Mouth {
 
     fn sound(&mut self, number: usize, known_as: SpeechId, bytes: &[u8]) {
         let Some(speaker) = &mut self.speaker else { return };
-        let before = speaker.converter.counters();
         let sound = speaker.converter.convert(bytes);
-        let after = speaker.converter.counters();
-        self.audio.untouched += after.untouched - before.untouched;
-        self.audio.recoded += after.recoded - before.recoded;
-        self.audio.resampled += after.resampled - before.resampled;
+        self.audio += speaker.converter.take_counters();
         self.chain.succeeded(number);
         let Some(speech) = self.known(known_as) else { return };
         speech.bytes += sound.len() as u64;

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::CascadeMind;
 use super::saying::Saying;
+use crate::mind::conversation::BETWEEN_FILLERS;
 
 impl CascadeMind {
     /// Says a filler if it is time.
@@ -19,6 +20,13 @@ impl CascadeMind {
         let Some(line) = line else { return };
         let filler = self.say_filler(now, &line);
         self.quiet.says(filler);
+    }
+
+    /// What is waited for is still waited for.
+    pub(super) fn wait_on(&mut self, now: Instant) {
+        if self.is_awaited() {
+            self.quiet.begin(now, BETWEEN_FILLERS);
+        }
     }
 
     /// Whether an answer is being made of which nothing is heard.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use caly_provider::tts::{SpeechId, SpokenWord};
 
 use super::{CascadeMind, Hop, HopEvent, Mark};
-use crate::mind::conversation::{BETWEEN_FILLERS, Line, SpokenText};
+use crate::mind::conversation::{Line, SpokenText};
 use crate::mind::end_of_turn;
 use crate::mind::history::SaidId;
 use crate::mind::speech::speakable::speakable;
@@ -279,8 +279,8 @@ impl CascadeMind {
         self.quiet.filler_is_over();
         self.quiet.end();
         // Who presses a key while tools are at work still waits for them.
-        if by == Interruption::Digit && self.is_awaited() {
-            self.quiet.begin(now, BETWEEN_FILLERS);
+        if by == Interruption::Digit {
+            self.wait_on(now);
         }
     }
 
@@ -318,10 +318,9 @@ impl CascadeMind {
         self.sayings.retain(|saying| saying.utterance.is_none_or(|later| later > utterance));
         if self.quiet.filler().is_some_and(|filler| filler <= utterance) {
             self.quiet.filler_is_over();
-            if self.is_awaited() {
-                self.quiet.begin(now, BETWEEN_FILLERS);
-            }
         }
+        // Also behind what was said before a tool was asked.
+        self.wait_on(now);
         if self.answer.is_none() && self.outbox.is_empty() && self.sayings.is_empty() && !self.is_ending {
             if self.is_deaf {
                 return self.give_up(now, Hop::Asr);

@@ -70,7 +70,7 @@ impl CascadeMind {
         self.tools_are_done(now);
     }
 
-    fn take_result(&mut self, Answered { note, result }: Answered) {
+    fn take_result(&mut self, Answered { note, result, .. }: Answered) {
         self.command(MindCommand::Note(note));
         if let Some(answer) = &mut self.answer {
             answer.results.push(result);

@@ -25,6 +25,14 @@ impl SpokenText {
         self.chunks.push(SpokenChunk { text: text.to_owned(), ends: None });
     }
 
+    /// More text of the chunk that is being said.
+    pub(in crate::mind) fn more(&mut self, text: &str) {
+        match self.chunks.last_mut().filter(|chunk| chunk.ends.is_none()) {
+            Some(chunk) => chunk.text.push_str(text),
+            None => self.chunk(text),
+        }
+    }
+
     /// More sound.
     pub(in crate::mind) fn sound(&mut self, sound: Duration) {
         self.sound += sound;

@@ -1,6 +1,7 @@
 //! Who can be asked for one purpose, and in which order.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use caly_provider::policy::chain::{Chain, Member};
 
@@ -30,3 +31,6 @@ impl<P: ?Sized> Hops<P> {
         self.0.get(number).map_or("", |(member, _)| &member.name)
     }
 }
+
+/// A better provider is tried again after so long, in a quiet moment.
+pub(in crate::mind) const RETURN_AFTER: Duration = Duration::from_secs(30);

@@ -26,6 +26,8 @@ struct ToolInUse {
     request: String,
     name: String,
     asked: Instant,
+    /// The model waits for it.
+    is_wanted: bool,
 }
 
 /// What becomes of a request.
@@ -44,12 +46,26 @@ pub(in crate::mind) struct Answered {
     pub(in crate::mind) note: Dialogue,
     /// For the model.
     pub(in crate::mind) result: ToolResult,
+    /// The model waits for it.
+    pub(in crate::mind) is_wanted: bool,
 }
 
 impl ToolDesk {
     /// Nothing is at work.
     pub(in crate::mind) fn new(known: Arc<[ToolSpec]>) -> Self {
         Self { known, in_use: BTreeMap::new(), next: FIRST }
+    }
+
+    /// How many tools the model waits for.
+    pub(in crate::mind) fn at_work(&self) -> usize {
+        self.in_use.values().filter(|tool| tool.is_wanted).count()
+    }
+
+    /// The model does not wait for these any more. They cannot be called back.
+    pub(in crate::mind) fn cancel(&mut self, requests: &[String]) {
+        for tool in self.in_use.values_mut().filter(|tool| requests.contains(&tool.request)) {
+            tool.is_wanted = false;
+        }
     }
 
     /// Whether this use has its number from here. A script that goes on counts its own from 1.
@@ -74,7 +90,10 @@ impl ToolDesk {
             Ok(arguments) => {
                 let number = ToolCallId(self.next);
                 self.next += 1;
-                self.in_use.insert(number, ToolInUse { request: id, name: name.clone(), asked: now });
+                self.in_use.insert(
+                    number,
+                    ToolInUse { request: id, name: name.clone(), asked: now, is_wanted: true },
+                );
                 Handed::ToUse(ToolCall { id: number, name, arguments })
             }
             Err(error) => Handed::Refused(write(id, name, Duration::ZERO, Err(error))),
@@ -89,8 +108,9 @@ impl ToolDesk {
         id: ToolCallId,
         outcome: Result<Value, ToolError>,
     ) -> Option<Answered> {
-        let ToolInUse { request, name, asked } = self.in_use.remove(&id)?;
-        Some(write(request, name, now.saturating_duration_since(asked), outcome))
+        let ToolInUse { request, name, asked, is_wanted } = self.in_use.remove(&id)?;
+        let answered = write(request, name, now.saturating_duration_since(asked), outcome);
+        Some(Answered { is_wanted, ..answered })
     }
 
     fn check(&self, name: &str, arguments: &str) -> Result<Value, ToolError> {
@@ -127,7 +147,7 @@ fn write(id: String, name: String, took: Duration, outcome: Result<Value, ToolEr
     }
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let note = Dialogue::ToolAnswered { name, answer: content.clone(), took_ms, is_ok: !is_error };
-    Answered { note, result: ToolResult { id, content, is_error } }
+    Answered { note, result: ToolResult { id, content, is_error }, is_wanted: true }
 }
 
 /// The tool by which a model ends a call. It is the mind's own: no toolbox has it.

@@ -70,7 +70,7 @@ impl Client {
     /// Tools that are at work come first: when they have answered, one answer is for all.
     fn ask_owed(&mut self, now: Instant) {
         if self.calls.is_empty()
-            && let Some(Owed { instructions }) = self.owed.take()
+            && let Some(Owed { instructions, .. }) = self.owed.take()
         {
             self.ask(now, instructions);
         }

@@ -105,7 +105,7 @@ fn what_the_client_says_has_its_messages() {
     assert!(wire.cancel().is_empty());
     assert!(wire.truncate("x", Duration::ZERO).is_empty());
     let turn = |role: &str, text: &str, is_complete: bool| json!({ "clientContent": { "turns": [{ "role": role, "parts": [{ "text": text }] }], "turnComplete": is_complete } });
-    assert_eq!(json_of(&wire.respond(None)), [turn("user", "(The call begins.)", true)]);
+    assert_eq!(json_of(&wire.respond(None)), [turn("user", "(Go on.)", true)]);
     assert_eq!(json_of(&wire.respond(Some("Greet."))), [turn("user", "(Greet.)", true)]);
     assert_eq!(json_of(&wire.note(Speaker::User, "hi")), [turn("user", "hi", false)]);
     assert_eq!(json_of(&wire.note(Speaker::Assistant, "hi")), [turn("model", "hi", false)]);

@@ -1,0 +1,296 @@
+//! What is being said: lines that are audio already, and what the model says. What of them was heard the model is told.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use caly_provider::realtime::{ItemId, Speaker};
+
+use super::RealtimeMind;
+use crate::call::hop::{Hop, HopEvent, Mark};
+use crate::mind::conversation::{BETWEEN_FILLERS, Line, SpokenText};
+use crate::mind::end_of_turn;
+use crate::mind::speech::{Part, Sound, Utterance};
+use crate::voice::exchange::{Interruption, MindCommand, UtteranceId, YieldsTo};
+
+/// An utterance that was not heard to its end.
+#[derive(Debug)]
+pub(super) struct Saying {
+    /// `None` until there is sound of it.
+    utterance: Option<UtteranceId>,
+    kind: Kind,
+    text: SpokenText,
+    /// Text that no sound has carried to voice yet.
+    untold: String,
+    /// The log has its first words, or knows that its sound came before them.
+    is_told: bool,
+    /// No more of it comes.
+    is_whole: bool,
+}
+
+/// Whose words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Kind {
+    /// The model's: it knows them.
+    Model(ItemId),
+    /// A line of the agent, of which the model is to know.
+    Line(String),
+    /// A filler, or the last words.
+    Aside,
+}
+
+impl RealtimeMind {
+    /// Says a line of its own. It belongs to the conversation.
+    pub(super) fn say_line(&mut self, now: Instant, line: &Line) {
+        self.quiet.end();
+        if let Some((utterance, text)) = self.say_clip(line, YieldsTo::ANYTHING) {
+            self.add_saying(utterance, Kind::Line(text.clone()), &text);
+        } else if let Some((_, text)) = line.text(self.language) {
+            // Without its audio the model has to do.
+            let text = format!("Say exactly this, and nothing else: {text}");
+            self.is_asked = true;
+            self.talker.say(now, &text);
+        }
+    }
+
+    /// Says the last words, whatever the caller does, and ends the call.
+    pub(super) fn say_last(&mut self, line: &Line) {
+        self.is_ending = true;
+        if let Some((utterance, text)) = self.say_clip(line, YieldsTo::NOTHING) {
+            self.add_saying(utterance, Kind::Aside, &text);
+        }
+    }
+
+    /// Says something if the caller has waited for too long.
+    pub(super) fn break_silence(&mut self, now: Instant) {
+        if !self.quiet.is_over(now) || !self.is_awaited() {
+            return;
+        }
+        let (line, in_a_row) = self.quiet.next_filler(&self.config.lines.fillers);
+        if in_a_row > MOST_FILLERS {
+            // The model does not know that anybody waits.
+            self.ask_if_owed(now);
+        }
+        let filler = line.and_then(|line| self.say_clip(&line, YieldsTo::ANYTHING));
+        self.quiet.says(filler.as_ref().map(|(utterance, _)| *utterance));
+        if let Some((utterance, text)) = filler {
+            self.add_saying(utterance, Kind::Aside, &text);
+        }
+    }
+
+    /// What is waited for is still waited for.
+    pub(super) fn wait_on(&mut self, now: Instant) {
+        if self.is_awaited() {
+            self.quiet.begin(now, BETWEEN_FILLERS);
+        }
+    }
+
+    /// Whether an answer is being made of which nothing is heard.
+    fn is_awaited(&self) -> bool {
+        (self.owed.is_some() || self.tools.at_work() > 0) && self.outbox.is_empty()
+    }
+
+    fn say_clip(&mut self, line: &Line, yields_to: YieldsTo) -> Option<(UtteranceId, String)> {
+        let (language, text) = line.text(self.language)?;
+        let clip = self.clips.clip(language, text)?;
+        let parts = vec![Part::clip(text, clip)];
+        let utterance = self.outbox.say(Utterance { language, yields_to, parts })?;
+        Some((utterance, text.to_owned()))
+    }
+
+    fn add_saying(&mut self, utterance: UtteranceId, kind: Kind, text: &str) {
+        let mut spoken = SpokenText::default();
+        spoken.chunk(text);
+        let (utterance, untold) = (Some(utterance), String::new());
+        self.sayings.push_back(Saying {
+            utterance,
+            kind,
+            text: spoken,
+            untold,
+            is_told: true,
+            is_whole: true,
+        });
+    }
+
+    /// The place of what the model says in an item.
+    fn item(&mut self, item: ItemId) -> usize {
+        let is_it = |saying: &Saying| saying.kind == Kind::Model(item);
+        self.sayings.iter().position(is_it).unwrap_or_else(|| {
+            let (text, untold) = (SpokenText::default(), String::new());
+            let kind = Kind::Model(item);
+            let (is_told, is_whole) = (false, false);
+            self.sayings.push_back(Saying { utterance: None, kind, text, untold, is_told, is_whole });
+            self.sayings.len() - 1
+        })
+    }
+
+    /// The next words of the model.
+    pub(super) fn agent_text(&mut self, now: Instant, item: ItemId, text: &str) {
+        let Some(answer) = &self.answer else { return };
+        let turn = answer.turn;
+        self.mark_turn(now, turn, Mark::LlmToken);
+        let at = self.item(item);
+        self.sayings[at].text.more(text);
+        self.sayings[at].untold.push_str(text);
+    }
+
+    /// Sound of the model.
+    pub(super) fn sound(&mut self, now: Instant, item: ItemId, bytes: Vec<u8>) {
+        if self.answer.is_none() {
+            return;
+        }
+        let at = self.item(item);
+        let utterance = match self.sayings[at].utterance {
+            Some(utterance) => utterance,
+            None => {
+                let Some(utterance) = self.first_sound(now, at) else { return };
+                utterance
+            }
+        };
+        let saying = &mut self.sayings[at];
+        saying.text.sound(self.call.duration(bytes.len() as u64));
+        let text = saying.tell();
+        let sound = Sound::Coded(self.call.encoding, bytes.into());
+        self.outbox.append(utterance, Part { text, sound });
+    }
+
+    /// The caller waits no longer.
+    fn first_sound(&mut self, now: Instant, at: usize) -> Option<UtteranceId> {
+        if let Some(filler) = self.quiet.filler() {
+            // The rest of the filler is not needed.
+            self.outbox.shorten(filler);
+        }
+        self.quiet.end();
+        let language = end_of_turn::language_of(&self.sayings[at].untold).unwrap_or(self.language);
+        let utterance = self.outbox.open(language, YieldsTo::ANYTHING)?;
+        self.sayings[at].utterance = Some(utterance);
+        self.is_cut_by_model = false;
+        let answer = self.answer.as_mut()?;
+        (answer.has_sound, answer.goes_on) = (true, false);
+        let turn = answer.turn;
+        self.mark(now, turn, Mark::TtsFrame, Some(utterance));
+        if let Some(owed) = self.owed.take() {
+            let (took, budget) = (now.saturating_duration_since(owed), self.config.talk.budget);
+            if took > budget {
+                let [budget_ms, took_ms] =
+                    [budget, took].map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+                self.note(HopEvent::OverBudget { turn, hop: Hop::Realtime, budget_ms, took_ms });
+            }
+        }
+        Some(utterance)
+    }
+
+    /// No more sound comes of anything: what there is of it is said to its end.
+    pub(super) fn close_sayings(&mut self) {
+        for saying in self.sayings.iter_mut().filter(|saying| !saying.is_whole) {
+            saying.is_whole = true;
+            saying.text.chunk_ends();
+            let text = saying.tell();
+            let Some(utterance) = saying.utterance else { continue };
+            if !text.is_empty() {
+                self.outbox.append(utterance, Part { text, sound: Sound::Silence(0) });
+            }
+            self.outbox.close(utterance);
+        }
+        // What has no sound is not said.
+        self.sayings.retain(|saying| saying.utterance.is_some());
+    }
+
+    /// What of the model's words was not sent is not said.
+    pub(super) fn unsay(&mut self) {
+        for saying in self.sayings.iter_mut().filter(|saying| !saying.is_whole) {
+            saying.is_whole = true;
+            saying.utterance.into_iter().for_each(|utterance| self.outbox.shorten(utterance));
+        }
+        self.sayings.retain(|saying| saying.utterance.is_some());
+    }
+
+    /// The caller has taken the floor: what was not heard was not said.
+    pub(super) fn interrupted(
+        &mut self,
+        now: Instant,
+        utterance: UtteranceId,
+        heard: Duration,
+        by: Interruption,
+    ) {
+        let is_before = |one: &Saying| one.utterance.is_some_and(|before| before < utterance);
+        let (before, cut): (VecDeque<_>, VecDeque<_>) =
+            std::mem::take(&mut self.sayings).into_iter().partition(is_before);
+        self.sayings = before;
+        let mut first = None;
+        for saying in cut {
+            let is_it = saying.utterance == Some(utterance);
+            let (heard, text) = if is_it { (heard, saying.text.heard(heard)) } else { Default::default() };
+            if let Some(utterance) = saying.utterance.filter(|_| !text.is_empty()) {
+                self.note(HopEvent::HeardText { utterance: utterance.0, text: text.clone() });
+            }
+            match saying.kind {
+                Kind::Model(item) => drop(first.get_or_insert((item, heard))),
+                Kind::Line(_) if text.is_empty() => {}
+                Kind::Line(_) if text.is_empty() => {}
+                Kind::Line(_) => self.talker.note(now, Speaker::Assistant, &text),
+                Kind::Aside => {}
+            }
+        }
+        self.outbox.flush();
+        // The rest of an answer that is cut is not wanted either; what tools are at is done.
+        let is_in_the_making =
+            self.answer.as_ref().is_some_and(|answer| answer.is_free && !answer.uses_tools);
+        let is_speech = by == Interruption::Speech;
+        if first.is_some() || is_in_the_making && is_speech {
+            self.is_cut_unheard = is_speech && first.is_none_or(|(_, heard)| heard.is_zero());
+            self.answer = None;
+            self.talker.interrupt(now, first);
+        }
+        if self.is_ending && !self.has_hung_up {
+            // Perhaps he has not said all.
+            (self.is_ending, self.is_farewell_cut) = (false, true);
+        }
+        self.quiet.filler_is_over();
+        self.quiet.end();
+        if is_speech {
+            self.owed = None;
+        } else {
+            // Who presses a key while tools are at work still waits for them.
+            self.wait_on(now);
+        }
+    }
+
+    /// An utterance was heard to its end.
+    pub(super) fn played(&mut self, now: Instant, utterance: UtteranceId) {
+        let is_over = |saying: &Saying| saying.utterance.is_some_and(|one| one <= utterance);
+        let (over, left): (VecDeque<_>, VecDeque<_>) =
+            std::mem::take(&mut self.sayings).into_iter().partition(is_over);
+        self.sayings = left;
+        for saying in over {
+            if let Kind::Line(text) = saying.kind {
+                self.talker.note(now, Speaker::Assistant, &text);
+            }
+        }
+        if self.quiet.filler().is_some_and(|filler| filler <= utterance) {
+            self.quiet.filler_is_over();
+        }
+        self.wait_on(now);
+        if self.is_at_rest() {
+            self.command(MindCommand::Listen);
+            // A quiet moment.
+            self.talker.improve(now);
+        }
+    }
+}
+
+impl Saying {
+    /// Its words as far as they are worth an entry in the log: with their first sound, and then by clauses.
+    fn tell(&mut self) -> String {
+        let is_clause = self.untold.trim_end().ends_with(['.', '!', '?', ',', ';', ':', '।', '—']);
+        let is_first = !std::mem::replace(&mut self.is_told, true);
+        if is_first || is_clause || self.is_whole || self.untold.len() > LONG_CLAUSE_BYTES {
+            return std::mem::take(&mut self.untold).trim().to_owned();
+        }
+        String::new()
+    }
+}
+
+/// A clause of Hindi is seldom longer.
+const LONG_CLAUSE_BYTES: usize = 200;
+/// Behind so many a model that owes an answer is asked again.
+const MOST_FILLERS: usize = 2;

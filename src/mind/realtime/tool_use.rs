@@ -1,0 +1,76 @@
+//! Tools at work: what the model wants done is done once the caller's turn is over, and what came of it is told to the model.
+
+use std::time::Instant;
+
+use caly_provider::llm::{ToolRequest, ToolResult};
+use caly_provider::realtime::Then;
+use serde_json::Value;
+
+use super::RealtimeMind;
+use crate::call::dialogue::Dialogue;
+use crate::mind::conversation::{Answered, END_CALL, Handed};
+use crate::mind::{ToolCallId, Wish};
+use crate::tools::ToolError;
+use crate::voice::exchange::MindCommand;
+
+impl RealtimeMind {
+    /// The model wants a tool used.
+    pub(super) fn use_tool(&mut self, now: Instant, request: ToolRequest) {
+        let Some(answer) = &mut self.answer else { return };
+        answer.uses_tools = true;
+        if request.name == END_CALL && self.tools.at_work() == 0 {
+            answer.ends_call = true;
+            return self.end_call(now, request);
+        }
+        if !answer.has_sound {
+            self.quiet.begin(now, self.config.talk.tool_filler_after);
+            self.command(MindCommand::Think);
+        }
+        let refusal = if request.name == END_CALL {
+            Some(
+                "the call goes on: tell the caller what came of the other tools, then call this alone"
+                    .to_owned(),
+            )
+        } else {
+            let is_enough = self.rounds >= self.config.talk.max_rounds;
+            is_enough.then(|| "not done: tell the caller what you know, he has waited long enough".to_owned())
+        };
+        let (note, handed) = self.tools.hand(now, request, refusal);
+        self.command(MindCommand::Note(note));
+        match handed {
+            Handed::ToUse(call) => self.wishes.push_back(Wish::Tool(call)),
+            Handed::Refused(answered) => self.tell_result(now, answered),
+        }
+    }
+
+    /// A tool has answered.
+    pub(super) fn tool_answered(&mut self, now: Instant, id: ToolCallId, outcome: Result<Value, ToolError>) {
+        let Some(answered) = self.tools.answered(now, id, outcome) else { return };
+        if self.script.is_some() || self.is_ending || !answered.is_wanted {
+            return self.command(MindCommand::Note(answered.note));
+        }
+        self.tell_result(now, answered);
+    }
+
+    /// When all have answered the model goes on, without being asked.
+    fn tell_result(&mut self, now: Instant, Answered { note, result, .. }: Answered) {
+        self.command(MindCommand::Note(note));
+        if self.tools.at_work() == 0 {
+            match &mut self.answer {
+                Some(answer) => answer.goes_on = true,
+                None => self.is_asked = true,
+            }
+            self.owed.get_or_insert(now);
+            self.quiet.begin(now, self.config.talk.filler_after);
+        }
+        self.talker.tool_result(now, result, Then::Answer);
+    }
+
+    /// What is said with it are the last words, if anything is.
+    fn end_call(&mut self, now: Instant, request: ToolRequest) {
+        let ToolRequest { id, name, arguments } = request;
+        self.command(MindCommand::Note(Dialogue::ToolCalled { name, arguments }));
+        let result = ToolResult { id, content: r#"{"result":"done"}"#.to_owned(), is_error: false };
+        self.talker.tool_result(now, result, Then::Nothing);
+    }
+}
