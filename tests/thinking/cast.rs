@@ -10,11 +10,13 @@ use caly_vendors::deepgram_speak::DeepgramSpeak;
 use caly_vendors::elevenlabs_contexts::ElevenLabsContexts;
 use caly_vendors::elevenlabs_scribe::ElevenLabsScribe;
 use caly_vendors::faults::Fault;
+use caly_vendors::gemini_live::GeminiLive;
 use caly_vendors::hearing::{Manner, Script};
 use caly_vendors::in_process::Program;
 use caly_vendors::model::Model;
 use caly_vendors::openai_chat::{Dialect, OpenAiChat};
 use caly_vendors::openai_files::OpenAiFiles;
+use caly_vendors::openai_realtime::OpenAiRealtime;
 use caly_vendors::openai_speech::{ElevenLabsStream, OpenAiSpeech};
 use caly_vendors::openai_transcription::OpenAiTranscription;
 use caly_vendors::sarvam_listen::SarvamListen;
@@ -55,6 +57,30 @@ pub(crate) fn table(hop: usize, kind: &str, name: &str, (http, websocket): (&str
         (..) => (websocket.to_owned(), "voices = { \"*\" = \"v\" }"),
     };
     format!("[{}.{name}]\nkind = \"{kind}\"\nkey_env = \"KEY\"\nurl = \"{base}\"\n{rest}\n", HOPS[hop])
+}
+
+/// Who hears and speaks at once.
+pub(crate) const TALKERS: [&str; 2] = ["openai", "gemini"];
+
+/// The table of one who hears and speaks, as [`table`] has them.
+pub(crate) fn talker_table(kind: &str, name: &str) -> String {
+    let rest = match kind {
+        "gemini" => {
+            let path = "ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent";
+            format!("url = \"wss://{name}/{path}\"\nmodel = \"models/gemini-3.8-live\"")
+        }
+        _ => format!("url = \"wss://{name}/v1\"\nmodel = \"gpt-realtime-2.1\""),
+    };
+    format!("[realtime.{name}]\nkind = \"{kind}\"\nkey_env = \"KEY\"\n{rest}\n")
+}
+
+/// One of this kind.
+pub(crate) fn talker(kind: &str, script: &Script, manner: Manner, model: Model, seen: &Seen) -> Stage {
+    match kind {
+        "openai" => Stage::new(OpenAiRealtime::new(script, manner, model, seen), seen),
+        "gemini" => Stage::new(GeminiLive::new(script, manner, model, seen), seen),
+        other => panic!("no model plays {other}"),
+    }
 }
 
 /// A recognizer of this kind.

@@ -16,8 +16,10 @@ use caly::call::dialogue::Dialogue;
 use caly::call::hop::{HopEvent, Mark};
 use caly::call::log::{CallTime, Event, LegQuality};
 use caly::config::Config;
+use caly::mind::Mind;
 use caly::mind::cascade::{Answers, Cascade, CascadeMind};
 use caly::mind::conversation::{END_CALL, Hops, Line as Words, Lines};
+use caly::mind::realtime::{RealtimeAgent, RealtimeMind, Talk};
 use caly::mind::script::Script;
 use caly::mind::speech::{Clips, Language};
 use caly::tools::ToolError;
@@ -51,6 +53,8 @@ pub(crate) struct Scene {
     pub(crate) pace: TokenPace,
     /// Who listens, who thinks and who speaks, each by its kind, in the order in which they are asked.
     pub(crate) cast: [Vec<&'static str>; 3],
+    /// Who hears and speaks in the place of all three, if anybody is named. Faults and figures of them are those of models.
+    pub(crate) realtime: Vec<&'static str>,
     /// Faults of the first of each; those behind are well.
     pub(crate) faults: [Faults; 3],
     /// The fault of a program that speaks first.
@@ -124,6 +128,7 @@ impl Default for Scene {
             rules: Vec::new(),
             pace: TokenPace::default(),
             cast: [vec!["deepgram"], vec!["openai"], vec!["deepgram"]],
+            realtime: Vec::new(),
             faults: [Faults::default(), Faults::default(), Faults::default()],
             program_fault: None,
             pause: Pause::default(),
@@ -142,10 +147,10 @@ impl Default for Scene {
 /// Plays calls of one agent beside each other. All are asked of the first one's cast.
 pub(crate) fn play_together(scenes: Vec<Scene>) -> Vec<Outcome> {
     let epoch = Instant::now();
-    let cascade = Arc::new(scenes[0].cascade(epoch));
+    let agent = scenes[0].agent(epoch);
     let (grain, lasts) = (scenes[0].grain, scenes.iter().map(|scene| scene.lasts).max().unwrap());
     let mut calls: Vec<Playing> =
-        scenes.into_iter().map(|scene| Playing::new(scene, &cascade, epoch)).collect();
+        scenes.into_iter().map(|scene| Playing::new(scene, &agent, epoch)).collect();
     let mut at = Duration::ZERO;
     while at < lasts {
         for call in calls.iter_mut().filter(|call| !call.is_over(at)) {
@@ -168,8 +173,24 @@ struct Playing {
     outcome: Outcome,
 }
 
+/// By what the agent thinks.
+enum Head {
+    Cascade(Arc<Cascade>),
+    Realtime(Arc<RealtimeAgent>),
+}
+
+impl Head {
+    fn mind(&self, clips: Arc<dyn Clips>) -> Box<dyn Mind> {
+        let facts = "Today is Saturday.";
+        match self {
+            Self::Cascade(agent) => Box::new(CascadeMind::new(Arc::clone(agent), clips, facts.into())),
+            Self::Realtime(agent) => Box::new(RealtimeMind::new(Arc::clone(agent), clips, facts)),
+        }
+    }
+}
+
 impl Playing {
-    fn new(scene: Scene, cascade: &Arc<Cascade>, epoch: Instant) -> Self {
+    fn new(scene: Scene, agent: &Head, epoch: Instant) -> Self {
         let seen = [Seen::default(), Seen::default(), Seen::default()];
         let world = World { world: Arc::new(Mutex::new(scene.world(&seen))), epoch };
         let tools: BTreeMap<String, Value> =
@@ -180,9 +201,8 @@ impl Playing {
         };
         let clips: Arc<dyn Clips> = if scene.has_clips { Arc::new(Tones) } else { Arc::new(Mute) };
         let (listener, feed) = caller_feed(FeedKind::Payload);
-        let mind = CascadeMind::new(Arc::clone(cascade), clips, "Today is Saturday.".into());
         let slow = scene.tools.values().map(|(took, _)| *took).max().unwrap_or_default();
-        let mind = InlineMind::new(Box::new(mind), Box::new(answer_tool))
+        let mind = InlineMind::new(agent.mind(clips), Box::new(answer_tool))
             .with_links(Box::new(world.clone()))
             .with_tool_time(slow.max(Duration::from_millis(50)))
             .with_feed(feed);
@@ -241,6 +261,14 @@ impl Scene {
 
     fn world(&self, seen: &[Seen; 3]) -> InProcess {
         let mut world = InProcess::default();
+        for (number, kind) in self.realtime.iter().enumerate() {
+            let utterances = Utterances::new(self.says.iter().map(|saying| saying.text));
+            let model = Model::new(self.rules.clone(), self.pace);
+            let stage = cast::talker(kind, &utterances, self.manner, model, &seen[1]);
+            let faults = if number == 0 { self.faults[1].clone() } else { Faults::default() };
+            let stage = stage.with_faults(faults).with_pause(&self.pause);
+            world = world.with(&format!("realtime{number}"), stage, self.distance);
+        }
         for hop in 0..3 {
             for (number, kind) in self.cast[hop].iter().enumerate() {
                 let name = format!("{}{number}", cast::HOPS[hop]);
@@ -264,6 +292,34 @@ impl Scene {
         world
     }
 
+    fn agent(&self, epoch: Instant) -> Head {
+        if self.realtime.is_empty() {
+            Head::Cascade(Arc::new(self.cascade(epoch)))
+        } else {
+            Head::Realtime(Arc::new(self.realtime(epoch)))
+        }
+    }
+
+    fn realtime(&self, epoch: Instant) -> RealtimeAgent {
+        let table = |(number, kind): (usize, &&str)| cast::talker_table(kind, &format!("realtime{number}"));
+        let tables: String = self.realtime.iter().enumerate().map(table).collect();
+        let config = Config::parse_in(&|_| Some(KEY.into()), "caly.toml", &tables, &[]);
+        let providers = config.unwrap_or_else(|faults| panic!("{faults}\n{tables}")).providers;
+        let member = |name: &str| Member { name: name.into(), health: Arc::new(Health::new(epoch)) };
+        let models = providers.realtime.iter().map(|known| (member(&known.name), known.provider()));
+        let Answers { filler_after, tool_filler_after, max_rounds, idle, .. } = self.answers;
+        RealtimeAgent {
+            name: "Asha".to_owned(),
+            language: Language::Hi,
+            models: Hops(models.collect()),
+            instructions: "Be brief.".into(),
+            tools: self.tools.keys().copied().chain([END_CALL]).map(spec).collect(),
+            lines: lines(),
+            talk: Talk { filler_after, tool_filler_after, max_rounds, idle, ..Talk::default() },
+            fallback: Arc::new(fallback()),
+        }
+    }
+
     fn cascade(&self, epoch: Instant) -> Cascade {
         let mut tables = String::new();
         for (hop, kinds) in self.cast.iter().enumerate() {
@@ -280,8 +336,6 @@ impl Scene {
         let asr = providers.asr.iter().map(|known| (member(&known.name), known.provider()));
         let llm = providers.llm.iter().map(|known| (member(&known.name), known.provider()));
         let tts = providers.tts.iter().map(|known| (member(&known.name), known.provider()));
-        let fallback =
-            Script::parse("fallback.toml", FALLBACK, &[]).unwrap_or_else(|faults| panic!("{faults}"));
         Cascade {
             name: "Asha".to_owned(),
             language: Language::Hi,
@@ -293,9 +347,13 @@ impl Scene {
             lines: lines(),
             understanding: Default::default(),
             answers: self.answers,
-            fallback: Arc::new(fallback),
+            fallback: Arc::new(fallback()),
         }
     }
+}
+
+fn fallback() -> Script {
+    Script::parse("fallback.toml", FALLBACK, &[]).unwrap_or_else(|faults| panic!("{faults}"))
 }
 
 fn spec(name: &str) -> ToolSpec {

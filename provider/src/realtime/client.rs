@@ -121,11 +121,11 @@ impl Client {
             wire: vendor.wire(formats, &setup, None),
             vendor,
             formats,
-            setup,
+            setup: Setup { history: Vec::new(), ..setup },
             patience: config.patience,
             connection: Connection::new(links, config.patience.connect, config.retry),
             handle: None,
-            history: History::default(),
+            history: History::of(&setup.history),
             items: Items::default(),
             kept: Kept::new(formats.input),
             caller_speaks: false,
@@ -139,13 +139,6 @@ impl Client {
             outputs: VecDeque::new(),
             late_bytes: 0,
         }
-    }
-
-    /// The same, which knows what was said and done before it.
-    #[must_use]
-    pub fn after(mut self, turns: &[Turn]) -> Self {
-        self.history = History::of(turns);
-        self
     }
 
     /// The caller's sound that waited for a connection for so long that it was dropped, in bytes.
@@ -436,10 +429,6 @@ impl Realtime for Client {
         self.history.answered(&result);
         let answers_itself =
             self.connection.is_ready() && call.is_known && self.wire.habits().answers_results;
-        if then == Then::Nothing && answers_itself {
-            // It would answer: it is better not told.
-            return;
-        }
         if self.connection.is_ready() && call.is_known {
             let messages = self.wire.result(&result);
             self.send(now, messages);

@@ -37,6 +37,8 @@ pub struct Setup {
     pub tools: Arc<[ToolSpec]>,
     /// What the caller speaks, as far as that is known (BCP 47); may be empty.
     pub language: String,
+    /// What was said and done before, by whomever.
+    pub history: Vec<Turn>,
 }
 
 /// The audio of both directions.
@@ -106,7 +108,7 @@ pub trait Realtime: Send + fmt::Debug {
 pub enum Then {
     /// The agent goes on, when all tools have answered that were asked.
     Answer,
-    /// Nothing: nobody waits for more.
+    /// Nothing that anybody waits for. Some vendors answer all the same.
     Nothing,
 }
 
@@ -244,12 +246,11 @@ pub trait Vendor: Send + Sync + fmt::Debug {
 
 /// Whoever can be asked to talk with callers; all calls share it.
 pub trait Provider: Send + Sync + fmt::Debug {
-    /// A client for a call whose own audio is of this format. `history` is what was said and done before, by whomever. It has not begun.
+    /// A client for a call whose own audio is of this format. It has not begun.
     fn client(
         &self,
         call: AudioFormat,
         setup: Setup,
-        history: &[Turn],
         links: LinkIds,
         retry: RetryConfig,
     ) -> Box<dyn Realtime>;
@@ -269,13 +270,12 @@ impl Provider for Sessions {
         &self,
         call: AudioFormat,
         setup: Setup,
-        history: &[Turn],
         links: LinkIds,
         retry: RetryConfig,
     ) -> Box<dyn Realtime> {
         let formats = Formats::for_call(call, self.vendor.formats());
         let config = ClientConfig { patience: self.patience, retry };
-        Box::new(Client::new(Arc::clone(&self.vendor), formats, setup, links, config).after(history))
+        Box::new(Client::new(Arc::clone(&self.vendor), formats, setup, links, config))
     }
 }
 

@@ -8,6 +8,7 @@ use caly_provider::realtime::{AnswerStatus, Event, ItemId};
 use super::RealtimeMind;
 use super::turns::Due;
 use crate::call::hop::Mark;
+use crate::voice::exchange::ProviderTurn;
 
 /// An answer of the model.
 #[derive(Debug)]
@@ -23,7 +24,6 @@ pub(super) struct Answer {
     pub(super) uses_tools: bool,
     /// All tools have answered, and nothing has come since.
     pub(super) goes_on: bool,
-    pub(super) ends_call: bool,
     first: Option<ItemId>,
 }
 
@@ -37,7 +37,6 @@ impl Answer {
             has_sound: false,
             uses_tools: false,
             goes_on: false,
-            ends_call: false,
             first: None,
         }
     }
@@ -62,6 +61,10 @@ impl RealtimeMind {
             return answer.hold(Event::AnswerStarted);
         }
         let is_asked = std::mem::take(&mut self.is_asked);
+        if !is_asked && self.turns.answer() {
+            // Who answers thinks that the turn is over, whether he says so or not.
+            self.opinion(ProviderTurn::Ended);
+        }
         let due = if is_asked { Due::Now } else { self.turns.due() };
         let is_wanted = match due {
             Due::Now | Due::Later => true,
@@ -140,20 +143,7 @@ impl RealtimeMind {
         self.close_sayings();
         self.is_asked |= answer.goes_on;
         self.rounds = if answer.uses_tools { self.rounds.saturating_add(1) } else { 0 };
-        self.mark_turn(now, answer.turn, Mark::LlmEnd);
-        if answer.has_sound {
-            self.mark_turn(now, answer.turn, Mark::TtsEnd);
-            self.troubles = 0;
-        }
-        if answer.ends_call {
-            self.owed = None;
-            self.is_ending = true;
-            if !answer.has_sound {
-                let line = self.config.lines.goodbye.clone();
-                self.say_last(&line);
-            }
-            return;
-        }
+        self.end_marks(now, &answer);
         match status {
             AnswerStatus::Completed | AnswerStatus::Incomplete(_) | AnswerStatus::Failed(_) => {
                 if !answer.has_sound && !answer.uses_tools {
@@ -161,6 +151,14 @@ impl RealtimeMind {
                 }
             }
             AnswerStatus::Cancelled => self.ask_if_owed(now),
+        }
+    }
+
+    pub(super) fn end_marks(&mut self, now: Instant, answer: &Answer) {
+        self.mark_turn(now, answer.turn, Mark::LlmEnd);
+        if answer.has_sound {
+            self.mark_turn(now, answer.turn, Mark::TtsEnd);
+            self.troubles = 0;
         }
     }
 

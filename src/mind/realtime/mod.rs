@@ -87,6 +87,7 @@ impl RealtimeMind {
             instructions,
             tools: Arc::clone(&config.tools),
             language: config.language.tag().to_owned(),
+            history: Vec::new(),
         };
         Self {
             talker: Talker::new(config.models.clone(), setup),

@@ -93,7 +93,7 @@ impl Talker {
         let has_changed = self.call != call;
         self.call = call;
         match &mut self.model {
-            None => self.engage(now, &[]),
+            None => self.engage(now, Vec::new()),
             // The client keeps its own formats.
             Some(model) if has_changed => {
                 let formats = model.client.formats();
@@ -185,7 +185,7 @@ impl Talker {
             self.failed_at = None;
             let history = model.client.history();
             self.dismiss(now);
-            self.engage_with(now, better, &history);
+            self.engage_with(now, better, history);
         }
     }
 
@@ -231,14 +231,14 @@ impl Talker {
     }
 
     /// The next provider; it begins with what was said and done.
-    fn engage(&mut self, now: Instant, history: &[Turn]) {
+    fn engage(&mut self, now: Instant, history: Vec<Turn>) {
         match self.chain.pick(now, &self.tried) {
             Some(number) => self.engage_with(now, number, history),
             None => self.outputs.push_back(TalkerOutput::GaveUp),
         }
     }
 
-    fn engage_with(&mut self, now: Instant, number: usize, history: &[Turn]) {
+    fn engage_with(&mut self, now: Instant, number: usize, history: Vec<Turn>) {
         let Some(provider) = self.hops.provider(number) else { return };
         self.tried.mark(number);
         // Where nobody else is left, it is worth trying for longer.
@@ -247,7 +247,8 @@ impl Talker {
         let retry = RetryConfig { retries, ..RetryConfig::CONNECTION };
         let links = LinkIds::of_client(REALTIME_CLIENTS + self.clients);
         self.clients += 1;
-        let mut client = provider.client(self.call, self.setup.clone(), history, links, retry);
+        let setup = Setup { history, ..self.setup.clone() };
+        let mut client = provider.client(self.call, setup, links, retry);
         client.start(now);
         let formats = client.formats();
         let (input, output) =
@@ -340,7 +341,7 @@ impl Talker {
         let (history, unsettled) = (model.client.history(), model.client.unsettled());
         let format = model.client.formats().input;
         self.dismiss(now);
-        self.engage(now, &history);
+        self.engage(now, history);
         let Some(model) = &mut self.model else { return };
         let audio = Converter::new(format, model.client.formats().input).convert(&unsettled);
         model.client.hear(now, &audio);

@@ -16,12 +16,11 @@ use crate::voice::exchange::MindCommand;
 impl RealtimeMind {
     /// The model wants a tool used.
     pub(super) fn use_tool(&mut self, now: Instant, request: ToolRequest) {
-        let Some(answer) = &mut self.answer else { return };
-        answer.uses_tools = true;
         if request.name == END_CALL && self.tools.at_work() == 0 {
-            answer.ends_call = true;
             return self.end_call(now, request);
         }
+        let Some(answer) = &mut self.answer else { return };
+        answer.uses_tools = true;
         if !answer.has_sound {
             self.quiet.begin(now, self.config.talk.tool_filler_after);
             self.command(MindCommand::Think);
@@ -66,11 +65,21 @@ impl RealtimeMind {
         self.talker.tool_result(now, result, Then::Answer);
     }
 
-    /// What is said with it are the last words, if anything is.
+    /// What was said with it are the last words; else the agent has some of its own.
     fn end_call(&mut self, now: Instant, request: ToolRequest) {
         let ToolRequest { id, name, arguments } = request;
         self.command(MindCommand::Note(Dialogue::ToolCalled { name, arguments }));
         let result = ToolResult { id, content: r#"{"result":"done"}"#.to_owned(), is_error: false };
         self.talker.tool_result(now, result, Then::Nothing);
+        let Some(answer) = self.answer.take() else { return };
+        self.end_marks(now, &answer);
+        self.close_sayings();
+        self.owed = None;
+        self.quiet.end();
+        self.is_ending = true;
+        if !answer.has_sound {
+            let line = self.config.lines.goodbye.clone();
+            self.say_last(&line);
+        }
     }
 }

@@ -77,7 +77,17 @@ impl Turns {
     pub(super) fn model_heard(&mut self) {
         self.model_hears = false;
         self.model = self.is_heard.then_some(self.open);
-        self.speak(if self.is_heard { self.open } else { self.last() });
+        self.speak(self.spoken_now());
+    }
+
+    /// The model answers. Whether it has not said before that it takes the open turn for over.
+    pub(super) fn answer(&mut self) -> bool {
+        self.model_hears = false;
+        let is_news = self.is_heard && self.model != Some(self.open);
+        if is_news {
+            self.model = Some(self.open);
+        }
+        is_news
     }
 
     /// The model was told that this turn is over.
@@ -117,7 +127,7 @@ impl Turns {
         let turn = match self.items.iter().find(|(known, _)| *known == item) {
             Some((_, turn)) => *turn,
             None => {
-                let turn = self.spoken.pop_front().unwrap_or_else(|| self.last());
+                let turn = self.spoken.pop_front().unwrap_or_else(|| self.spoken_now());
                 self.items.push_back((item, turn));
                 if self.items.len() > MAX_ITEMS {
                     self.items.pop_front();
@@ -135,6 +145,11 @@ impl Turns {
         }
         let is_committed = self.last.is_none_or(|last| last.turn != turn || last.is_committed);
         Some(Words { turn, text, is_committed })
+    }
+
+    /// The turn of what was said last.
+    fn spoken_now(&self) -> u32 {
+        if self.is_heard { self.open } else { self.last() }
     }
 
     fn speak(&mut self, turn: u32) {

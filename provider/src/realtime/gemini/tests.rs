@@ -19,7 +19,8 @@ fn wire_of(config: GeminiConfig, handle: Option<&str>) -> Box<dyn Wire> {
         "all": { "type": "array", "items": { "type": "integer", "$comment": "x" } } } });
     let tools =
         Arc::new([tool("track", parameters), tool("end", json!({ "type": "object", "properties": {} }))]);
-    let setup = Setup { instructions: "Be brief.".into(), tools, language: "hi".to_owned() };
+    let setup =
+        Setup { instructions: "Be brief.".into(), tools, language: "hi".to_owned(), ..Setup::default() };
     vendor.wire(vendor.formats()[0], &setup, handle)
 }
 

@@ -15,8 +15,12 @@ fn wire_of(config: OpenAiRealtimeConfig) -> Box<dyn Wire> {
         description: "Find an order".to_owned(),
         parameters: json!({ "type": "object", "properties": {} }),
     };
-    let setup =
-        Setup { instructions: "Be brief.".into(), tools: Arc::new([tool]), language: "hi-IN".to_owned() };
+    let setup = Setup {
+        instructions: "Be brief.".into(),
+        tools: Arc::new([tool]),
+        language: "hi-IN".to_owned(),
+        ..Setup::default()
+    };
     OpenAiRealtime(config).wire(MULAW, &setup, None)
 }
 
