@@ -9,7 +9,7 @@ use std::time::Duration;
 use caly_provider::audio::AudioFormat;
 use caly_provider::llm::{ToolResult, Turn};
 use caly_provider::policy::{Fault, FaultKind};
-use caly_provider::realtime::{AnswerStatus, Event, GeminiAuth, GeminiTurns, OpenAiTurns, Speaker};
+use caly_provider::realtime::{AnswerStatus, Event, GeminiAuth, GeminiTurns, OpenAiTurns, Speaker, Then};
 use caly_vendors::faults::{Fault as Played, Faults, When};
 use caly_vendors::gemini_live::{GeminiLive, ServerFrames};
 use caly_vendors::hearing::{Manner, Script};
@@ -124,7 +124,7 @@ fn a_whole_turn_with_a_tool_is_heard_and_answered() {
         call.passes(SECOND / 2);
         assert_eq!(call.heard(), Duration::ZERO);
         let result = ToolResult { id: asked.id.clone(), content: "shipped".to_owned(), is_error: false };
-        call.does(|client, now| client.tool_result(now, result.clone()));
+        call.does(|client, now| client.tool_result(now, result.clone(), Then::Answer));
         call.passes(3 * SECOND);
         assert_eq!((finals(&call), call.words.trim()), (vec![LINE], SENTENCE));
         assert!(is_whole(&call), "{:?}", call.heard());
@@ -268,7 +268,7 @@ fn a_session_is_made_anew_before_the_vendor_ends_it_and_knows_what_was_said() {
         _ => None,
     });
     let result = ToolResult { id: asked.id, content: "shipped".to_owned(), is_error: false };
-    call.does(|client, now| client.tool_result(now, result.clone()));
+    call.does(|client, now| client.tool_result(now, result.clone(), Then::Answer));
     call.passes(9 * SECOND);
     assert_eq!(count(&call, |event| matches!(event, Event::Recycled)), 1);
     let replayed: Vec<Value> = of_type(&sent_on(&call, 1), "conversation.item.create")

@@ -75,9 +75,14 @@ impl Call {
             serde_json::json!({ "type": "object", "properties": { "order": { "type": "string" } } });
         let (name, description) = ("track".to_owned(), "Where an order is.".to_owned());
         let tools = [ToolSpec { name, description, parameters }].into();
-        let setup = Setup { instructions: "Be brief.".into(), tools, language: "hi-IN".to_owned() };
+        let setup = Setup {
+            instructions: "Be brief.".into(),
+            tools,
+            language: "hi-IN".to_owned(),
+            ..Setup::default()
+        };
         let sessions = Sessions { vendor, patience: Patience::REALTIME };
-        let client = sessions.client(format, setup, &[], LinkIds::of_client(0), RetryConfig::CONNECTION);
+        let client = sessions.client(format, setup, LinkIds::of_client(0), RetryConfig::CONNECTION);
         let world = InProcess::default().with(host, stage, Distance::default());
         let mut call = Self {
             client,

@@ -30,7 +30,7 @@ struct Talk {
 pub(super) async fn talk(provider: &Arc<dyn Provider>, voice: &str, pump: &Pump) -> Result<Answered, Fault> {
     let begun = Instant::now();
     let setup = Setup { instructions: INSTRUCTIONS.into(), language: "en".to_owned(), ..Setup::default() };
-    let client = provider.client(AudioFormat::MULAW_8K, setup, &[], LinkIds::of_client(0), ONCE);
+    let client = provider.client(AudioFormat::MULAW_8K, setup, LinkIds::of_client(0), ONCE);
     let links = Links::new(pump.clone());
     let (ready, request_id, first, bytes, complaint) = (None, None, None, Vec::new(), None);
     let mut talk = Talk { client, links, begun, ready, request_id, first, bytes, complaint };
