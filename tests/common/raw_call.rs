@@ -67,6 +67,23 @@ impl RawCall {
         self.rtp.start(self.answer.rtp_address(), frequency_hz);
     }
 
+    /// Begins to say this, again and again.
+    pub(crate) fn say(&mut self, audio: &[f64]) {
+        self.rtp.play(self.answer.rtp_address(), audio);
+    }
+
+    /// Whether the server has ended the call since this was asked last; its BYE is answered.
+    pub(crate) fn answers_bye(&self) -> bool {
+        while let Some(arrived) = self.sip.receive(Duration::ZERO) {
+            let text = arrived.text();
+            if text.start_line().starts_with("BYE ") {
+                self.sip.send(ok_to(&text));
+                return true;
+            }
+        }
+        false
+    }
+
     /// Ends the tone and tells what was heard; the call stays up.
     pub(crate) fn fall_silent(&mut self) -> Vec<RtpArrived> {
         self.rtp.stop()

@@ -36,14 +36,18 @@ impl RtpLine {
     /// Begins to send a tone to `remote`, or goes on with it, and to keep what comes.
     pub(crate) fn start(&mut self, remote: SocketAddr, frequency_hz: f64) {
         // One second holds a whole number of periods of every whole frequency, so that it can be repeated.
-        let second = tone::sine(frequency_hz, SPEECH_DB, 1.0).into_iter().map(mu_law).collect();
+        self.play(remote, &tone::sine(frequency_hz, SPEECH_DB, 1.0));
+    }
+
+    /// Begins to send `audio` to `remote`, again and again, and to keep what comes.
+    pub(crate) fn play(&mut self, remote: SocketAddr, audio: &[f64]) {
         let stop = Arc::new(AtomicBool::new(false));
         let stream = Stream {
             socket: Arc::clone(&self.socket),
             next: Arc::clone(&self.next),
             stop: Arc::clone(&stop),
             remote,
-            second,
+            audio: audio.iter().map(|&sample| mu_law(sample)).collect(),
         };
         self.stop = stop;
         self.thread = Some(std::thread::spawn(move || stream.run()));
@@ -87,14 +91,14 @@ struct Stream {
     next: Arc<AtomicU16>,
     stop: Arc<AtomicBool>,
     remote: SocketAddr,
-    second: Vec<u8>,
+    audio: Vec<u8>,
 }
 
 impl Stream {
     fn run(self) -> Vec<RtpArrived> {
         let mut heard = Vec::new();
         let mut due = Instant::now();
-        for payload in self.second.chunks_exact(160).cycle() {
+        for payload in self.audio.chunks_exact(160).cycle() {
             let sequence = self.next.load(Ordering::Relaxed);
             // Gone when the call is over; the test looks at what came back.
             let _ = self.socket.send(&packet(sequence, payload), self.remote);

@@ -83,6 +83,15 @@ pub(crate) fn talker(kind: &str, script: &Script, manner: Manner, model: Model, 
     }
 }
 
+/// Whether a connection to it lasts as long as the call; the others are asked by requests.
+pub(crate) fn is_streaming(hop: usize, kind: &str) -> bool {
+    match HOPS[hop] {
+        "asr" => kind != "whisper",
+        "tts" => !matches!(kind, "elevenlabs-http" | "openai" | "espeak"),
+        _ => false,
+    }
+}
+
 /// A recognizer of this kind.
 pub(crate) fn recognizer(kind: &str, script: &Script, manner: Manner, seen: &Seen) -> Stage {
     match kind {

@@ -434,7 +434,7 @@ impl Outcome {
         TICK * u32::try_from(silent.take_while(|sent| !is_loud(&sent.samples)).count()).unwrap()
     }
 
-    /// The longest silence of the agent between the end of that saying and when he says this.
+    /// The longest silence of both between the end of that saying and when he says this.
     pub(crate) fn longest_silence_until(&self, saying: usize, text: &str) -> Option<Duration> {
         let (_, end) = self.said[saying];
         let (until, _) = self.log.iter().find(
@@ -443,11 +443,12 @@ impl Outcome {
         Some(self.longest_silence(end, *until))
     }
 
-    /// The longest silence of the agent between two times.
+    /// The longest silence of both between two times.
     pub(crate) fn longest_silence(&self, from: Duration, until: Duration) -> Duration {
         let (mut longest, mut run) = (0, 0);
         for sent in self.sent.iter().filter(|sent| (from..=until).contains(&sent.at)) {
-            run = if is_loud(&sent.samples) { 0 } else { run + 1 };
+            let is_said = self.said.iter().any(|(from, to)| (*from..*to).contains(&sent.at));
+            run = if is_said || is_loud(&sent.samples) { 0 } else { run + 1 };
             longest = longest.max(run);
         }
         TICK * longest
