@@ -74,9 +74,15 @@ async fn whatever_can_be_set_is_taken() {
     ];
     let seen = Seen::default();
     let server = Server::start(Stage::new(both(&model(), &seen), &seen)).await.unwrap();
-    for text in settings {
-        let report = ask_providers(&config(&text, &server), PATIENT).await.unwrap().remove(0);
-        assert!(report.is_ok, "{text}: {report}");
+    let named = |(number, line): (usize, &String)| {
+        let (_, table) = line.split_once(" = ").unwrap();
+        format!("realtime.s{number} = {table}\n")
+    };
+    let text: String = settings.iter().enumerate().map(named).collect();
+    let reports = ask_providers(&config(&text, &server), PATIENT).await.unwrap();
+    assert_eq!(reports.len(), settings.len());
+    for (report, line) in reports.iter().zip(&settings) {
+        assert!(report.is_ok, "{line}: {report}");
     }
     assert_eq!(seen.complaints(), [""; 0]);
 }
