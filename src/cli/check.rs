@@ -72,6 +72,13 @@ enum MindReport {
         /// The agent whose script goes on without them.
         fallback: String,
     },
+    /// Models that hear and speak, in the order in which they are asked.
+    Realtime {
+        /// Who talks.
+        realtime: Vec<String>,
+        /// The agent whose script goes on without them.
+        fallback: String,
+    },
 }
 
 /// Runs the command.
@@ -166,7 +173,8 @@ impl AgentReport {
     fn of(agent: &AgentConfig) -> Self {
         let tools: BTreeSet<String> = match &agent.mind {
             MindConfig::Script(script) => script.tools().map(str::to_owned).collect(),
-            MindConfig::Cascade(cascade) => cascade.tools.iter().cloned().collect(),
+            MindConfig::Cascade(cascade) => cascade.persona.tools.iter().cloned().collect(),
+            MindConfig::Realtime(realtime) => realtime.persona.tools.iter().cloned().collect(),
         };
         Self {
             name: agent.name.clone(),
@@ -183,10 +191,14 @@ impl MindReport {
         match mind {
             MindConfig::Script(script) => Self::Script { states: script.state_count() },
             MindConfig::Cascade(cascade) => {
-                let CascadeConfig { asr, llm, tts, fallback, .. } = &**cascade;
+                let CascadeConfig { persona, asr, llm, tts, .. } = &**cascade;
                 let (asr, llm, tts) = (asr.clone(), llm.clone(), tts.clone());
-                Self::Cascade { asr, llm, tts, fallback: fallback.name.clone() }
+                Self::Cascade { asr, llm, tts, fallback: persona.fallback.name.clone() }
             }
+            MindConfig::Realtime(realtime) => Self::Realtime {
+                realtime: realtime.realtime.clone(),
+                fallback: realtime.persona.fallback.name.clone(),
+            },
         }
     }
 }
@@ -198,6 +210,9 @@ impl fmt::Display for MindReport {
             Self::Cascade { asr, llm, tts, fallback } => {
                 let [asr, llm, tts] = [asr, llm, tts].map(|names| names.join(", "));
                 write!(f, "cascade: asr {asr}; llm {llm}; tts {tts}; falls back to agent:{fallback}")
+            }
+            Self::Realtime { realtime, fallback } => {
+                write!(f, "realtime: {}; falls back to agent:{fallback}", realtime.join(", "))
             }
         }
     }

@@ -3,12 +3,16 @@
 mod cascade;
 mod folder;
 mod lines;
+mod persona;
+mod realtime;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
-pub use cascade::{CascadeConfig, Fallback};
+pub use cascade::CascadeConfig;
+pub use persona::{Fallback, Persona};
+pub use realtime::RealtimeConfig;
 
 use super::fault::Faults;
 use super::providers::ProviderNames;
@@ -37,14 +41,26 @@ pub enum MindConfig {
     Script(Arc<Script>),
     /// `cascade`: a recognizer, a language model and a synthesizer.
     Cascade(Arc<CascadeConfig>),
+    /// `realtime`: a model that hears and speaks.
+    Realtime(Arc<RealtimeConfig>),
 }
 
 impl MindConfig {
+    /// Who the agent is, if it converses by providers.
+    pub fn persona(&self) -> Option<&Persona> {
+        match self {
+            Self::Script(_) => None,
+            Self::Cascade(cascade) => Some(&cascade.persona),
+            Self::Realtime(realtime) => Some(&realtime.persona),
+        }
+    }
+
     /// What the agent calls itself.
     pub fn title(&self) -> &str {
         match self {
             Self::Script(script) => script.name(),
-            Self::Cascade(cascade) => &cascade.title,
+            Self::Cascade(cascade) => &cascade.persona.title,
+            Self::Realtime(realtime) => &realtime.persona.title,
         }
     }
 
@@ -52,7 +68,8 @@ impl MindConfig {
     pub fn languages(&self) -> Vec<Language> {
         match self {
             Self::Script(script) => script.voices().map(|(language, _)| language).collect(),
-            Self::Cascade(cascade) => cascade.voices.keys().copied().collect(),
+            Self::Cascade(cascade) => cascade.persona.voices.keys().copied().collect(),
+            Self::Realtime(realtime) => realtime.persona.voices.keys().copied().collect(),
         }
     }
 }
@@ -106,7 +123,7 @@ impl ReadAgents {
     fn files(&mut self, found: &[AgentFile], providers: &ProviderNames) {
         let script = |agent: &AgentConfig| match &agent.mind {
             MindConfig::Script(script) => Some((agent.name.clone(), Some(Arc::clone(script)))),
-            MindConfig::Cascade(_) => None,
+            MindConfig::Cascade(_) | MindConfig::Realtime(_) => None,
         };
         let mut scripts: Scripts = self.agents.iter().filter_map(script).collect();
         let (mut texts, mut in_order) = (Vec::new(), BTreeMap::new());
@@ -144,6 +161,10 @@ impl AgentText {
             MindKind::Cascade => {
                 let read = cascade::read(self, providers, scripts);
                 read.map(|read| read.map(|cascade| MindConfig::Cascade(Arc::new(cascade))))
+            }
+            MindKind::Realtime => {
+                let read = realtime::read(self, providers, scripts);
+                read.map(|read| read.map(|realtime| MindConfig::Realtime(Arc::new(realtime))))
             }
         };
         match (mind, turn_taking::read(&self.file, &self.text)) {

@@ -22,7 +22,7 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
-pub use agents::{AgentConfig, AgentsConfig, CascadeConfig, Fallback, MindConfig};
+pub use agents::{AgentConfig, AgentsConfig, CascadeConfig, Fallback, MindConfig, Persona, RealtimeConfig};
 pub use data::{DataConfig, LogConfig};
 pub use fault::{Fault, Faults, Place};
 pub use limits::{EngineConfig, LimitsConfig};

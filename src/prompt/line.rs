@@ -1,7 +1,7 @@
 //! What has to be there as audio before an agent can speak.
 
 use super::Voice;
-use crate::config::{CascadeConfig, MindConfig};
+use crate::config::{MindConfig, Persona};
 use crate::mind::script::Script;
 use crate::mind::speech::{Language, inventory};
 
@@ -20,21 +20,18 @@ pub struct Line {
 pub fn lines_of_mind(mind: &MindConfig) -> Vec<Line> {
     match mind {
         MindConfig::Script(script) => lines_of(script),
-        MindConfig::Cascade(cascade) => lines_of_cascade(cascade),
+        MindConfig::Cascade(cascade) => lines_of_persona(&cascade.persona),
+        MindConfig::Realtime(realtime) => lines_of_persona(&realtime.persona),
     }
 }
 
 /// Its own lines, and those of the script by which it goes on when it has to.
-fn lines_of_cascade(cascade: &CascadeConfig) -> Vec<Line> {
-    let own = &cascade.lines;
-    let single =
-        [&own.greeting, &own.trouble, &own.not_understood, &own.idle, &own.sorry, &own.goodbye].into_iter();
-    let texts = single.chain(&own.fillers).flat_map(|line| &line.0);
-    let spoken = texts.filter_map(|(language, text)| {
-        let voice = Voice::named(cascade.voices.get(language)?);
-        Some(Line { language: *language, voice, text: text.clone() })
+fn lines_of_persona(persona: &Persona) -> Vec<Line> {
+    let spoken = persona.lines.texts().filter_map(|(language, text)| {
+        let voice = Voice::named(persona.voices.get(&language)?);
+        Some(Line { language, voice, text: text.to_owned() })
     });
-    spoken.chain(lines_of(&cascade.fallback.script)).collect()
+    spoken.chain(lines_of(&persona.fallback.script)).collect()
 }
 
 /// Everything that a script may say as it stands: its fixed lines, the words of its lexicons and, for each language that it

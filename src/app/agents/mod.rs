@@ -23,6 +23,7 @@ use crate::call::destination::CallInfo;
 use crate::config::{Config, MindConfig};
 use crate::mind::ToolCall;
 use crate::mind::cascade::{Cascade, CascadeMind};
+use crate::mind::realtime::{RealtimeAgent, RealtimeMind};
 use crate::mind::script::{Script, ScriptMind};
 use crate::mind::speech::Clips;
 use crate::prompt::{self, Espeak, Library};
@@ -59,6 +60,13 @@ enum ReadyMind {
     Script(Arc<Script>, Library),
     Cascade {
         cascade: Arc<Cascade>,
+        clips: Arc<OwnVoice>,
+        hears: FeedKind,
+        /// Silence of the caller after which the call ends.
+        give_up_after: Duration,
+    },
+    Realtime {
+        agent: Arc<RealtimeAgent>,
         clips: Arc<OwnVoice>,
         hears: FeedKind,
         /// Silence of the caller after which the call ends.
@@ -121,9 +129,15 @@ impl Agents {
                 MindConfig::Script(script) => ReadyMind::Script(Arc::clone(script), clips),
                 MindConfig::Cascade(cascade) => ReadyMind::Cascade {
                     clips: Arc::new(OwnVoice::new(clips)),
-                    hears: cascade.hears,
-                    give_up_after: cascade.give_up_after,
+                    hears: cascade.persona.hears,
+                    give_up_after: cascade.persona.give_up_after,
                     cascade: Arc::new(providers.cascade(cascade, &agent.turn_taking, &tools)),
+                },
+                MindConfig::Realtime(realtime) => ReadyMind::Realtime {
+                    clips: Arc::new(OwnVoice::new(clips)),
+                    hears: realtime.persona.hears,
+                    give_up_after: realtime.persona.give_up_after,
+                    agent: Arc::new(providers.realtime(realtime, &tools)),
                 },
             };
             ready.push(ReadyAgent { name: agent.name.clone(), mind, turn_taking: agent.turn_taking.voice });
@@ -198,6 +212,13 @@ impl ReadyAgent {
                 let (listener, feed) = caller_feed(*hears);
                 (Head { mind, feed: Some(feed) }, Some(listener))
             }
+            ReadyMind::Realtime { agent, clips, hears, .. } => {
+                let facts = facts::facts(clock.now(), &call.from);
+                let clips = Arc::clone(clips) as Arc<dyn Clips>;
+                let mind = Box::new(RealtimeMind::new(Arc::clone(agent), clips, &facts));
+                let (listener, feed) = caller_feed(*hears);
+                (Head { mind, feed: Some(feed) }, Some(listener))
+            }
         }
     }
 
@@ -231,6 +252,7 @@ impl ReadyMind {
             Self::Script(script, _) => script.records(),
             // It may go on by its script.
             Self::Cascade { cascade, .. } => cascade.fallback.records(),
+            Self::Realtime { agent, .. } => agent.fallback.records(),
         }
     }
 
@@ -239,6 +261,7 @@ impl ReadyMind {
         match self {
             Self::Script(script, _) => (script.idle(), script.give_up_after()),
             Self::Cascade { cascade, give_up_after, .. } => (cascade.answers.idle, *give_up_after),
+            Self::Realtime { agent, give_up_after, .. } => (agent.talk.idle, *give_up_after),
         }
     }
 }

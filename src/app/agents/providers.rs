@@ -6,11 +6,12 @@ use std::time::Instant;
 
 use caly_provider::policy::Health;
 use caly_provider::policy::chain::Member;
-use caly_provider::{asr, llm, tts};
+use caly_provider::{asr, llm, realtime, tts};
 
-use crate::config::{CascadeConfig, ProvidersConfig, TurnTakingConfig};
+use crate::config::{CascadeConfig, Persona, ProvidersConfig, RealtimeConfig, TurnTakingConfig};
 use crate::mind::cascade::Cascade;
 use crate::mind::conversation::{END_CALL, Hops};
+use crate::mind::realtime::RealtimeAgent;
 use crate::tools::Toolbox;
 
 /// Everybody who can be asked, by name.
@@ -19,6 +20,7 @@ pub(super) struct Providers {
     asr: Known<dyn asr::Provider>,
     llm: Known<dyn llm::Vendor>,
     tts: Known<dyn tts::Provider>,
+    realtime: Known<dyn realtime::Provider>,
 }
 
 /// The providers of one purpose.
@@ -31,7 +33,13 @@ impl Providers {
         let asr = config.asr.iter().map(|known| (known.name.as_str(), known.provider()));
         let llm = config.llm.iter().map(|known| (known.name.as_str(), known.provider()));
         let tts = config.tts.iter().map(|known| (known.name.as_str(), known.provider()));
-        Self { asr: Known::new(asr, epoch), llm: Known::new(llm, epoch), tts: Known::new(tts, epoch) }
+        let realtime = config.realtime.iter().map(|known| (known.name.as_str(), known.provider()));
+        Self {
+            asr: Known::new(asr, epoch),
+            llm: Known::new(llm, epoch),
+            tts: Known::new(tts, epoch),
+            realtime: Known::new(realtime, epoch),
+        }
     }
 
     /// An agent with its providers. All names were checked when the configuration was read.
@@ -41,18 +49,34 @@ impl Providers {
         turn_taking: &TurnTakingConfig,
         tools: &Toolbox,
     ) -> Cascade {
+        let Persona { title, language, instructions, lines, fallback, .. } = &config.persona;
         Cascade {
-            name: config.title.clone(),
-            language: config.language,
+            name: title.clone(),
+            language: *language,
             asr: self.asr.hops(&config.asr),
             llm: self.llm.hops(&config.llm),
             tts: self.tts.hops(&config.tts),
-            instructions: Arc::clone(&config.instructions),
-            tools: config.tools.iter().filter_map(|name| spec(name, tools)).collect(),
-            lines: config.lines.clone(),
+            instructions: Arc::clone(instructions),
+            tools: specs(&config.persona, tools),
+            lines: lines.clone(),
             understanding: turn_taking.understanding.clone(),
             answers: config.answers,
-            fallback: Arc::clone(&config.fallback.script),
+            fallback: Arc::clone(&fallback.script),
+        }
+    }
+
+    /// The same for an agent whose model hears and speaks.
+    pub(super) fn realtime(&self, config: &RealtimeConfig, tools: &Toolbox) -> RealtimeAgent {
+        let Persona { title, language, instructions, lines, fallback, .. } = &config.persona;
+        RealtimeAgent {
+            name: title.clone(),
+            language: *language,
+            models: self.realtime.hops(&config.realtime),
+            instructions: Arc::clone(instructions),
+            tools: specs(&config.persona, tools),
+            lines: lines.clone(),
+            talk: config.talk,
+            fallback: Arc::clone(&fallback.script),
         }
     }
 }
@@ -70,6 +94,10 @@ impl<P: ?Sized> Known<P> {
     fn hops(&self, names: &[String]) -> Hops<P> {
         Hops(names.iter().filter_map(|name| self.0.get(name.as_str()).cloned()).collect())
     }
+}
+
+fn specs(persona: &Persona, tools: &Toolbox) -> Arc<[llm::ToolSpec]> {
+    persona.tools.iter().filter_map(|name| spec(name, tools)).collect()
 }
 
 /// A tool as the model is told of it.

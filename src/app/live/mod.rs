@@ -135,9 +135,9 @@ fn probes(config: &Config, pump: &Pump) -> Vec<Probe> {
 fn language(config: &Config, synthesizer: &str) -> Language {
     let of_agent = |mind: &MindConfig| match mind {
         MindConfig::Cascade(cascade) => {
-            cascade.tts.iter().any(|name| name == synthesizer).then_some(cascade.language)
+            cascade.tts.iter().any(|name| name == synthesizer).then_some(cascade.persona.language)
         }
-        MindConfig::Script(_) => None,
+        MindConfig::Script(_) | MindConfig::Realtime(_) => None,
     };
     config.agents.iter().find_map(|agent| of_agent(&agent.mind)).unwrap_or(Language::En)
 }

@@ -1,65 +1,29 @@
-//! An agent's file with `[mind] kind = "cascade"`: who listens, thinks and speaks for it, what it is told, and what it says by itself.
+//! An agent's file with `[mind] kind = "cascade"`: who listens, thinks and speaks for it, and how it answers.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use toml::de::{DeTable, DeValue};
-
+use super::Scripts;
 use super::folder::AgentText;
-use super::lines::{self, by_language};
-use super::{DEMO_NAME, Scripts};
-use crate::agent::FeedKind;
+use super::lines::Required;
+use super::persona::{self, MAX_WAIT_MS, Persona, chain, max_rounds, time};
 use crate::config::fault::Faults;
 use crate::config::providers::ProviderNames;
-use crate::config::read_file;
-use crate::config::table::{Document, Table, boolean, integer, nearest, text, word};
+use crate::config::table::{Table, boolean, integer};
 use crate::mind::cascade::{Answers, Budgets};
-use crate::mind::conversation::{END_CALL, Lines};
-use crate::mind::script::Script;
-use crate::mind::speech::Language;
-use crate::tools::BUILT_IN;
 
 /// A cascade agent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CascadeConfig {
-    /// What it calls itself.
-    pub title: String,
-    /// The language in which it begins.
-    pub language: Language,
-    /// espeak-ng's voice for each language that it speaks: for what it says by itself.
-    pub voices: BTreeMap<Language, String>,
+    /// Who it is.
+    pub persona: Persona,
     /// Names of its recognizers, the best first.
     pub asr: Vec<String>,
     /// Names of its language models.
     pub llm: Vec<String>,
     /// Names of its synthesizers.
     pub tts: Vec<String>,
-    /// What the model is told to be and to do.
-    pub instructions: Arc<str>,
-    /// What the model may use.
-    pub tools: Vec<String>,
-    /// Which of the caller's audio its recognizers get.
-    pub hears: FeedKind,
     /// How it answers.
     pub answers: Answers,
-    /// What it says by itself.
-    pub lines: Lines,
-    /// Silence of the caller after which it ends the call.
-    pub give_up_after: Duration,
-    /// The agent that goes on when nobody can listen, think or speak.
-    pub fallback: Fallback,
-}
-
-/// An agent that goes on by a script.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Fallback {
-    /// Its name.
-    pub name: String,
-    /// What it says and does.
-    pub script: Arc<Script>,
 }
 
 /// Reads an agent's file; none if all that is wrong is with the agent that it falls back to.
@@ -71,187 +35,30 @@ pub(super) fn read(
     providers: &ProviderNames,
     scripts: &Scripts,
 ) -> Result<Option<CascadeConfig>, Faults> {
-    let document = Document::new(&agent.file, &agent.text);
-    let (keys, errors) = DeTable::parse_recoverable(&agent.text);
-    errors.iter().for_each(|error| document.syntax_fault(error));
-    let config = read_tables(Table::root(&document, &keys), agent, providers, scripts);
-    match Faults::of(document.into_faults()) {
-        None => Ok(config),
-        Some(faults) => Err(faults),
-    }
+    let read = persona::read(agent, scripts, Required::All, |mind| {
+        let hops = [("asr", &providers.asr), ("llm", &providers.llm), ("tts", &providers.tts)];
+        (hops.map(|(purpose, known)| chain(mind, purpose, known)), answers(mind))
+    })?;
+    Ok(read.map(|(persona, ([asr, llm, tts], answers))| {
+        let answers = Answers { idle: persona.idle, ..answers };
+        CascadeConfig { persona, asr, llm, tts, answers }
+    }))
 }
 
-fn read_tables(
-    mut root: Table<'_>,
-    file: &AgentText,
-    providers: &ProviderNames,
-    scripts: &Scripts,
-) -> Option<CascadeConfig> {
-    // Read by those who make the agent's voice.
-    root.section("turn_taking");
-    let (mut agent, mut mind) = (root.section("agent"), root.section("mind"));
-    let mut line = root.section("line");
-    let voices = agent.require("voice", |value| by_language(value, "a voice of espeak-ng", "\"..\""));
-    let voices = voices.unwrap_or_default();
-    let seconds = |agent: &mut Table<'_>, key, usual| {
-        Duration::from_secs(agent.get(key, integer(1..=300, "seconds")).unwrap_or(usual))
-    };
-    let idle = seconds(&mut agent, "idle_seconds", 10);
-    let give_up_after = seconds(&mut agent, "goodbye_seconds", 60);
-    let title = agent.require("name", title).unwrap_or_default();
-    let language = begins_in(&mut agent, &voices);
-    let fallback = fallback(&mut agent, scripts);
-    let [asr, llm, tts] = [("asr", &providers.asr), ("llm", &providers.llm), ("tts", &providers.tts)]
-        .map(|(purpose, known)| chain(&mut mind, purpose, known));
-    let (instructions, tools) = (instructions(&mut mind, &file.folder), tools(&mut mind));
-    let hears = mind.get("hears", word(HEARS)).unwrap_or(FeedKind::Payload);
-    let answers = answers(&mut mind, idle);
-    let lines = lines::read(&mut line, &voices);
-    mind.get("kind", text);
-    [agent, mind, line, root].into_iter().for_each(Table::finish);
-    let fallback = fallback?;
-    Some(CascadeConfig {
-        title,
-        language,
-        voices,
-        asr,
-        llm,
-        tts,
-        instructions,
-        tools,
-        hears,
-        answers,
-        lines,
-        give_up_after,
-        fallback,
-    })
-}
-
-fn title(value: &DeValue<'_>) -> Result<String, String> {
-    let title = text(value)?;
-    if title.trim().is_empty() || title.len() > MAX_TITLE_BYTES {
-        return Err(format!("must have 1 to {MAX_TITLE_BYTES} bytes"));
-    }
-    Ok(title)
-}
-
-fn begins_in(agent: &mut Table<'_>, voices: &BTreeMap<Language, String>) -> Language {
-    let language = agent.require("language", word(LANGUAGES)).unwrap_or(Language::Hi);
-    if agent.has("language") && !voices.is_empty() && !voices.contains_key(&language) {
-        let message = format!("needs a voice for {language}, in which the agent begins; add it to `voice`");
-        agent.fault_at("language", message);
-    }
-    language
-}
-
-/// The names of providers in the order in which they are asked.
-fn chain(mind: &mut Table<'_>, purpose: &'static str, known: &[String]) -> Vec<String> {
-    let name = |value: &DeValue<'_>| {
-        let name = text(value)?;
-        if known.contains(&name) {
-            return Ok(name);
-        }
-        Err(match nearest(known.iter().map(String::as_str), &name) {
-            Some(near) => format!("there is no [{purpose}.NAME] of that name; did you mean \"{near}\"?"),
-            None if known.is_empty() => {
-                format!(
-                    "the server's configuration has no [{purpose}.NAME] at all; add [{purpose}.{name}] there"
-                )
-            }
-            None => format!("there is no [{purpose}.NAME] of that name; there are {}", known.join(", ")),
-        })
-    };
-    let names = mind.require_list(purpose, MAX_CHAIN, name);
-    twice(mind, purpose, &names);
-    names
-}
-
-fn twice(mind: &Table<'_>, key: &str, names: &[String]) {
-    if let Some(name) = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)) {
-        mind.fault_at(key, format!("names \"{}\" twice; remove one of the two", name.1));
-    }
-}
-
-fn instructions(mind: &mut Table<'_>, folder: &Path) -> Arc<str> {
-    let (written, file) = (mind.get("instructions", text), mind.get("instructions_file", text));
-    let (key, found) = match (written, file) {
-        (Some(_), Some(_)) => {
-            let message = "instructions cannot come from two places; remove one of `instructions` and this";
-            ("instructions_file", Err(message.to_owned()))
-        }
-        (Some(written), None) => ("instructions", Ok(written)),
-        (None, Some(file)) => ("instructions_file", read_instructions(&folder.join(file))),
-        (None, None) => {
-            if !mind.has("instructions") && !mind.has("instructions_file") {
-                mind.fault(
-                    "needs `instructions`: what the agent is and does, or an `instructions_file`".to_owned(),
-                );
-            }
-            return Arc::from("");
-        }
-    };
-    let checked = found.and_then(|text| {
-        let is_empty = text.trim().is_empty();
-        if is_empty { Err("is empty; write what the agent is and what it does".to_owned()) } else { Ok(text) }
-    });
-    match checked {
-        Ok(text) if text.len() as u64 <= MAX_INSTRUCTIONS_BYTES => text.into(),
-        Ok(text) => {
-            let message = format!("has {} bytes; at most {MAX_INSTRUCTIONS_BYTES} are allowed", text.len());
-            mind.fault_at(key, message);
-            Arc::from("")
-        }
-        Err(message) => {
-            mind.fault_at(key, message);
-            Arc::from("")
-        }
-    }
-}
-
-fn read_instructions(path: &Path) -> Result<String, String> {
-    // Opening anything else, a named pipe perhaps, could wait for ever.
-    match fs::metadata(path) {
-        Ok(kind) if kind.is_file() => read_file(path, MAX_INSTRUCTIONS_BYTES),
-        Ok(_) => Err("is no file; name a text file, relative to this file".to_owned()),
-        Err(error) => Err(format!("cannot be read: {error}; name a text file, relative to this file")),
-    }
-}
-
-fn tools(mind: &mut Table<'_>) -> Vec<String> {
-    let known = || BUILT_IN.iter().copied().chain([END_CALL]);
-    let name = |value: &DeValue<'_>| {
-        let name = text(value)?;
-        if known().any(|known| known == name) {
-            return Ok(name);
-        }
-        Err(match nearest(known(), &name) {
-            Some(near) => format!("there is no such tool; did you mean \"{near}\"?"),
-            None => format!("there is no such tool; there are {}", known().collect::<Vec<_>>().join(", ")),
-        })
-    };
-    let tools = mind.list("tools", MAX_TOOLS, name).unwrap_or_default();
-    twice(mind, "tools", &tools);
-    tools
-}
-
-fn answers(mind: &mut Table<'_>, idle: Duration) -> Answers {
+fn answers(mind: &mut Table<'_>) -> Answers {
     let usual = Answers::default();
-    let time = |mind: &mut Table<'_>, key, usual: Duration| {
-        mind.get(key, integer(0..=MAX_WAIT_MS, "ms")).map_or(usual, Duration::from_millis)
-    };
     let count = |mind: &mut Table<'_>, key, most: u64| mind.get(key, integer(1..=most, ""));
     let sentences = count(mind, "max_sentences", 50).and_then(|count| usize::try_from(count).ok());
     let tokens = count(mind, "max_tokens", 4_096).and_then(|count| u32::try_from(count).ok());
-    let rounds = count(mind, "max_rounds", 16).and_then(|count| u8::try_from(count).ok());
     Answers {
         max_sentences: sentences.unwrap_or(usual.max_sentences),
         max_tokens: tokens.unwrap_or(usual.max_tokens),
-        max_rounds: rounds.unwrap_or(usual.max_rounds),
+        max_rounds: max_rounds(mind, usual.max_rounds),
         think_ahead: mind.get("think_ahead", boolean).unwrap_or(usual.think_ahead),
         filler_after: time(mind, "filler_after_ms", usual.filler_after),
         tool_filler_after: time(mind, "tool_filler_after_ms", usual.tool_filler_after),
         hedge_after: mind.get("hedge_after_ms", integer(100..=MAX_WAIT_MS, "ms")).map(Duration::from_millis),
-        idle,
+        idle: usual.idle,
         budgets: Budgets {
             asr: time(mind, "asr_ms", usual.budgets.asr),
             llm: time(mind, "llm_ms", usual.budgets.llm),
@@ -259,42 +66,6 @@ fn answers(mind: &mut Table<'_>, idle: Duration) -> Answers {
         },
     }
 }
-
-/// None if the agent is there and faulty itself, which is told with its own file.
-fn fallback(agent: &mut Table<'_>, scripts: &Scripts) -> Option<Fallback> {
-    let name = agent.get("fallback", text).unwrap_or_else(|| DEMO_NAME.to_owned());
-    let name = name.strip_prefix("agent:").unwrap_or(&name).to_owned();
-    if let Some(script) = scripts.get(&name) {
-        return script.clone().map(|script| Fallback { name, script });
-    }
-    let known: Vec<&str> = scripts.keys().map(String::as_str).collect();
-    let near = nearest(known.iter().copied(), &name);
-    let advice = near.map_or_else(
-        || format!("there are {}", known.join(", ")),
-        |near| format!("did you mean \"{near}\"?"),
-    );
-    agent.fault_at("fallback", format!("must be an agent with a script, which needs no provider; {advice}"));
-    None
-}
-
-const HEARS: &[(&str, FeedKind)] = &[("payload", FeedKind::Payload), ("samples", FeedKind::Samples)];
-
-const LANGUAGES: &[(&str, Language)] = &[("hi", Language::Hi), ("en", Language::En)];
-
-/// A call has no time for more.
-const MAX_CHAIN: usize = 8;
-
-/// Models that are offered more choose badly.
-const MAX_TOOLS: usize = 32;
-
-/// A name.
-const MAX_TITLE_BYTES: usize = 128;
-
-/// Ten pages; all of them are sent with every turn.
-const MAX_INSTRUCTIONS_BYTES: u64 = 32 * 1024;
-
-/// Longer than any caller waits.
-const MAX_WAIT_MS: u64 = 60_000;
 
 #[cfg(test)]
 mod tests;

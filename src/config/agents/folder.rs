@@ -25,6 +25,7 @@ pub(super) struct AgentFile {
 pub(super) enum MindKind {
     Script,
     Cascade,
+    Realtime,
 }
 
 /// The text of an agent's file.
@@ -89,7 +90,8 @@ fn kind(file: &str, text: &str) -> Result<MindKind, Faults> {
     }
 }
 
-const KINDS: &[(&str, MindKind)] = &[("script", MindKind::Script), ("cascade", MindKind::Cascade)];
+const KINDS: &[(&str, MindKind)] =
+    &[("script", MindKind::Script), ("cascade", MindKind::Cascade), ("realtime", MindKind::Realtime)];
 
 /// The agents of a folder in the order of their names. Files that begin with a dot are those of editors and of mounts.
 ///

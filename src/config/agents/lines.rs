@@ -1,4 +1,4 @@
-//! `[line]` in a cascade agent's file: what it says by itself, in every language that it speaks.
+//! `[line]` in the file of an agent that converses: what it says by itself, in every language that it speaks.
 
 use std::collections::BTreeMap;
 
@@ -8,13 +8,25 @@ use crate::config::table::Table;
 use crate::mind::conversation::{Line, Lines};
 use crate::mind::speech::Language;
 
+/// Which lines an agent needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Required {
+    /// Every one.
+    All,
+    /// A model that hears by itself says by itself that it has not understood.
+    AllButNotUnderstood,
+}
+
 /// Reads the table. `voices` are those of the agent.
-pub(super) fn read(table: &mut Table<'_>, voices: &BTreeMap<Language, String>) -> Lines {
+pub(super) fn read(table: &mut Table<'_>, voices: &BTreeMap<Language, String>, required: Required) -> Lines {
     let mut line = |key| table.require(key, |value| line(value, voices)).unwrap_or_default();
     Lines {
         greeting: line("greeting"),
         trouble: line("trouble"),
-        not_understood: line("not_understood"),
+        not_understood: match required {
+            Required::All => line("not_understood"),
+            Required::AllButNotUnderstood => Line::default(),
+        },
         idle: line("idle"),
         sorry: line("sorry"),
         goodbye: line("goodbye"),

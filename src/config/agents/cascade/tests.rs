@@ -23,7 +23,7 @@ fn asha(config: &Config) -> &CascadeConfig {
     let agent = config.agents.iter().find(|agent| agent.name == "asha").unwrap();
     match &agent.mind {
         MindConfig::Cascade(cascade) => cascade,
-        MindConfig::Script(_) => panic!("asha follows a script"),
+        MindConfig::Script(_) | MindConfig::Realtime(_) => panic!("asha is another kind of agent"),
     }
 }
 
@@ -77,9 +77,12 @@ fn the_sample_is_sound_once_its_keys_are_set() {
         (&["deepgram".to_owned()][..], &["gpt".to_owned()][..])
     );
     assert_eq!(asha.tts, ["elevenlabs", "aura", "espeak"]);
-    assert!(asha.instructions.starts_with("You are Asha") && asha.tools.iter().any(|tool| tool == END_CALL));
-    assert_eq!((asha.fallback.name.as_str(), asha.fallback.script.name()), ("demo", "Caly"));
-    assert_eq!(asha.lines.fillers.len(), 2);
+    assert!(
+        asha.persona.instructions.starts_with("You are Asha")
+            && asha.persona.tools.iter().any(|tool| tool == "end_call")
+    );
+    assert_eq!((asha.persona.fallback.name.as_str(), asha.persona.fallback.script.name()), ("demo", "Caly"));
+    assert_eq!(asha.persona.lines.fillers.len(), 2);
     assert!(!format!("{config:?}").contains("key-of-"), "keys are not printed");
 }
 
@@ -87,7 +90,7 @@ fn the_sample_is_sound_once_its_keys_are_set() {
 fn keys_that_are_missing_are_told_each_in_its_place() {
     let told = Config::parse_in(&|_| None, &sample_path(), SAMPLE, &[]).unwrap_err().to_string();
     let lines: Vec<&str> = told.lines().collect();
-    assert_eq!(lines.len(), 4, "{told}");
+    assert_eq!(lines.len(), 5, "{told}");
     let expected = ":11:11: [asr.deepgram] key_env: the environment has no DEEPGRAM_API_KEY; set it for this process, \
                     or use key_file = \"path\"";
     assert!(lines[0].ends_with(expected), "{told}");
