@@ -4,6 +4,7 @@
 #   make demo    a conversation with simulated providers, and what it leaves
 #   make test    every test, then the fuzzers    FUZZ_SECONDS=60 fuzzes longer
 #   make bench   what a frame and a call cost
+#   make bench-agents  the same of calls with an agent that thinks   ARGS="talk 50" picks scenes and numbers of calls
 #   make voice-eval  how agents take turns   ARGS="--seed 2 --conditions clean,echo-30" picks
 #   make lint    formatting, clippy, documentation, dependencies, layering
 #   make fuzz    the fuzzers alone               FUZZ_SECONDS=600 for ten minutes each
@@ -14,7 +15,7 @@ ARGS ?=
 FUZZ_SECONDS ?= 5
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test bench voice-eval lint fuzz
+.PHONY: help run demo test bench bench-agents voice-eval lint fuzz
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -35,6 +36,10 @@ test:
 bench:
 	@scripts/setup.sh build bench
 	$(CARGO) bench --workspace --locked --bench '*'
+
+bench-agents:
+	@scripts/setup.sh build bench
+	$(CARGO) bench --locked --bench load -- $(or $(ARGS),hold hold-plain talk)
 
 voice-eval:
 	@scripts/setup.sh build voice-eval

@@ -7,9 +7,11 @@ use serde_json::Value;
 
 use super::heartbeat::{Heartbeat, Weather};
 use super::pacing::{self, Missing, WirePacing};
+use super::scene::Scene;
+use super::vendors::Vendors;
 use crate::common::load::{Load, LoadPlan, Tally};
 use crate::common::process::{CpuTimes, Footprint};
-use crate::common::rtp_callers::{Callee, Habit, RtpCallers};
+use crate::common::rtp_callers::{Callee, RtpCallers};
 use crate::common::server::{Server, ServerSetup};
 
 /// How long the parts of a measurement take.
@@ -62,6 +64,14 @@ impl Timing {
         Self { window: self.window.max(Duration::from_secs(60)), ..self }
     }
 
+    /// The same with time for an agent's greeting before the window.
+    pub(crate) fn behind_a_greeting(self) -> Self {
+        Self {
+            settle: self.settle.max(Duration::from_secs(8)),
+            window: self.window.max(Duration::from_secs(30)),
+        }
+    }
+
     /// 3 s and 15 s; `CALY_BENCH_WINDOW_S` sets another window.
     pub(crate) fn from_environment() -> Self {
         let window = std::env::var("CALY_BENCH_WINDOW_S").ok().and_then(|seconds| seconds.parse().ok());
@@ -91,16 +101,21 @@ impl Level {
     }
 }
 
-/// Runs `calls` calls to `destination`.
-pub(crate) fn measure(destination: &str, calls: usize, timing: Timing) -> Level {
-    println!("{destination}, {calls} calls ...");
-    let mut server = ServerSetup::default().config(LOAD_CONFIG).rtp_ports(RTP_PORTS).start();
-    std::thread::sleep(IDLE_TIME);
+/// Runs `calls` calls of a scene.
+pub(crate) fn measure(scene: Scene, calls: usize, timing: Timing) -> Level {
+    println!("{}, {calls} calls ...", scene.name());
+    let (vendors, timing) = (scene.vendors(), scene.timing(timing));
+    let setup = ServerSetup::default().config(LOAD_CONFIG).rtp_ports(RTP_PORTS);
+    let mut server = match &vendors {
+        Some(vendors) => setup.config(&vendors.config()).start(),
+        None => setup.start(),
+    };
+    std::thread::sleep(if vendors.is_some() { RECITAL_TIME } else { IDLE_TIME });
     let idle = Footprint::of(server.pid());
-    let habit = if destination == AGENT { Habit::PressKeys } else { Habit::Hum };
-    let callers = RtpCallers::start(calls, Callee::Answering, habit, timing.hold(calls) + ramp(calls));
+    let patience = timing.hold(calls) + ramp(calls);
+    let callers = RtpCallers::start(calls, Callee::Answering, scene.habit(), patience);
     let heartbeat = Heartbeat::start();
-    let load = Load::start(plan(server.sip(), destination, calls, timing, callers.ports()));
+    let load = Load::start(plan(server.sip(), scene.number(), calls, timing, callers.ports()));
     std::thread::sleep(ramp(calls) + timing.settle);
     let (from, before, own) = (unix_now(), CpuTimes::of(server.pid()), CpuTimes::of(std::process::id()));
     std::thread::sleep(timing.window);
@@ -113,9 +128,11 @@ pub(crate) fn measure(destination: &str, calls: usize, timing: Timing) -> Level 
     let heard = pacing::by_caller(&heard, from, until);
     let rows = row_figures(&server.ended_calls(calls));
     let (shard_p50_us, shard_p99_us) = shard_pacing(&mut server);
+    let is_uncomplained = vendors.is_none_or(Vendors::finish);
+    assert!(is_uncomplained, "the vendors complain of what the server sent them");
     let percent = |used: Duration| 100.0 * used.as_secs_f64() / (until - from).as_secs_f64();
     Level {
-        destination: destination.to_owned(),
+        destination: scene.name().to_owned(),
         calls,
         window: timing.window,
         cpu_percent: after.since(&before).into_iter().map(|(name, used)| (name, percent(used))).collect(),
@@ -177,9 +194,6 @@ fn row_figures(rows: &[Value]) -> RowFigures {
     }
 }
 
-/// The demo agent. Its callers listen and press keys.
-pub(crate) const AGENT: &str = "demo";
-
 /// One shard, so that machines with more cores measure the same.
 const LOAD_CONFIG: &str =
     "[engine]\nshards = 1\n[limits]\ncalls = 2000\ninvites_per_second_per_source = 2000\n";
@@ -188,3 +202,5 @@ const RTP_PORTS: &str = "30000-31999";
 const CALLS_PER_SECOND: usize = 100;
 /// Until the server has done what it does at its start.
 const IDLE_TIME: Duration = Duration::from_secs(1);
+/// Until an agent's synthesizer has said its lines as well.
+const RECITAL_TIME: Duration = Duration::from_secs(6);

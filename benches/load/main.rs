@@ -2,14 +2,20 @@
 //!
 //! For `echo`, `tone` and `record` at 100, 200 and 400 calls: CPU and memory per call, and how precisely packets leave, as seen on
 //! the wire. The same callers then talk to sipp's `-rtp_echo`, which reflects packets as they are. Then 100 callers talk with the
-//! demo agent for a minute. Last, 200 calls stay up for a minute and 1,000 short ones follow, and the server has to be what it
-//! was before. Takes about ten minutes.
+//! demo agent for a minute. Then 20 and 100 callers have an agent that thinks by providers, simulated ones in a process of their own: `hold`, in
+//! which nobody speaks, over TLS and without it (`hold-plain`: what TLS takes), and `talk`. Last, 200 calls stay up for a minute and 1,000 short
+//! ones follow, and the server has to be what it was before. Takes about a quarter of an hour.
 //!
 //! Words as arguments choose parts: `cargo bench --bench load -- echo reference 400`.
 //!
 //! Nothing here fails by the clock: figures are printed and written to `target/bench/load.json`. What fails is a lost call
 //! or something that calls left behind.
-#![allow(clippy::expect_used, clippy::print_stdout, reason = "a benchmark: it prints, and a failure ends it")]
+#![allow(
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a benchmark: it prints, and a failure ends it"
+)]
 
 #[path = "../../tests/common/mod.rs"]
 mod common;
@@ -19,32 +25,40 @@ mod level;
 mod pacing;
 mod reference;
 mod report;
+mod scene;
+mod vendors;
 
 use std::time::Duration;
 
 use common::soak::{self, SoakPlan};
 use level::Timing;
+use scene::Scene;
 
 fn main() {
-    let asked: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    let (levels, parts): (Vec<String>, Vec<String>) =
-        asked.into_iter().partition(|word| word.parse::<usize>().is_ok());
-    let is_asked = |words: &[String], name: &str| words.is_empty() || words.iter().any(|word| word == name);
-    let is_wanted = |name: &str| is_asked(&parts, name);
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(is_well) = vendors::serve(&arguments) {
+        std::process::exit(i32::from(!is_well));
+    }
+    let asked = arguments.into_iter().filter(|argument| !argument.starts_with('-'));
+    let (levels, parts): (Vec<String>, Vec<String>) = asked.partition(|word| word.parse::<usize>().is_ok());
+    let levels: Vec<usize> = levels.iter().filter_map(|level| level.parse().ok()).collect();
+    let is_asked =
+        |usual: &[usize], calls: &usize| levels.contains(calls) || levels.is_empty() && usual.contains(calls);
+    let is_wanted = |name: &str| parts.is_empty() || parts.iter().any(|word| word == name);
     let timing = Timing::from_environment();
     let mut report = report::Report::new(timing);
-    for calls in LEVELS.into_iter().filter(|calls| is_asked(&levels, &calls.to_string())) {
-        if is_wanted("reference") {
+    let mut all: Vec<usize> = LEVELS.iter().copied().chain(levels.iter().copied()).collect();
+    all.sort_unstable();
+    all.dedup();
+    for calls in all {
+        if is_wanted("reference") && is_asked(REFERENCES, &calls) {
             report.add_reference(reference::measure(calls, timing));
         }
-        for destination in DESTINATIONS {
-            if is_wanted(destination) {
-                report.add_level(level::measure(destination, calls, timing));
+        for (scene, usual) in Scene::ALL {
+            if is_wanted(scene.name()) && is_asked(usual, &calls) {
+                report.add_level(level::measure(scene, calls, timing));
             }
         }
-    }
-    if is_wanted(level::AGENT) {
-        report.add_level(level::measure(level::AGENT, AGENT_CALLS, timing.of_conversations()));
     }
     if is_wanted("soak") {
         report.add_soak(soak::run(SOAK));
@@ -53,12 +67,9 @@ fn main() {
 }
 
 /// Calls at once.
-const LEVELS: [usize; 3] = [100, 200, 400];
-/// `record` is the tone, and both sides written to a WAV file.
-const DESTINATIONS: [&str; 3] = ["echo", "tone", "record"];
-
-/// Conversations with the demo agent at once.
-const AGENT_CALLS: usize = 100;
+const LEVELS: [usize; 4] = [20, 100, 200, 400];
+/// To sipp's reflector.
+const REFERENCES: &[usize] = &[100, 200, 400];
 
 const SOAK: SoakPlan = SoakPlan {
     steady_calls: 200,

@@ -36,6 +36,10 @@ pub(crate) enum Habit {
     Hum,
     /// They listen, and press `*` every five seconds.
     PressKeys,
+    /// They say nothing; their line is not quite silent.
+    Wait,
+    /// They say this over and over, in G.711, each beginning elsewhere in it.
+    Say(&'static [[u8; PAYLOAD_BYTES]]),
 }
 
 /// All that was sent and heard.
@@ -122,7 +126,9 @@ impl Caller {
                 // No two frames alike, and neither silent nor loud: codes of some hundred to some thousand.
                 Habit::Hum => 0xa0 + ((index * 7 + number as usize) % 24) as u8,
                 // The noise of a line, some units.
-                Habit::PressKeys => 0xfc + ((index * 7 + number as usize) % 4) as u8,
+                Habit::PressKeys | Habit::Wait | Habit::Say(_) => {
+                    0xfc + ((index * 7 + number as usize) % 4) as u8
+                }
             };
         }
         Self { number, socket, callee, habit, packet, sequence: 0, timestamp: 0, ticks: 0 }
@@ -156,6 +162,10 @@ impl Caller {
             None => {
                 self.packet[2..4].copy_from_slice(&self.sequence.to_be_bytes());
                 self.packet[4..8].copy_from_slice(&self.timestamp.to_be_bytes());
+                if let Habit::Say(frames) = self.habit {
+                    let place = self.ticks as usize + self.number as usize * STAGGER_FRAMES;
+                    self.packet[12..].copy_from_slice(&frames[place % frames.len()]);
+                }
                 self.socket.send(&self.packet, callee)
             }
         };
@@ -209,7 +219,10 @@ fn talk(mut callers: Vec<Caller>, mut conversation: Conversation, is_over: &Atom
 const FRAME: Duration = Duration::from_millis(20);
 const STEP: Duration = Duration::from_millis(1);
 /// A header and 20 ms of G.711.
-const PACKET_BYTES: usize = 12 + 160;
+const PACKET_BYTES: usize = 12 + PAYLOAD_BYTES;
+const PAYLOAD_BYTES: usize = 160;
+/// So much later in what it says is each caller than the one before.
+const STAGGER_FRAMES: usize = 37;
 /// A header and one event.
 const EVENT_BYTES: usize = 12 + 4;
 /// As the scenarios offer it.
