@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::feed::CallerFeed;
 use super::line::{MindGone, MindLine, NotSent};
+use super::pace::ListenPace;
 use crate::mind::{Mind, ToolCall, ToolCallId, Wish};
 use crate::tools::ToolError;
 use crate::voice::exchange::{MindCommand, VoiceEvent};
@@ -52,8 +53,8 @@ pub struct InlineMind {
     tool_time: Duration,
     links: Box<dyn LinkDriver>,
     feed: Option<CallerFeed>,
-    /// When it takes the caller's audio next.
-    listens_at: Option<Instant>,
+    /// When it takes the caller's audio.
+    pace: ListenPace,
     commands: VecDeque<MindCommand>,
     /// Answers that are not due yet, in the order of their time.
     answers: VecDeque<(Instant, ToolCallId, Result<Value, ToolError>)>,
@@ -63,14 +64,13 @@ impl InlineMind {
     /// Joins a mind with its tools.
     pub fn new(mind: Box<dyn Mind>, answer_tool: AnswerTool) -> Self {
         let links = Box::new(NoLinks::default());
-        let (feed, listens_at) = (None, None);
         Self {
             mind,
             answer_tool,
             tool_time: TOOL_TIME,
             links,
-            feed,
-            listens_at,
+            feed: None,
+            pace: ListenPace::default(),
             commands: VecDeque::new(),
             answers: VecDeque::new(),
         }
@@ -115,8 +115,8 @@ impl InlineMind {
     /// Hands over the caller's audio as often as the mind wants it.
     fn listen(&mut self, now: Instant) {
         let (Some(feed), Some(every)) = (&mut self.feed, self.mind.listens_every()) else { return };
-        if self.listens_at.is_none_or(|at| at <= now) {
-            self.listens_at = Some(now + every);
+        if self.pace.due(every).is_none_or(|due| due <= now) {
+            self.pace.listened(now);
             self.mind.hear(now, &mut feed.drain());
             self.serve(now);
         }
@@ -146,6 +146,7 @@ impl MindLine for InlineMind {
         if self.commands.len() >= MAX_COMMANDS {
             return Err(NotSent::Full(event));
         }
+        self.pace.note(&event);
         self.mind.handle(now, event);
         self.serve(now);
         Ok(())

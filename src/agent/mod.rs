@@ -4,6 +4,7 @@
 mod feed;
 mod inline;
 mod line;
+mod pace;
 
 use std::time::Instant;
 
@@ -14,6 +15,7 @@ use caly_rtp::frame::{FRAME_SAMPLES, Frame};
 pub use feed::{CallerFeed, FeedKind, caller_feed};
 pub use inline::{AnswerTool, InlineMind, LinkDriver, NoLinks};
 pub use line::{MindGone, MindLine, NotSent};
+pub use pace::ListenPace;
 
 use crate::call::destination::{Begin, Destination, Wish};
 use crate::call::dialogue::Noted;

@@ -1,6 +1,7 @@
 //! The task in which one call's mind thinks, and the call's end of the two queues to it. The task ends with the call.
 
-use std::sync::Arc;
+use std::pin::pin;
+use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use serde_json::Value;
@@ -8,9 +9,9 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::error::{TryRecvError, TrySendError};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinSet;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{Instant as TokioInstant, sleep_until, timeout};
 
-use crate::agent::{CallerFeed, MindGone, MindLine, NotSent};
+use crate::agent::{CallerFeed, ListenPace, MindGone, MindLine, NotSent};
 use crate::mind::{Mind, ToolCall, ToolCallId, Wish};
 use crate::pump::{Links, Pump};
 use crate::tools::{TOOL_TIME, ToolError, Toolbox};
@@ -36,7 +37,8 @@ pub(super) fn start(runtime: &Handle, head: Head, ways: Ways) -> QueueLine {
     let (Head { mind, feed }, Ways { tools, pump }) = (head, ways);
     let links = Links::new(pump);
     // Whoever looks for the task finds the call: when one of the two is gone, the other ends.
-    runtime.spawn(MindTask { mind, feed, events, commands, tools, links }.run());
+    let (pace, began) = (ListenPace::on_grid(*EPOCH), Instant::now());
+    runtime.spawn(MindTask { mind, feed, events, commands, tools, links, pace, began }.run());
     QueueLine { to_mind, from_mind }
 }
 
@@ -73,6 +75,8 @@ struct MindTask {
     commands: Sender<MindCommand>,
     tools: Arc<Toolbox>,
     links: Links,
+    pace: ListenPace,
+    began: Instant,
 }
 
 type Answer = (ToolCallId, Result<Value, ToolError>);
@@ -81,33 +85,51 @@ impl MindTask {
     /// Thinks until the call is over.
     async fn run(mut self) {
         let mut answers: JoinSet<Answer> = JoinSet::new();
-        let mut listens_at = Instant::now();
+        // One for all that has its time: each would be entered in the runtime's timers and taken out again whenever anything happens.
+        let mut alarm = pin!(sleep_until(TokioInstant::now()));
         while self.serve_wishes(&mut answers).await {
-            let wake_at = self.mind.poll_timeout();
-            let listens_every = self.mind.listens_every().filter(|_| self.feed.is_some());
+            let due = self.due();
+            if let Some(due) = due.filter(|due| alarm.deadline() != TokioInstant::from(*due)) {
+                alarm.as_mut().reset(due.into());
+            }
             tokio::select! {
                 event = self.events.recv() => match event {
-                    Some((at, event)) => self.mind.handle(at, event),
+                    Some((at, event)) => {
+                        self.pace.note(&event);
+                        self.mind.handle(at, event);
+                    }
                     None => break,
                 },
                 Some(Ok((id, answer))) = answers.join_next() => {
                     self.mind.handle_tool(Instant::now(), id, answer);
                 }
                 (link, event) = self.links.next() => self.mind.handle_link(Instant::now(), link, event),
-                () = sleep_until(listens_at.into()), if listens_every.is_some() => {
-                    let now = Instant::now();
-                    // What was late is not made up for: the ring has it all.
-                    listens_at = now.max(listens_at + listens_every.unwrap_or_default());
-                    if let Some(feed) = &mut self.feed {
-                        self.mind.hear(now, &mut feed.drain());
-                    }
-                }
-                () = sleep_until(wake_at.unwrap_or_else(Instant::now).into()), if wake_at.is_some() => {
-                    self.mind.handle_timeout(Instant::now());
-                }
+                () = &mut alarm, if due.is_some() => self.wake(due.unwrap_or(self.began)),
             }
         }
         self.finish().await;
+    }
+
+    /// When it listens to the caller or wanted to be called, whichever comes first.
+    fn due(&self) -> Option<Instant> {
+        self.listens_at().into_iter().chain(self.mind.poll_timeout()).min()
+    }
+
+    fn listens_at(&self) -> Option<Instant> {
+        let every = self.mind.listens_every().filter(|_| self.feed.is_some())?;
+        Some(self.pace.due(every).unwrap_or(self.began))
+    }
+
+    /// Its time has come. One thing at a time: what it wants is asked for in between.
+    fn wake(&mut self, due: Instant) {
+        let now = Instant::now().max(due);
+        if self.listens_at().is_none_or(|at| at > now) {
+            return self.mind.handle_timeout(now);
+        }
+        self.pace.listened(now);
+        if let Some(feed) = &mut self.feed {
+            self.mind.hear(now, &mut feed.drain());
+        }
     }
 
     /// Says goodbye to providers: some are paid by the time for which they are connected.
@@ -161,6 +183,9 @@ impl MindTask {
         });
     }
 }
+
+/// Minds listen at multiples of a frame from here on.
+static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// A few seconds of events; more wait in the voice.
 const MAX_EVENTS: usize = 32;
