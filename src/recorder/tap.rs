@@ -57,7 +57,7 @@ pub struct Tap {
 impl Tap {
     /// Hands over one block. `block_index` is its place in the file, in blocks since the recording began; a caller's
     /// block may come up to 500 ms after the agent's block of the same index. Places that are never pushed are silence.
-    /// If the writer is two seconds behind, the block becomes silence and is counted.
+    /// If the writer is more than a second behind, the block becomes silence and is counted.
     pub fn push(&mut self, channel: Channel, block_index: u32, samples: &[i16; BLOCK_SAMPLES]) {
         if self.blocks.push(Block { channel, index: block_index, samples: *samples }).is_err() {
             self.missing.fetch_add(1, Ordering::Relaxed);
@@ -139,9 +139,9 @@ pub(super) fn port() -> (RecorderPort, PortPeer) {
     (RecorderPort { requests, reports }, PortPeer { requests: asked, reports: told })
 }
 
-/// Two seconds of both channels at 50 blocks a second each: the writer wakes four times a second, and a disk may stand
-/// still for most of the rest.
-const TAP_BLOCKS: usize = 200;
+/// 1.28 s of both channels at 50 blocks a second each, 42 kB: the writer wakes four times a second, and a disk may stand still for
+/// a second.
+const TAP_BLOCKS: usize = 128;
 
 /// Recordings that one shard may begin between two wake-ups of the writer (250 ms); more than 1,000 calls a second.
 const OPEN_REQUESTS: usize = 256;

@@ -45,7 +45,7 @@ impl Recorder {
 pub struct RecorderDesk(Desk);
 
 impl RecorderDesk {
-    /// Begins what was asked for, writes what was pushed, ends and reports what is over. A tap holds two seconds: turns come
+    /// Begins what was asked for, writes what was pushed, ends and reports what is over. A tap holds 1.28 s: turns come
     /// more often than that.
     pub fn turn(&mut self) {
         self.0.turn(Turn::Ordinary);
@@ -286,7 +286,7 @@ fn failed(request: &Request, error: &io::Error, blocks: u32) -> RecordingReport 
     RecordingReport { call: request.call, outcome }
 }
 
-/// How often rings are emptied; a tap holds two seconds.
+/// How often rings are emptied; a tap holds 1.28 s.
 const WAKE_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The header is brought up to date every four seconds: what a player misses of a file that nobody repaired.

@@ -39,6 +39,9 @@ impl Window {
         self.end = self.end.max(block.index + 1);
         let length = bytes(self.end - self.base);
         if self.bytes.len() < length {
+            // Grown by halves as a vector does, it would take twice what a recording needs for as long as it runs.
+            let usual = bytes(USUAL_BLOCKS).max(length);
+            self.bytes.reserve_exact(usual - self.bytes.len());
             self.bytes.resize(length, 0);
         }
         let frames = self.bytes[bytes(block.index - self.base)..].chunks_exact_mut(FRAME_BYTES);
@@ -108,10 +111,13 @@ const FRAME_BYTES: usize = 4;
 /// Half a second: the jitter buffer (at most 200 ms), the gap it waits for and a stall of the machine.
 const HOLD_BACK_BLOCKS: u32 = 25;
 
-/// A second at once: one write of 32 kB costs a sixth of fifty small ones.
-const WRITE_BLOCKS: u32 = 50;
+/// Half a second at once: one write of 16 kB costs a fourth of 25 small ones, and as much waits in memory for each recording.
+const WRITE_BLOCKS: u32 = 25;
 
-/// Three seconds: the held-back half, a second that waits for its write, and two full rings' worth of indices.
+/// What is held back, what waits for its write, and what comes between two of the writer's wake-ups: 40 kB.
+const USUAL_BLOCKS: u32 = HOLD_BACK_BLOCKS + WRITE_BLOCKS + 13;
+
+/// Three seconds: the held-back half, half a second that waits for its write, and two full rings' worth of indices.
 const WINDOW_BLOCKS: u32 = 150;
 
 #[cfg(test)]
@@ -170,7 +176,7 @@ mod tests {
             let caller = if index < 476 { -value } else { 0 };
             assert_eq!(written.at(index, Channel::Caller), caller, "{index}");
         }
-        assert!(written.writes.iter().rev().skip(1).all(|(_, blocks)| *blocks == 50), "{:?}", written.writes);
+        assert!(written.writes.iter().rev().skip(1).all(|(_, blocks)| *blocks == 25), "{:?}", written.writes);
     }
 
     #[test]

@@ -33,6 +33,8 @@ pub struct Streaming {
     silences: VecDeque<(u64, u64)>,
     /// Speech since there were words last.
     unanswered: Duration,
+    /// How long it was since that nobody spoke.
+    quiet: Duration,
     segment: u32,
     revision: u32,
     outputs: VecDeque<Output>,
@@ -62,6 +64,7 @@ impl Streaming {
             last_audio: None,
             silences: VecDeque::new(),
             unanswered: Duration::ZERO,
+            quiet: Duration::ZERO,
             segment: 0,
             revision: 0,
             outputs: VecDeque::new(),
@@ -231,9 +234,25 @@ impl Streaming {
         self.kept_from += spent as u64;
     }
 
-    /// Only what is newer than the longest break that callers bear is worth being said again.
+    fn note_quiet(&mut self, audio: &Audio<'_>) {
+        if audio.speech.is_zero() {
+            self.quiet = self.quiet.saturating_add(self.format.duration(audio.bytes.len() as u64));
+        } else {
+            self.quiet = Duration::ZERO;
+        }
+    }
+
+    /// Only what is newer than the longest break that callers bear is worth being said again, and of a caller who has been silent for as long,
+    /// with nothing of his left that no words came of, only what may be a beginning that was not taken for speech.
     fn keep_bounded(&mut self) {
-        let most = self.format.bytes(LONGEST_KEPT);
+        let is_silence =
+            self.quiet >= LONGEST_KEPT && self.unanswered.is_zero() && self.connection.is_ready();
+        let most = self.format.bytes(if is_silence { SILENCE_KEPT } else { LONGEST_KEPT });
+        if is_silence && self.kept.capacity() > 4 * most {
+            let over = self.kept.len().saturating_sub(most);
+            self.forget_until(self.kept_from + over as u64);
+            self.kept.shrink_to(2 * most);
+        }
         let Some(over) = self.kept.len().checked_sub(most) else { return };
         self.kept.drain(..over);
         self.kept_from += over as u64;
@@ -258,6 +277,7 @@ impl Recognizer for Streaming {
     }
 
     fn hear(&mut self, now: Instant, audio: Audio<'_>) {
+        self.note_quiet(&audio);
         self.kept.extend(audio.bytes);
         self.last_audio = Some(now);
         if !self.connection.is_ready() {
@@ -327,6 +347,8 @@ impl Recognizer for Streaming {
 const DOUBTFUL: Duration = Duration::from_millis(300);
 /// What was not understood for longer than this is not worth being said again: 40 kB of G.711.
 const LONGEST_KEPT: Duration = Duration::from_secs(5);
+/// Before the caller is taken to speak he may have spoken: 8 kB of G.711.
+const SILENCE_KEPT: Duration = Duration::from_secs(1);
 /// After a break much has to be said at once; vendors take pieces of up to a quarter of a second and more.
 const MOST_AT_ONCE: Duration = Duration::from_millis(200);
 /// Silence of our own: a piece that every vendor takes.

@@ -191,6 +191,23 @@ fn a_long_break_costs_what_is_older_than_five_seconds_and_it_is_counted() {
 }
 
 #[test]
+fn of_a_caller_who_is_silent_little_is_kept_unless_he_waits_for_words() {
+    let mut stage = Stage::new();
+    stage.link(0, opened());
+    (0..249).for_each(|n| stage.hear(n * 20, 1, 0));
+    assert_eq!(stage.asr.unsettled().len(), 249 * 160);
+    (249..300).for_each(|n| stage.hear(n * 20, 1, 0));
+    assert_eq!((stage.asr.unsettled().len(), stage.asr.lost_bytes()), (50 * 160, 0), "one second");
+    assert_eq!(stage.sent.len(), 300 * 160, "all of it was sent");
+
+    let mut stage = Stage::new();
+    stage.link(0, opened());
+    (0..10).for_each(|n| stage.hear(n * 20, 1, 20));
+    (10..300).for_each(|n| stage.hear(n * 20, 2, 0));
+    assert_eq!(stage.asr.unsettled().len(), 250 * 160, "his words may still come");
+}
+
+#[test]
 fn speech_without_words_is_a_fault() {
     let mut stage = Stage::new();
     stage.link(0, opened());
