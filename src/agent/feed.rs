@@ -1,6 +1,7 @@
 //! The caller's audio on its way from the shard to the mind: a ring that nobody waits at, and that wakes nobody. The mind's side takes what is
 //! there every few frames.
 
+use caly_rtp::frame::FRAME_SAMPLES;
 use rtrb::{Consumer, Producer, RingBuffer};
 
 use crate::mind::{CallerAudio, CallerFrame};
@@ -17,38 +18,73 @@ pub enum FeedKind {
 
 /// The mind's end.
 #[derive(Debug)]
-pub struct CallerFeed(Consumer<CallerFrame>);
+pub struct CallerFeed(Frames);
+
+/// A ring for each kind: one for both would take twice the memory for payload, and every slot of it is written in turn.
+#[derive(Debug)]
+enum Frames {
+    Payload(Consumer<Slot<u8>>),
+    Samples(Consumer<Slot<i16>>),
+}
 
 /// The shard's end.
 #[derive(Debug)]
-struct Listener {
-    ring: Producer<CallerFrame>,
-    kind: FeedKind,
+enum Listener {
+    Payload(Producer<Slot<u8>>),
+    Samples(Producer<Slot<i16>>),
+}
+
+#[derive(Debug)]
+struct Slot<T> {
+    audio: [T; FRAME_SAMPLES],
+    is_speech: bool,
 }
 
 /// Both ends of a new feed.
 pub fn caller_feed(kind: FeedKind) -> (Box<dyn CallerListener>, CallerFeed) {
-    let (ring, frames) = RingBuffer::new(RING_FRAMES);
-    (Box::new(Listener { ring, kind }), CallerFeed(frames))
+    let (listener, frames) = match kind {
+        FeedKind::Payload => {
+            let (ring, frames) = RingBuffer::new(RING_FRAMES);
+            (Listener::Payload(ring), Frames::Payload(frames))
+        }
+        FeedKind::Samples => {
+            let (ring, frames) = RingBuffer::new(RING_FRAMES);
+            (Listener::Samples(ring), Frames::Samples(frames))
+        }
+    };
+    (Box::new(listener), CallerFeed(frames))
 }
 
 impl CallerFeed {
     /// All that is there.
     pub fn drain(&mut self) -> impl Iterator<Item = CallerFrame> {
-        std::iter::from_fn(|| self.0.pop().ok())
+        std::iter::from_fn(|| match &mut self.0 {
+            Frames::Payload(ring) => ring.pop().ok().map(|Slot { audio, is_speech }| CallerFrame {
+                audio: CallerAudio::Payload(audio),
+                is_speech,
+            }),
+            Frames::Samples(ring) => ring.pop().ok().map(|Slot { audio, is_speech }| CallerFrame {
+                audio: CallerAudio::Samples(audio),
+                is_speech,
+            }),
+        })
     }
 }
 
 impl CallerListener for Listener {
+    fn hears_samples(&self) -> bool {
+        matches!(self, Self::Samples(_))
+    }
+
     /// A mind that does not come for more than a second loses what is new: it is far behind anyway.
     fn listen(&mut self, heard: &Conditioned) {
-        let audio = match self.kind {
-            FeedKind::Payload => CallerAudio::Payload(heard.payload),
-            FeedKind::Samples => CallerAudio::Samples(heard.samples),
+        let is_speech = heard.is_speech;
+        let _ = match self {
+            Self::Payload(ring) => ring.push(Slot { audio: heard.payload, is_speech }).is_ok(),
+            Self::Samples(ring) => ring.push(Slot { audio: heard.samples, is_speech }).is_ok(),
         };
-        let _ = self.ring.push(CallerFrame { audio, is_speech: heard.is_speech });
     }
 }
 
-/// 1.28 s, 20 kB: a runtime that stands still for longer has lost the conversation.
+/// 1.28 s, 10 kB of payload or 20 of samples: a runtime that stands still for longer has lost the conversation.
 const RING_FRAMES: usize = 64;

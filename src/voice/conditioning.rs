@@ -13,6 +13,11 @@ use super::settings::{AudioSettings, EchoCancellation};
 
 /// Takes the caller's audio as a recognizer wants it. Called on the call's shard: it must not wait, and not allocate for each frame.
 pub trait CallerListener: Send + fmt::Debug {
+    /// Whether it takes the samples. Who takes what was received is handed samples that no gain was applied to.
+    fn hears_samples(&self) -> bool {
+        true
+    }
+
     /// The next 20 ms of the caller, in the order of their media time. What was lost, and silence that nobody sent, is silence.
     fn listen(&mut self, heard: &Conditioned);
 }
@@ -50,12 +55,14 @@ impl Conditioning {
             EchoCancellation::Auto => Some(Box::new(EchoCanceller::new())),
             EchoCancellation::Off => None,
         };
+        // What is passed on as it came needs none.
+        let is_heard = listener.as_ref().is_some_and(|listener| listener.hears_samples());
         Self {
             echo,
             is_path_told: false,
             low_cut: LowCut::default(),
             noise: settings.noise_suppression.then(Box::default),
-            gain: settings.caller_gain.then(CallerGain::new),
+            gain: (settings.caller_gain && is_heard).then(CallerGain::new),
             listener,
             loudness: settings.loudness.then(Loudness::new),
             utterance: None,
