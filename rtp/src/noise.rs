@@ -54,7 +54,7 @@ impl NoiseSuppressor {
         self.tail.copy_from_slice(&block[FRAME_SAMPLES..]);
         for (sample, out) in frame.iter_mut().zip(&block) {
             // Saturates where sums of bins exceed what came.
-            *sample = out.round() as i16;
+            *sample = crate::level::rounded(*out);
         }
     }
 

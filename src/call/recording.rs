@@ -50,8 +50,16 @@ impl CallerTimeline {
             self.flush(tap);
             self.position = start;
         }
-        for &sample in &frame.samples {
-            self.append(sample, tap);
+        let mut samples = frame.samples.as_slice();
+        while !samples.is_empty() {
+            let offset = self.offset();
+            let (now, later) = samples.split_at(samples.len().min(FRAME_SAMPLES - offset));
+            self.block[offset..][..now.len()].copy_from_slice(now);
+            self.position += now.len() as u64;
+            samples = later;
+            if self.offset() == 0 {
+                self.emit(tap);
+            }
         }
     }
 
@@ -78,15 +86,6 @@ impl CallerTimeline {
             self.anchor = Some(Anchor { media_time: frame.media_time.0, position });
             position
         })
-    }
-
-    fn append(&mut self, sample: i16, tap: &mut dyn MediaTap) {
-        let offset = self.offset();
-        self.block[offset] = sample;
-        self.position += 1;
-        if offset + 1 == FRAME_SAMPLES {
-            self.emit(tap);
-        }
     }
 
     /// The block that ends at `position` is complete.

@@ -111,14 +111,9 @@ impl Hearing {
         }
         while !samples.is_empty() {
             let (now, later) = samples.split_at(samples.len().min(self.rest.remaining_capacity()));
-            // Fits: no more than remains, and it is emptied whenever it is full.
-            self.rest.extend(now.iter().copied());
-            self.payload.extend(payload[..now.len()].iter().copied());
-            (samples, payload) = (later, &payload[now.len()..]);
-            if let Ok(mut whole) = <[i16; FRAME_SAMPLES]>::try_from(self.rest.as_slice()) {
-                self.rest.clear();
-                let mut bytes = [self.codec.silence_byte(); FRAME_SAMPLES];
-                bytes.iter_mut().zip(self.payload.drain(..)).for_each(|(byte, received)| *byte = received);
+            let (bytes_now, bytes_later) = payload.split_at(now.len());
+            (samples, payload) = (later, bytes_later);
+            if let Some((mut whole, bytes)) = self.complete(now, bytes_now) {
                 let end = frame.media_time.0 + (frame.samples.len() - samples.len()) as u64;
                 let media_time = MediaTime(end.saturating_sub(FRAME_SAMPLES as u64));
                 let piece = Piece { media_time, payload: bytes, kind: frame.kind };
@@ -126,6 +121,27 @@ impl Hearing {
             }
         }
         heard
+    }
+
+    /// Adds to the frame that is not whole. Most packets are one, of which nothing is kept here.
+    fn complete(
+        &mut self,
+        samples: &[i16],
+        payload: &[u8],
+    ) -> Option<([i16; FRAME_SAMPLES], [u8; FRAME_SAMPLES])> {
+        if self.rest.is_empty()
+            && let (Ok(whole), Ok(bytes)) = (samples.try_into(), payload.try_into())
+        {
+            return Some((whole, bytes));
+        }
+        // Both fit: no more comes than remains, and they are emptied whenever they are full.
+        let _ = self.rest.try_extend_from_slice(samples);
+        let _ = self.payload.try_extend_from_slice(payload);
+        let whole = self.rest.as_slice().try_into().ok()?;
+        let bytes = self.payload.as_slice().try_into().ok()?;
+        self.rest.clear();
+        self.payload.clear();
+        Some((whole, bytes))
     }
 
     /// 20 ms in which nothing came.

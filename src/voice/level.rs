@@ -3,10 +3,11 @@
 
 use arrayvec::ArrayVec;
 use caly_rtp::frame::FRAME_SAMPLES;
+use caly_rtp::level::squares;
 
 /// The level of a frame in dB below full scale (a square wave of full scale has 0); -96 for digital silence.
 pub fn dbfs(frame: &[i16; FRAME_SAMPLES]) -> f32 {
-    let squares: i64 = frame.iter().map(|&sample| i64::from(sample) * i64::from(sample)).sum();
+    let squares = squares(frame);
     if squares == 0 {
         return LOWEST;
     }

@@ -2,6 +2,7 @@
 //! on the wire in the same tick.
 
 use caly_rtp::frame::FRAME_SAMPLES;
+use caly_rtp::level;
 use caly_rtp::playout::{Cursor, PlayoutRing, Pulled, UtteranceId};
 
 /// The agent's voice on its way out.
@@ -236,7 +237,7 @@ impl Default for Mixer {
 
 fn scaled(sample: i16, gain: f32) -> i16 {
     // Gains do not exceed 1, so the product stays within 16 bits.
-    (f32::from(sample) * gain).round() as i16
+    level::rounded(f32::from(sample) * gain)
 }
 
 const SAMPLE_RATE: u32 = 8000;

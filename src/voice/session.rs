@@ -321,8 +321,8 @@ fn millis(duration: Duration) -> u64 {
 
 /// A peer that sends nothing for longer is silent; jitter is shorter.
 const GAP_TICKS: u32 = 5;
-/// 100 ms at 8 kHz: a few messages a second while the agent speaks.
-const CREDIT_STEP: u64 = 800;
+/// 200 ms at 8 kHz, half of what the mixer holds: each message wakes the mind, who has as long to send more.
+const CREDIT_STEP: u64 = 1_600;
 const MICROS_PER_SAMPLE: u64 = 125;
 /// Strings of keys that wait to be sent.
 const MAX_KEY_STRINGS: usize = 8;

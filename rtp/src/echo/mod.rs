@@ -15,7 +15,7 @@ use self::delay::{Candidate, DelayFinder};
 use self::filter::{Filter, Powers, TAPS};
 use self::reference::{Alignment, Reference};
 use crate::frame::{FRAME_SAMPLES, MediaTime};
-use crate::level::{dbfs, mean_square, power};
+use crate::level::{dbfs, mean_square, power, rounded};
 
 /// Takes what was sent out of what comes back, at 8 kHz. About 45 kB; nothing is allocated after construction.
 #[derive(Debug)]
@@ -162,8 +162,11 @@ impl EchoCanceller {
     /// The power that may be echo while nobody can know yet whether there is one: the agent is not to be interrupted by the echo of
     /// its first words.
     fn possible(&mut self) -> f32 {
+        if self.unknown_frames == 0 {
+            return 0.0;
+        }
         let loudest = self.sent.iter().copied().fold(0.0, f32::max);
-        if self.unknown_frames == 0 || loudest < AUDIBLE {
+        if loudest < AUDIBLE {
             return 0.0;
         }
         self.unknown_frames -= 1;
@@ -223,7 +226,7 @@ impl EchoCanceller {
         if powers.left < powers.heard {
             for (out, left) in frame.iter_mut().zip(&left) {
                 // Saturates: what is left may be above full scale where the echo clipped.
-                *out = left.round() as i16;
+                *out = rounded(*left);
             }
         }
         let is_residue = powers.left < residue * GATE;
@@ -340,7 +343,7 @@ impl EchoCanceller {
         for (n, sample) in frame.iter_mut().enumerate() {
             let gain = if n < RAMP { self.gain + step * (n + 1) as f32 } else { target };
             // At most 1: stays within 16 bits.
-            *sample = (f32::from(*sample) * gain).round() as i16;
+            *sample = rounded(f32::from(*sample) * gain);
         }
         self.gain = target;
     }

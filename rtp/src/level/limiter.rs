@@ -26,7 +26,7 @@ impl Limiter {
         for (n, (from, to)) in from.iter().zip(to.iter_mut()).enumerate() {
             let gain = if n < RAMP { self.gain + step * (n + 1) as f32 } else { target };
             // Within 16 bits by the bend, whatever comes.
-            *to = bend(from * gain).round() as i16;
+            *to = super::rounded(bend(from * gain));
         }
         self.gain = target;
     }

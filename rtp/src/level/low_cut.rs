@@ -19,7 +19,7 @@ impl LowCut {
             first = B1 * input - A1 * output + second;
             second = B0 * input - A2 * output;
             // Saturates: an offset that ends may swing as far.
-            *sample = output.round() as i16;
+            *sample = super::rounded(output);
         }
         // What silence leaves of it becomes too small to be computed with at full speed.
         self.state = [first, second].map(|state| if state.abs() < 1.0e-3 { 0.0 } else { state });
