@@ -206,7 +206,7 @@ const NORMAL: CloseFrame = CloseFrame {
 const GOODBYE_TIME: Duration = Duration::from_secs(1);
 
 /// tungstenite would take 128 kB for each connection. It grows for a message that is longer.
-const READ_BUFFER_BYTES: usize = 4 * 1024;
+const READ_BUFFER_BYTES: usize = 2 * 1024;
 
 #[cfg(test)]
 mod tests {

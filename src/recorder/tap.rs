@@ -1,4 +1,5 @@
-//! The shard's side of a recording: it hands over blocks of samples and never waits for a disk.
+//! The shard's side of a recording: it hands over blocks of samples and never waits for a disk. Blocks go in chunks that are made when they are needed:
+//! a ring of blocks would take memory for as long as a disk may stand still, in every call and all the time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,12 +25,12 @@ impl RecorderPort {
         if self.requests.is_full() || self.requests.is_abandoned() {
             return None;
         }
-        let (producer, consumer) = RingBuffer::new(TAP_BLOCKS);
+        let (producer, consumer) = RingBuffer::new(TAP_CHUNKS);
         let missing = Arc::new(AtomicU64::new(0));
         let request =
-            Request { call, file: file.into(), sample_rate, blocks: consumer, missing: Arc::clone(&missing) };
+            Request { call, file: file.into(), sample_rate, chunks: consumer, missing: Arc::clone(&missing) };
         self.requests.push(request).ok()?;
-        Some(Tap { blocks: producer, missing })
+        Some(Tap { chunks: producer, filling: Vec::with_capacity(CHUNK_BLOCKS), missing })
     }
 
     /// The next recording that came to its end, well or not.
@@ -50,28 +51,55 @@ pub enum Channel {
 /// One running recording. Dropping it closes the file once all that was pushed is written.
 #[derive(Debug)]
 pub struct Tap {
-    blocks: Producer<Block>,
+    chunks: Producer<Vec<Block>>,
+    /// The chunk that is not full, or found no room.
+    filling: Vec<Block>,
     missing: Arc<AtomicU64>,
 }
 
 impl Tap {
     /// Hands over one block. `block_index` is its place in the file, in blocks since the recording began; a caller's
     /// block may come up to 500 ms after the agent's block of the same index. Places that are never pushed are silence.
-    /// If the writer is more than a second behind, the block becomes silence and is counted.
+    /// If the writer is two seconds behind, the block becomes silence and is counted.
     pub fn push(&mut self, channel: Channel, block_index: u32, samples: &[i16; BLOCK_SAMPLES]) {
-        if self.blocks.push(Block { channel, index: block_index, samples: *samples }).is_err() {
+        if self.filling.len() >= CHUNK_BLOCKS && !self.hand_over() {
             self.missing.fetch_add(1, Ordering::Relaxed);
+            return;
         }
+        self.filling.push(Block { channel, index: block_index, samples: *samples });
+        if self.filling.len() >= CHUNK_BLOCKS {
+            self.hand_over();
+        }
+    }
+
+    /// False if there is no room, and what is to be handed over stays.
+    fn hand_over(&mut self) -> bool {
+        if self.chunks.is_full() {
+            return false;
+        }
+        let full = std::mem::replace(&mut self.filling, Vec::with_capacity(CHUNK_BLOCKS));
+        self.chunks.push(full).is_ok()
     }
 
     /// False once the writer has given the file up (a full disk); what is pushed then goes nowhere.
     pub fn is_open(&self) -> bool {
-        !self.blocks.is_abandoned()
+        !self.chunks.is_abandoned()
     }
 
     /// Ends the recording; the report follows.
     pub fn finish(self) {
         drop(self);
+    }
+}
+
+impl Drop for Tap {
+    /// The last blocks; the ring is dropped behind them.
+    fn drop(&mut self) {
+        let last = std::mem::take(&mut self.filling);
+        let count = last.len() as u64;
+        if self.chunks.push(last).is_err() {
+            self.missing.fetch_add(count, Ordering::Relaxed);
+        }
     }
 }
 
@@ -121,7 +149,7 @@ pub(super) struct Request {
     pub(super) call: CallId,
     pub(super) file: String,
     pub(super) sample_rate: u32,
-    pub(super) blocks: Consumer<Block>,
+    pub(super) chunks: Consumer<Vec<Block>>,
     pub(super) missing: Arc<AtomicU64>,
 }
 
@@ -139,9 +167,12 @@ pub(super) fn port() -> (RecorderPort, PortPeer) {
     (RecorderPort { requests, reports }, PortPeer { requests: asked, reports: told })
 }
 
-/// 1.28 s of both channels at 50 blocks a second each, 42 kB: the writer wakes four times a second, and a disk may stand still for
-/// a second.
-const TAP_BLOCKS: usize = 128;
+/// 100 ms of both channels at 50 blocks a second each: what is not handed over yet when a process is killed is lost.
+const CHUNK_BLOCKS: usize = 10;
+
+/// Two seconds: the writer wakes four times a second, and a disk may stand still for most of the rest. As long as it does not, no more than three
+/// chunks of 3 kB wait.
+const TAP_CHUNKS: usize = 20;
 
 /// Recordings that one shard may begin between two wake-ups of the writer (250 ms); more than 1,000 calls a second.
 const OPEN_REQUESTS: usize = 256;

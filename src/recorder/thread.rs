@@ -45,7 +45,7 @@ impl Recorder {
 pub struct RecorderDesk(Desk);
 
 impl RecorderDesk {
-    /// Begins what was asked for, writes what was pushed, ends and reports what is over. A tap holds 1.28 s: turns come
+    /// Begins what was asked for, writes what was pushed, ends and reports what is over. A tap holds two seconds: turns come
     /// more often than that.
     pub fn turn(&mut self) {
         self.0.turn(Turn::Ordinary);
@@ -208,7 +208,7 @@ impl Recording {
             }
         };
         // Asked before the ring is emptied: what was pushed before the tap went is then seen below.
-        let is_over = self.request.blocks.is_abandoned() || turn == Turn::Last;
+        let is_over = self.request.chunks.is_abandoned() || turn == Turn::Last;
         let report = match self.write(&mut file, is_over) {
             Ok(()) if !is_over => {
                 self.state = State::Writing(file);
@@ -230,9 +230,11 @@ impl Recording {
     }
 
     fn write(&mut self, file: &mut OpenFile, is_over: bool) -> io::Result<()> {
-        for _ in 0..self.request.blocks.slots() {
-            let Ok(block) = self.request.blocks.pop() else { break };
-            self.window.place(&block, file)?;
+        for _ in 0..self.request.chunks.slots() {
+            let Ok(chunk) = self.request.chunks.pop() else { break };
+            for block in &chunk {
+                self.window.place(block, file)?;
+            }
         }
         if is_over {
             return self.window.write_all(file);
@@ -286,7 +288,7 @@ fn failed(request: &Request, error: &io::Error, blocks: u32) -> RecordingReport 
     RecordingReport { call: request.call, outcome }
 }
 
-/// How often rings are emptied; a tap holds 1.28 s.
+/// How often rings are emptied; a tap holds two seconds.
 const WAKE_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The header is brought up to date every four seconds: what a player misses of a file that nobody repaired.

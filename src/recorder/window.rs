@@ -111,13 +111,13 @@ const FRAME_BYTES: usize = 4;
 /// Half a second: the jitter buffer (at most 200 ms), the gap it waits for and a stall of the machine.
 const HOLD_BACK_BLOCKS: u32 = 25;
 
-/// Half a second at once: one write of 16 kB costs a fourth of 25 small ones, and as much waits in memory for each recording.
-const WRITE_BLOCKS: u32 = 25;
+/// A quarter of a second at once: one write of 8 kB costs a third of twelve small ones, and as much waits in memory for each recording.
+const WRITE_BLOCKS: u32 = 12;
 
-/// What is held back, what waits for its write, and what comes between two of the writer's wake-ups: 40 kB.
-const USUAL_BLOCKS: u32 = HOLD_BACK_BLOCKS + WRITE_BLOCKS + 13;
+/// What is held back, what waits for its write, and what comes between two of the writer's wake-ups: 34 kB.
+const USUAL_BLOCKS: u32 = HOLD_BACK_BLOCKS + WRITE_BLOCKS + 16;
 
-/// Three seconds: the held-back half, half a second that waits for its write, and two full rings' worth of indices.
+/// Three seconds: the held-back half, a quarter that waits for its write, and two full rings' worth of indices.
 const WINDOW_BLOCKS: u32 = 150;
 
 #[cfg(test)]
@@ -176,7 +176,7 @@ mod tests {
             let caller = if index < 476 { -value } else { 0 };
             assert_eq!(written.at(index, Channel::Caller), caller, "{index}");
         }
-        assert!(written.writes.iter().rev().skip(1).all(|(_, blocks)| *blocks == 25), "{:?}", written.writes);
+        assert!(written.writes.iter().rev().skip(1).all(|(_, blocks)| *blocks == 12), "{:?}", written.writes);
     }
 
     #[test]

@@ -347,8 +347,8 @@ impl Recognizer for Streaming {
 const DOUBTFUL: Duration = Duration::from_millis(300);
 /// What was not understood for longer than this is not worth being said again: 40 kB of G.711.
 const LONGEST_KEPT: Duration = Duration::from_secs(5);
-/// Before the caller is taken to speak he may have spoken: 8 kB of G.711.
-const SILENCE_KEPT: Duration = Duration::from_secs(1);
+/// Before the caller is taken to speak he may have spoken: 4 kB of G.711.
+const SILENCE_KEPT: Duration = Duration::from_millis(500);
 /// After a break much has to be said at once; vendors take pieces of up to a quarter of a second and more.
 const MOST_AT_ONCE: Duration = Duration::from_millis(200);
 /// Silence of our own: a piece that every vendor takes.

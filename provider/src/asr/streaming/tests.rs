@@ -197,7 +197,7 @@ fn of_a_caller_who_is_silent_little_is_kept_unless_he_waits_for_words() {
     (0..249).for_each(|n| stage.hear(n * 20, 1, 0));
     assert_eq!(stage.asr.unsettled().len(), 249 * 160);
     (249..300).for_each(|n| stage.hear(n * 20, 1, 0));
-    assert_eq!((stage.asr.unsettled().len(), stage.asr.lost_bytes()), (50 * 160, 0), "one second");
+    assert_eq!((stage.asr.unsettled().len(), stage.asr.lost_bytes()), (25 * 160, 0), "half a second");
     assert_eq!(stage.sent.len(), 300 * 160, "all of it was sent");
 
     let mut stage = Stage::new();
