@@ -34,12 +34,18 @@ pub(super) struct Ears {
     /// When a provider failed last in this call.
     failed_at: Option<Instant>,
     has_given_up: bool,
+    /// Speech since the last words that were final: whoever begins to listen is told of it.
+    unsettled_speech: Duration,
+    /// The caller has stopped since he spoke.
+    has_stopped: bool,
 }
 
 #[derive(Debug)]
 struct Listener {
     number: usize,
     client: Box<dyn Recognizer>,
+    /// What it began with was over before it listened, and it has told no words of it yet: it must be told that it is over.
+    owes_end: bool,
     /// From the feed's format to the client's.
     converter: Converter,
 }
@@ -74,6 +80,8 @@ impl Ears {
             is_lost: false,
             failed_at: None,
             has_given_up: false,
+            unsettled_speech: Duration::ZERO,
+            has_stopped: false,
         }
     }
 
@@ -94,10 +102,13 @@ impl Ears {
     /// The caller's audio.
     pub(super) fn hear(&mut self, now: Instant, frames: &mut dyn Iterator<Item = CallerFrame>) {
         let Joined { format, bytes, speech } = Joined::new(frames, self.call);
+        self.unsettled_speech += speech;
+        self.has_stopped &= speech.is_zero();
         let Some(listener) = &mut self.listener else { return };
         if bytes.is_empty() {
             return;
         }
+        listener.owes_end &= self.has_stopped;
         if listener.converter.formats().0 != format {
             listener.converter = Converter::new(format, listener.client.format());
         }
@@ -111,6 +122,7 @@ impl Ears {
 
     /// The caller has stopped, perhaps in the middle of his turn: whatever is known is to be said now.
     pub(super) fn finalize(&mut self, now: Instant) {
+        self.has_stopped = true;
         if let Some(listener) = &mut self.listener {
             listener.client.finalize(now);
         }
@@ -220,12 +232,14 @@ impl Ears {
         self.clients += 1;
         let mut client = provider.client(self.call, links, retry);
         client.start(now);
+        let owes_end = self.has_stopped && !unsettled.is_empty();
         for (format, bytes) in unsettled {
             let audio = Converter::new(format, client.format()).convert(&bytes);
-            client.hear(now, Audio { bytes: &audio, speech: Duration::ZERO });
+            let speech = self.unsettled_speech.min(client.format().duration(audio.len() as u64));
+            client.hear(now, Audio { bytes: &audio, speech });
         }
         let converter = Converter::new(self.call, client.format());
-        self.listener = Some(Listener { number, client, converter });
+        self.listener = Some(Listener { number, client, converter, owes_end });
         self.drain(now);
     }
 
@@ -255,6 +269,10 @@ impl Ears {
         match event {
             AsrEvent::Ready { request_id } => {
                 self.is_lost = false;
+                // As often as it begins anew.
+                if let Some(listener) = self.listener.as_mut().filter(|listener| listener.owes_end) {
+                    listener.client.finalize(now);
+                }
                 let provider = self.hops.name(number).to_owned();
                 self.note(HopEvent::Uses { hop: Hop::Asr, provider, request_id });
             }
@@ -263,6 +281,10 @@ impl Ears {
                 self.chain.succeeded(number);
                 self.tried = Tried::default();
                 self.tried.mark(number);
+                if heard.is_final {
+                    self.unsettled_speech = Duration::ZERO;
+                    self.listener.iter_mut().for_each(|listener| listener.owes_end = false);
+                }
                 self.outputs.push_back(EarsOutput::Heard(number, heard));
             }
             AsrEvent::Turn(opinion) => self.outputs.push_back(EarsOutput::Turn(opinion)),

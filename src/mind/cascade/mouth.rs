@@ -112,6 +112,7 @@ impl Mouth {
             Some(speaker) => speaker.converter = Converter::new(speaker.client.format(), call),
             None => {
                 self.engage(now, language);
+                self.drain(now);
             }
         }
     }
