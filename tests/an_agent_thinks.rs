@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use caly::call::dialogue::Dialogue;
 use caly::call::hop::{HopEvent, Mark};
-use caly_vendors::faults::{Fault, Faults, When as CallWhen};
 use caly_vendors::model::{Rule, TokenPace};
 use serde_json::json;
 
@@ -236,100 +235,4 @@ fn check_marks(outcome: &thinking::Outcome, shown: &str) {
         let reached: Vec<_> = order.iter().map(|mark| outcome.mark(turn, *mark)).collect();
         assert!(reached.iter().all(Option::is_some) && reached.is_sorted(), "{turn}: {reached:?}\n{shown}");
     }
-}
-
-/// Every fault of every hop, with one provider that has it and one behind it that is well; and with nobody behind it.
-#[test]
-fn whoever_fails_the_caller_is_answered_or_taken_care_of() {
-    let mut by_script = [0; 3];
-    for (hop, by_script) in by_script.iter_mut().enumerate() {
-        for fault in all_faults().into_iter().filter(|fault| concerns(hop, fault)) {
-            for providers in [2, 1] {
-                // Where nobody is behind, it fails at first and is well later, or fails for good.
-                let when = |fault: Fault| Faults::default().with(CallWhen::From(1), fault);
-                let mut faults = [Faults::default(), Faults::default(), Faults::default()];
-                faults[hop] = when(fault.clone());
-                let goes_on = check_fault(hop, &fault, providers, faults);
-                *by_script += usize::from(goes_on);
-            }
-        }
-    }
-    assert!(by_script.iter().all(|calls| *calls > 3), "gone on by script: {by_script:?}");
-}
-
-/// Whether the agent went on by its script and took a key there.
-fn check_fault(hop: usize, fault: &Fault, providers: usize, faults: [Faults; 3]) -> bool {
-    let scene = Scene {
-        // After a model that does not answer the caller is asked to say it again.
-        says: vec![
-            after(1_500, "mera order kahan hai batao");
-            if hop == 1 && providers == 1 { 2 } else { 1 }
-        ],
-        rules: vec![Rule::always().say("Aapka order raste mein hai.")],
-        faults,
-        cast: [vec!["deepgram"; providers], vec!["openai"; providers], vec!["deepgram"; providers]],
-        key: Some('1'),
-        lasts: MS(45_000),
-        ..Scene::default()
-    };
-    let outcome = scene.play();
-    let shown = format!("hop {hop}, {fault:?}, {providers} providers\n{}", outcome.shown());
-    let said = outcome.said_by_agent();
-    let is_answered = said.iter().any(|text| text.contains("raste mein"));
-    let has_cause = outcome.hops().any(|(_, event)| matches!(event, HopEvent::Fault { .. }));
-    let is_harmless =
-        matches!(fault, Fault::Drip(_) | Fault::OutOfOrder | Fault::DropAfter(_) | Fault::GarbageAfter(_));
-    if providers == 2 {
-        assert!(is_answered, "not answered: {shown}");
-    } else if !is_answered {
-        let goes_on = outcome.script_since().is_some();
-        if let Some(pressed) = outcome.pressed {
-            let is_taken = outcome.ended.is_some_and(|ended| ended <= pressed + MS(3_000));
-            assert!(is_taken && said.last().unwrap() == "Namaste.", "the script takes no keys: {shown}");
-        }
-        if !outcome.said.is_empty() {
-            assert!(outcome.waited(0) <= MS(2_200), "{:?} of silence: {shown}", outcome.waited(0));
-        }
-        let is_asked = said
-            .iter()
-            .any(|text| matches!(text.as_str(), "Phir se boliye." | "Sunai nahi diya." | "Aap wahan hain?"));
-        assert!(goes_on || is_asked, "left alone: {shown}");
-    }
-    assert!(has_cause || is_harmless, "no cause in the log: {shown}");
-    if !outcome.said.is_empty()
-        && let Some(silence) = outcome.longest_silence_until(0, "raste mein")
-    {
-        assert!(silence <= MS(2_000), "{silence:?} of silence: {shown}");
-    }
-    outcome.pressed.is_some()
-}
-
-/// Models make no sound, and recognizers take it.
-fn concerns(hop: usize, fault: &Fault) -> bool {
-    match fault {
-        Fault::WrongAudio => hop == 2,
-        Fault::Silence(_) => hop != 1,
-        _ => true,
-    }
-}
-
-fn all_faults() -> Vec<Fault> {
-    vec![
-        Fault::Refused,
-        Fault::Unresolved,
-        Fault::TlsFails,
-        Fault::Unauthorized,
-        Fault::TooMany { retry_after_s: Some(2) },
-        Fault::ServerError(500),
-        Fault::NoAnswer,
-        Fault::Stall,
-        Fault::DropAfter(3),
-        Fault::GarbageAfter(2),
-        Fault::Drip(MS(400)),
-        Fault::Malformed,
-        Fault::WrongAudio,
-        Fault::Oversized(8 * 1024 * 1024),
-        Fault::Silence(0xff),
-        Fault::OutOfOrder,
-    ]
 }

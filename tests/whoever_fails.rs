@@ -1,0 +1,157 @@
+//! Every provider of every hop fails in every way in a whole call, alone and with another one behind it: the caller is answered or taken care of,
+//! is never left in silence, and the cause stands in the log. In virtual time.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helping functions too")]
+
+mod thinking;
+
+use std::time::Duration;
+
+use caly::call::hop::HopEvent;
+use caly_vendors::faults::{Fault, Faults, When as CallWhen};
+use caly_vendors::model::Rule;
+
+use thinking::cast::{self, HOPS, KINDS, MODELS, RECOGNIZERS, SYNTHESIZERS};
+use thinking::{Saying, Scene, When};
+
+const MS: fn(u64) -> Duration = Duration::from_millis;
+
+#[test]
+fn whichever_recognizer_fails_the_caller_is_answered_or_taken_care_of() {
+    check_hop(0, &RECOGNIZERS);
+}
+
+#[test]
+fn whichever_model_fails_the_caller_is_answered_or_taken_care_of() {
+    check_hop(1, &MODELS);
+}
+
+#[test]
+fn whichever_synthesizer_fails_the_caller_is_answered_or_taken_care_of() {
+    check_hop(2, &SYNTHESIZERS);
+}
+
+fn check_hop(hop: usize, kinds: &[&'static str]) {
+    let (mut wrong, mut calls) = (Vec::new(), 0);
+    for kind in kinds {
+        let mut by_script = 0;
+        for fault in all_faults().into_iter().filter(|fault| concerns(hop, kind, fault)) {
+            for providers in [2, 1] {
+                calls += 1;
+                match check_fault(hop, kind, &fault, providers) {
+                    Ok(goes_on) => by_script += usize::from(goes_on),
+                    Err(what) => wrong.push(format!("{kind}, {fault:?}, {providers}: {what}")),
+                }
+            }
+        }
+        if by_script < 3 {
+            wrong.push(format!("{kind}: gone on by script: {by_script}"));
+        }
+    }
+    let brief: Vec<&str> = wrong.iter().map(|what| what.lines().next().unwrap()).collect();
+    let first = wrong.first().cloned().unwrap_or_default();
+    assert!(wrong.is_empty(), "{} of {calls} calls:\n{}\n\n{first}", wrong.len(), brief.join("\n"));
+}
+
+/// Whether the agent went on by its script and took a key there; or what is wrong.
+fn check_fault(hop: usize, kind: &'static str, fault: &Fault, providers: usize) -> Result<bool, String> {
+    // Where nobody is behind, it fails at first and is well later, or fails for good.
+    let mut faults = [Faults::default(), Faults::default(), Faults::default()];
+    faults[hop] = Faults::default().with(CallWhen::From(1), fault.clone());
+    let mut cast = [vec!["deepgram"], vec!["openai"], vec!["deepgram"]];
+    cast[hop] = vec![kind];
+    if providers == 2 {
+        let place = KINDS[hop].iter().position(|known| *known == kind).unwrap();
+        cast[hop].push(KINDS[hop][(place + 1) % KINDS[hop].len()]);
+    }
+    let saying = Saying { when: When::AfterAgent(MS(1_500)), text: "mera order kahan hai batao" };
+    // After a model that does not answer the caller is asked to say it again; and so he is where one recognizer has said that there were no words,
+    // and the next one has not found them in what it was left.
+    let is_unheard = matches!((kind, fault), ("openai" | "sarvam", Fault::Silence(_)));
+    let is_said_twice = hop == 1 && providers == 1 || hop == 0 && is_unheard;
+    let scene = Scene {
+        says: vec![saying; if is_said_twice { 2 } else { 1 }],
+        rules: vec![Rule::always().say("Aapka order raste mein hai.")],
+        faults,
+        program_fault: (kind == "espeak").then(|| fault.clone()),
+        cast,
+        key: Some('1'),
+        lasts: MS(45_000),
+        ..Scene::default()
+    };
+    let outcome = scene.play();
+    let wrong = |what: String| Err(format!("{what}\n{}", outcome.shown()));
+    let said = outcome.said_by_agent();
+    let is_answered = said.iter().any(|text| text.contains("raste mein"));
+    let has_cause = outcome.hops().any(|(_, event)| matches!(event, HopEvent::Fault { .. }));
+    // A recognizer that found nothing in what another one has left it is not well either.
+    let blames = |event: &HopEvent| match event {
+        HopEvent::Fault { provider, .. } => !provider.starts_with(HOPS[hop]),
+        _ => false,
+    };
+    if outcome.hops().any(|(_, event)| blames(event)) {
+        return wrong("another hop is blamed".to_owned());
+    }
+    let is_harmless =
+        matches!(fault, Fault::Drip(_) | Fault::OutOfOrder | Fault::DropAfter(_) | Fault::GarbageAfter(_));
+    if providers == 2 && !is_answered {
+        return wrong("not answered".to_owned());
+    }
+    if !is_answered {
+        if let Some(pressed) = outcome.pressed {
+            let is_taken = outcome.ended.is_some_and(|ended| ended <= pressed + MS(3_000));
+            if !is_taken || said.last().unwrap() != "Namaste." {
+                return wrong("the script takes no keys".to_owned());
+            }
+        }
+        if !outcome.said.is_empty() && outcome.waited(0) > MS(2_200) {
+            return wrong(format!("{:?} until anything was heard", outcome.waited(0)));
+        }
+        let asks = ["Phir se boliye.", "Sunai nahi diya.", "Aap wahan hain?"];
+        let is_asked = said.iter().any(|text| asks.contains(&text.as_str()));
+        if outcome.script_since().is_none() && !is_asked {
+            return wrong("left alone".to_owned());
+        }
+    }
+    if !has_cause && !is_harmless {
+        return wrong("no cause in the log".to_owned());
+    }
+    let silence = outcome.said.first().and_then(|_| outcome.longest_silence_until(0, "raste mein"));
+    // Words that another recognizer finds late keep the turn open for longer.
+    let longest = MS(if hop == 0 { 2_500 } else { 2_000 });
+    if let Some(silence) = silence.filter(|silence| *silence > longest) {
+        return wrong(format!("{silence:?} of silence"));
+    }
+    Ok(outcome.pressed.is_some())
+}
+
+/// Models make no sound, recognizers take it, audio alone has no JSON that could be cut, and a program has faults of its own.
+fn concerns(hop: usize, kind: &str, fault: &Fault) -> bool {
+    let is_of_hop = match fault {
+        Fault::WrongAudio => hop == 2,
+        Fault::Silence(_) => hop != 1,
+        Fault::Malformed => hop != 2 || !matches!(kind, "elevenlabs-http" | "openai"),
+        _ => true,
+    };
+    is_of_hop && (kind != "espeak" || cast::program(Some(fault)).is_some())
+}
+
+fn all_faults() -> Vec<Fault> {
+    vec![
+        Fault::Refused,
+        Fault::Unresolved,
+        Fault::TlsFails,
+        Fault::Unauthorized,
+        Fault::TooMany { retry_after_s: Some(2) },
+        Fault::ServerError(500),
+        Fault::NoAnswer,
+        Fault::Stall,
+        Fault::DropAfter(3),
+        Fault::GarbageAfter(2),
+        Fault::Drip(MS(400)),
+        Fault::Malformed,
+        Fault::WrongAudio,
+        Fault::Oversized(8 * 1024 * 1024),
+        Fault::Silence(0xff),
+        Fault::OutOfOrder,
+    ]
+}
