@@ -41,6 +41,11 @@ impl InProcess {
         self.app.as_ref().expect("it is stopped on drop only")
     }
 
+    /// Tasks that are not over.
+    pub(crate) fn tasks(&self) -> usize {
+        self.runtime.metrics().num_alive_tasks()
+    }
+
     /// Drains it, as at a signal.
     pub(crate) fn drain(&self, grace: Duration) {
         self.runtime.block_on(self.app().drain(grace, std::future::pending()));

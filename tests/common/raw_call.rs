@@ -31,14 +31,24 @@ impl RawCall {
     /// Calls `user` and acknowledges the 200; no RTP is sent yet.
     #[track_caller]
     pub(crate) fn place(server: SocketAddr, user: &str) -> Self {
+        Self::try_place(server, user).unwrap_or_else(|refusal| panic!("{}", refusal.as_str()))
+    }
+
+    /// The same, or the refusal.
+    #[track_caller]
+    pub(crate) fn try_place(server: SocketAddr, user: &str) -> Result<Self, SipText> {
         let sip = UdpPeer::new(server);
         let rtp = RtpLine::new();
         let mut caller = Caller::new(user, server, sip.local(), Transport::Udp);
-        sip.send(caller.invite(&offer(rtp.local())));
+        let invite = caller.invite(&offer(rtp.local()));
+        sip.send(&invite);
         let answer = sip.expect("a final response", |text| text.status() >= 200).text();
-        assert_eq!(answer.status(), 200, "{}", answer.as_str());
+        if answer.status() != 200 {
+            sip.send(caller.ack_refusal(&answer, &invite));
+            return Err(answer);
+        }
         sip.send(caller.ack(&answer));
-        Self { sip, caller, answer, rtp, offers: 1 }
+        Ok(Self { sip, caller, answer, rtp, offers: 1 })
     }
 
     /// Calls `user` and sends a tone.

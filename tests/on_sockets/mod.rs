@@ -8,6 +8,7 @@ pub(crate) mod cast;
 
 use std::fmt::Write as _;
 use std::fs;
+use std::time::{Duration, Instant};
 
 use caly_vendors::faults::{Fault, Faults, When};
 use caly_vendors::hearing::{Manner, Script};
@@ -126,7 +127,7 @@ impl House {
     }
 
     /// All vendors stand still from now on, for so long.
-    pub(crate) fn stand_still(&self, pause: &Pause, lasts: std::time::Duration) {
+    pub(crate) fn stand_still(&self, pause: &Pause, lasts: Duration) {
         // They opened within a moment of each other; who opened first is meant.
         let now = self.vendors.iter().map(|(vendor, _)| vendor.now()).max().expect("a vendor");
         pause.set(now, now + lasts);
@@ -163,9 +164,15 @@ pub(crate) fn asking(before_s: f64, behind_s: f64) -> Vec<f64> {
     [silence(before_s), spoken, silence(behind_s)].concat()
 }
 
+/// How long it takes to ask.
+pub(crate) fn asking_takes() -> Duration {
+    Duration::from_secs_f64(asking(0.0, 0.0).len() as f64 / f64::from(tone::RATE_HZ))
+}
+
 /// A call with a caller who asks.
 pub(crate) struct Asking {
     call: RawCall,
+    begun: Instant,
     has_ended: bool,
 }
 
@@ -182,14 +189,20 @@ pub(crate) struct Asked {
 
 impl Asking {
     pub(crate) fn new(mut call: RawCall, audio: &[f64]) -> Self {
+        let begun = Instant::now();
         call.say(audio);
-        Self { call, has_ended: false }
+        Self { call, begun, has_ended: false }
     }
 
     /// Whether the agent has ended it.
     pub(crate) fn is_over(&mut self) -> bool {
         self.has_ended = self.has_ended || self.call.answers_bye();
         self.has_ended
+    }
+
+    /// When the caller began to send.
+    pub(crate) fn begun(&self) -> Instant {
+        self.begun
     }
 
     /// Ends it, if the agent has not.
