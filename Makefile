@@ -3,6 +3,7 @@
 #   make run     build and run the server        ARGS="--sip 127.0.0.1:5080 ..." adds flags
 #   make demo    a conversation with simulated providers, and what it leaves
 #   make test    every test, then the fuzzers    FUZZ_SECONDS=60 fuzzes longer
+#   make test-live  the real vendors, each whose key is in the environment
 #   make bench   what a frame and a call cost
 #   make bench-agents  the same of calls with an agent that thinks   ARGS="talk 50" picks scenes and numbers of calls
 #   make voice-eval  how agents take turns   ARGS="--seed 2 --conditions clean,echo-30" picks
@@ -15,7 +16,7 @@ ARGS ?=
 FUZZ_SECONDS ?= 5
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test bench bench-agents voice-eval lint fuzz
+.PHONY: help run demo test test-live bench bench-agents voice-eval lint fuzz
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -32,6 +33,10 @@ test:
 	@scripts/setup.sh build test
 	$(CARGO) test --workspace --locked
 	@$(MAKE) --no-print-directory fuzz
+
+test-live:
+	@scripts/setup.sh build test-live
+	CARGO=$(CARGO) scripts/test-live.sh
 
 bench:
 	@scripts/setup.sh build bench

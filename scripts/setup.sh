@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # scripts/setup.sh NEED... - installs what a make target needs and this machine lacks, and says what it installs.
-# Needs: build, demo, test, bench, voice-eval, fuzz, lint, fixtures. Meant for Debian 12 with Rust and root; elsewhere it prints what to install
+# Needs: build, demo, test, test-live, bench, voice-eval, fuzz, lint, fixtures. Meant for Debian 12 with Rust and root; elsewhere it prints what to install
 # and stops.
 set -euo pipefail
 
@@ -17,6 +17,8 @@ main() {
             demo) packages+=(espeak-ng) ;;
             # Real SIP peers, a synthetic voice, a network namespace of the tests' own.
             test) packages+=(sip-tester baresip-core espeak-ng iproute2 util-linux) ;;
+            # The caller's voice, which real recognizers are to understand.
+            test-live) packages+=(espeak-ng) ;;
             bench) packages+=(sip-tester) ;;
             # The callers' voices.
             voice-eval) packages+=(espeak-ng) ;;
