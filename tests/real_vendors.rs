@@ -46,7 +46,12 @@ const REAL: [(usize, &str, &str, &str); 15] = [
     (2, "elevenlabs-http", "ELEVENLABS_API_KEY", "voices = { \"*\" = \"21m00Tcm4TlvDq8ikWAM\" }"),
     (2, "cartesia", "CARTESIA_API_KEY", "voices = { \"*\" = \"f786b574-daa5-4673-aa0c-cbe3e8534c02\" }"),
     (2, "sarvam", "SARVAM_API_KEY", "speakers = { \"*\" = \"anushka\" }"),
-    (2, "openai", "OPENAI_API_KEY", "model = \"gpt-4o-mini-tts\"\nvoices = { \"*\" = \"nova\" }"),
+    (
+        2,
+        "openai",
+        "OPENAI_API_KEY",
+        "url = \"https://api.openai.com/v1\"\nmodel = \"gpt-4o-mini-tts\"\nvoices = { \"*\" = \"nova\" }",
+    ),
 ];
 
 #[test]
