@@ -15,7 +15,7 @@ use jiff::tz::TimeZone;
 use tokio::runtime::{Handle, Runtime};
 use tokio::task::JoinSet;
 
-use self::own_voice::{OwnVoice, Recital};
+use self::own_voice::{OwnVoice, Reader, Recital};
 use self::providers::Providers;
 use self::task::{Head, Ways};
 use crate::agent::{Agent, FeedKind, InlineMind, MindLine, caller_feed};
@@ -222,13 +222,23 @@ impl ReadyAgent {
         }
     }
 
-    /// What it says by itself, for its first synthesizer to say.
+    /// What it says by itself, for whoever has its voice to say.
     fn recital(&self, prompts: &Path) -> Option<(Arc<OwnVoice>, Recital)> {
-        let ReadyMind::Cascade { cascade, clips, .. } = &self.mind else { return None };
+        let (clips, lines, name, reader) = match &self.mind {
+            ReadyMind::Script(..) => return None,
+            ReadyMind::Cascade { cascade, clips, .. } => {
+                let reader = Reader::Synthesizer(Arc::clone(cascade.tts.provider(0)?));
+                (clips, &cascade.lines, cascade.tts.name(0), reader)
+            }
+            ReadyMind::Realtime { agent, clips, .. } => {
+                let reader = Reader::Model(Arc::clone(agent.models.provider(0)?));
+                (clips, &agent.lines, agent.models.name(0), reader)
+            }
+        };
         let recital = Recital {
-            provider_name: cascade.tts.name(0).to_owned(),
-            provider: Arc::clone(cascade.tts.provider(0)?),
-            lines: cascade.lines.texts().map(|(language, text)| (language, text.to_owned())).collect(),
+            provider_name: name.to_owned(),
+            reader,
+            lines: lines.texts().map(|(language, text)| (language, text.to_owned())).collect(),
             cache: prompts.to_owned(),
         };
         Some((Arc::clone(clips), recital))

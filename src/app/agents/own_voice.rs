@@ -1,5 +1,5 @@
-//! The lines of an agent in the voice of its own synthesizer: said once, before the first caller or soon after, and kept on disk. Until a line is
-//! there, and if the synthesizer fails, it is heard in espeak-ng's voice.
+//! The lines of an agent in its own voice, that of its synthesizer or of the model that speaks for it: said once, before the first caller or soon after, and kept on disk. Until a line is
+//! there, and if that voice fails, it is heard in espeak-ng's voice.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use caly_provider::audio::AudioFormat;
 use caly_provider::policy::RetryConfig;
-use caly_provider::tts::Provider;
+use caly_provider::{realtime, tts};
 use sha2::{Digest as _, Sha256};
 use tokio::time::timeout;
 
-use crate::app::live::say;
+use crate::app::live::{recite, say};
 use crate::mind::speech::{Clips, Language};
 use crate::prompt::Library;
 use crate::pump::Pump;
@@ -33,12 +33,21 @@ pub(super) struct OwnVoice {
 pub(super) struct Recital {
     /// Its name in the configuration, for the log.
     pub(super) provider_name: String,
-    /// The agent's first synthesizer.
-    pub(super) provider: Arc<dyn Provider>,
+    /// Whose voice it is.
+    pub(super) reader: Reader,
     /// The lines.
     pub(super) lines: Vec<(Language, String)>,
     /// Where clips are kept.
     pub(super) cache: PathBuf,
+}
+
+/// Who has the agent's voice.
+#[derive(Debug)]
+pub(super) enum Reader {
+    /// Its first synthesizer.
+    Synthesizer(Arc<dyn tts::Provider>),
+    /// Its first model that speaks by itself.
+    Model(Arc<dyn realtime::Provider>),
 }
 
 impl OwnVoice {
@@ -47,11 +56,11 @@ impl OwnVoice {
         Self { own: RwLock::default(), others }
     }
 
-    /// Says the lines that nobody has said before; one after the other, so that no vendor's limit is met. Ends when all are there, or when the
-    /// synthesizer has failed.
+    /// Says the lines that nobody has said before; one after the other, so that no vendor's limit is met. Ends when all are there, or when whoever
+    /// has the voice has failed.
     pub(super) async fn recite(&self, recital: Recital, pump: Pump) {
         for (language, text) in &recital.lines {
-            let file = recital.cache.join(address(&recital.provider, *language, text));
+            let file = recital.cache.join(address(&recital.reader, *language, text));
             let clip = match read(&file).await {
                 Some(clip) => Some(clip),
                 None => match timeout(LONGEST, said(&recital, *language, text, &pump)).await {
@@ -83,14 +92,18 @@ impl Clips for OwnVoice {
 fn warn(provider: &str, why: &str) {
     tracing::warn!(
         provider,
-        "the agent's own lines cannot be said by its synthesizer and are heard in espeak-ng's voice: {why}; \
+        "the agent's own lines cannot be said by its own voice and are heard in espeak-ng's voice: {why}; \
          try `caly check --live`, and restart the server"
     );
 }
 
 /// Says one line; the telephone's samples of it.
 async fn said(recital: &Recital, language: Language, text: &str, pump: &Pump) -> Result<Vec<i16>, String> {
-    let said = say(&recital.provider, language, text, (pump, RetryConfig::CONNECTION)).await;
+    let ways = (pump, RetryConfig::CONNECTION);
+    let said = match &recital.reader {
+        Reader::Synthesizer(provider) => say(provider, language, text, ways).await,
+        Reader::Model(provider) => recite(provider, language, text, ways).await,
+    };
     let said = said.map_err(|fault| format!("{fault}; {}", fault.kind.advice()))?;
     let mut converter = Converter::new(said.format, AudioFormat::PCM_8K);
     let mut pcm = converter.convert(&said.bytes);
@@ -99,9 +112,9 @@ async fn said(recital: &Recital, language: Language, text: &str, pump: &Pump) ->
 }
 
 /// Of what is said by whom: another voice, model or text is another clip. Keys are no part of it, as they do not show themselves.
-fn address(provider: &Arc<dyn Provider>, language: Language, text: &str) -> String {
+fn address(reader: &Reader, language: Language, text: &str) -> String {
     let mut hash = Sha256::new();
-    for part in [&format!("{provider:?}"), language.code(), text] {
+    for part in [&format!("{reader:?}"), language.code(), text] {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part.as_bytes());
     }
@@ -152,9 +165,9 @@ mod tests {
         let mut config = AuraConfig::new(Secret::new(KEY), "aura-2-asha-hi");
         config.url = url.to_owned();
         let vendor = Arc::new(Aura(config));
-        let provider = Arc::new(Streams { vendor, patience: Patience::TTS });
+        let reader = Reader::Synthesizer(Arc::new(Streams { vendor, patience: Patience::TTS }));
         let lines = vec![(Language::Hi, "Namaste!".to_owned()), (Language::Hi, "Ek minute.".to_owned())];
-        Recital { provider_name: "aura".to_owned(), provider, lines, cache: cache.to_owned() }
+        Recital { provider_name: "aura".to_owned(), reader, lines, cache: cache.to_owned() }
     }
 
     #[tokio::test]

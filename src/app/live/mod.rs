@@ -25,6 +25,7 @@ use crate::config::{AsrVendor, Config, Description, MindConfig};
 use crate::mind::speech::Language;
 use crate::pump::{Links, Pump, PumpError};
 
+pub(super) use self::realtime::recite;
 pub(super) use self::synthesizer::say;
 
 /// How it went with one provider.

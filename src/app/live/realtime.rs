@@ -5,44 +5,38 @@ use std::time::{Duration, Instant};
 
 use caly_provider::audio::AudioFormat;
 use caly_provider::policy::connection::LinkIds;
-use caly_provider::policy::{Fault, FaultKind};
+use caly_provider::policy::{Fault, FaultKind, RetryConfig};
 use caly_provider::realtime::{AnswerStatus, Event, Output, Provider, Realtime, Setup};
 
+use super::synthesizer::Said;
 use super::{Answered, ONCE, Woken, synthesizer, woken};
+use crate::mind::end_of_turn::are_same_words;
+use crate::mind::speech::Language;
 use crate::pump::{Links, Pump};
 
-/// A model that is asked for one sentence.
+/// A model that is asked for one line.
 struct Talk {
     client: Box<dyn Realtime>,
     links: Links,
     begun: Instant,
+    /// What it is asked for.
+    line: String,
     /// When the session was set up.
     ready: Option<Duration>,
     request_id: Option<String>,
     /// When the first sound came.
     first: Option<Duration>,
     bytes: Vec<u8>,
+    /// What it says that it says.
+    words: String,
     /// What it complained of last: it may be why nothing comes.
     complaint: Option<String>,
 }
 
 /// Sets up a session as a call with PCMU would, asks for one short sentence and listens whether that is speech.
 pub(super) async fn talk(provider: &Arc<dyn Provider>, voice: &str, pump: &Pump) -> Result<Answered, Fault> {
-    let begun = Instant::now();
-    let setup = Setup { instructions: INSTRUCTIONS.into(), language: "en".to_owned(), ..Setup::default() };
-    let client = provider.client(AudioFormat::MULAW_8K, setup, LinkIds::of_client(0), ONCE);
-    let links = Links::new(pump.clone());
-    let (ready, request_id, first, bytes, complaint) = (None, None, None, Vec::new(), None);
-    let mut talk = Talk { client, links, begun, ready, request_id, first, bytes, complaint };
-    talk.client.start(begun);
-    loop {
-        match talk.drain() {
-            Ok(false) => {}
-            Ok(true) => break,
-            Err(fault) => return Err(talk.explained(fault)),
-        }
-        talk.wait().await;
-    }
+    let mut talk = Talk::new(provider, Language::En, SENTENCE, (pump, ONCE));
+    talk.listen().await?;
     let format = talk.client.formats().output;
     synthesizer::check(&talk.bytes, format).map_err(|fault| talk.explained(fault))?;
     let lasts = format.duration(talk.bytes.len() as u64).as_millis();
@@ -53,7 +47,59 @@ pub(super) async fn talk(provider: &Arc<dyn Provider>, voice: &str, pump: &Pump)
     Ok(Answered { what: "first sound", after, audio, request_id })
 }
 
+/// Lets it say one line, word for word as far as it tells what it says. Who calls this decides for how long it may take.
+pub(in crate::app) async fn recite(
+    provider: &Arc<dyn Provider>,
+    language: Language,
+    text: &str,
+    (pump, retry): (&Pump, RetryConfig),
+) -> Result<Said, Fault> {
+    let mut talk = Talk::new(provider, language, text, (pump, retry));
+    talk.listen().await?;
+    if !talk.words.is_empty() && !are_same_words(&talk.words, text) {
+        let detail = format!("it was to say {text:?} and said {:?}", talk.words);
+        return Err(talk.explained(Fault::new(FaultKind::Refused, detail)));
+    }
+    let format = talk.client.formats().output;
+    let bytes = std::mem::take(&mut talk.bytes);
+    synthesizer::check(&bytes, format).map_err(|fault| talk.explained(fault))?;
+    let (first, request_id) = (talk.first.unwrap_or_default(), talk.request_id.take());
+    talk.close().await;
+    Ok(Said { bytes, format, first, request_id })
+}
+
 impl Talk {
+    /// A session that is being set up to say this and nothing else.
+    fn new(
+        provider: &Arc<dyn Provider>,
+        language: Language,
+        text: &str,
+        (pump, retry): (&Pump, RetryConfig),
+    ) -> Self {
+        let begun = Instant::now();
+        let (instructions, language) = (INSTRUCTIONS.into(), language.tag().to_owned());
+        let setup = Setup { instructions, language, ..Setup::default() };
+        let client = provider.client(AudioFormat::MULAW_8K, setup, LinkIds::of_client(0), retry);
+        let links = Links::new(pump.clone());
+        let (ready, request_id, first, bytes, complaint) = (None, None, None, Vec::new(), None);
+        let line = format!("Say exactly this, and nothing else: {text}");
+        let words = String::new();
+        let mut talk = Self { client, links, begun, line, ready, request_id, first, bytes, words, complaint };
+        talk.client.start(begun);
+        talk
+    }
+
+    /// Until all is said.
+    async fn listen(&mut self) -> Result<(), Fault> {
+        loop {
+            match self.drain() {
+                Ok(false) => self.wait().await,
+                Ok(true) => return Ok(()),
+                Err(fault) => return Err(self.explained(fault)),
+            }
+        }
+    }
+
     /// Does what the client wants and notes what it tells. Returns whether all is said.
     fn drain(&mut self) -> Result<bool, Fault> {
         while let Some(output) = self.client.poll() {
@@ -68,7 +114,7 @@ impl Talk {
                 Event::Ready { request_id } => {
                     self.ready = Some(self.begun.elapsed());
                     self.request_id = request_id;
-                    self.client.respond(Instant::now(), Some(SENTENCE));
+                    self.client.respond(Instant::now(), Some(&self.line));
                 }
                 Event::Audio { bytes, .. } => self.hear(&bytes)?,
                 Event::AnswerDone { status, .. } => return whole(status).map(|()| true),
@@ -78,11 +124,11 @@ impl Talk {
                     let detail = format!("it wants a tool, {}, that it was not offered", request.name);
                     return Err(Fault::new(FaultKind::Malformed, detail));
                 }
+                Event::AgentText { text, .. } => self.words.push_str(&text),
                 Event::SpeechStarted
                 | Event::SpeechStopped
                 | Event::Transcript { .. }
                 | Event::AnswerStarted
-                | Event::AgentText { .. }
                 | Event::ToolsCancelled(_)
                 | Event::Interrupted
                 | Event::RateLimits(_)
@@ -146,10 +192,11 @@ fn whole(status: AnswerStatus) -> Result<(), Fault> {
 }
 
 /// What it is told to be.
-const INSTRUCTIONS: &str = "You are being tested. Say exactly what you are asked to say, and nothing else.";
+const INSTRUCTIONS: &str =
+    "You read lines aloud. Say exactly what you are asked to say, word for word, and nothing else.";
 
 /// What it is asked for.
-const SENTENCE: &str = "Say exactly this, in English, and nothing else: Hello, this is a test.";
+const SENTENCE: &str = "Hello, this is a test.";
 
 /// A model may say more than it was asked for; nobody pays for a speech.
 const LONGEST: Duration = Duration::from_secs(15);

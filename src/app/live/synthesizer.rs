@@ -22,8 +22,8 @@ pub(in crate::app) struct Said {
     /// What that is.
     pub(in crate::app) format: AudioFormat,
     /// From asking until the first of it; until its end if there was none.
-    first: Duration,
-    request_id: Option<String>,
+    pub(super) first: Duration,
+    pub(super) request_id: Option<String>,
 }
 
 /// Lets it say a sentence as in a call with PCMU, and listens whether that is speech.

@@ -16,7 +16,7 @@ pub(super) fn language_of(words: &str) -> Option<crate::mind::speech::Language> 
 }
 
 /// Whether two texts are the same words at their end, however they are spelled and marked.
-pub(super) fn are_same_words(one: &str, other: &str) -> bool {
+pub(crate) fn are_same_words(one: &str, other: &str) -> bool {
     tokens::tokens(one).0 == tokens::tokens(other).0
 }
 
