@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# scripts/demo.sh - a whole conversation without any key: simulated vendors on loopback, the real server, a real call, and what it leaves.
-# DEMO_WAV=FILE keeps both sides of the call there.
+# scripts/demo.sh - whole conversations without any key: simulated vendors on loopback, the real server, real calls, and what they leave.
+# DEMO_WAV=FILE.wav keeps both sides of the calls there and in FILE-realtime.wav.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo=${CARGO:-cargo}
@@ -35,18 +35,27 @@ await "$vendors" "$folder/sip" .
 "$target/caly" serve --config "$folder/caly.toml" --data "$folder/data" >"$folder/ready" 2>"$folder/server.log" &
 server=$!
 await "$server" "$folder/ready" ready
-echo "a caller speaks with the agent of config $folder/caly.toml for about a minute ..."
-"$target/caly" call "sip:demo@$(cat "$folder/sip")" --wav "$folder/caller.wav" --record "$folder/heard.wav" --duration 90 >"$folder/call.log" 2>&1 ||
-    { cat "$folder"/*.log >&2; exit 1; }
+for agent in asha meera; do
+    case $agent in
+        asha) echo "a caller speaks with an agent of three hops (recognizer, model, synthesizer) for about a minute ..." ;;
+        meera) echo "the same caller speaks with an agent whose model hears and speaks by itself ..." ;;
+    esac
+    "$target/caly" call "sip:$agent@$(cat "$folder/sip")" --wav "$folder/caller.wav" --record "$folder/$agent.wav" --duration 90 >"$folder/call.log" 2>&1 ||
+        { cat "$folder"/*.log >&2; exit 1; }
+done
 kill "$server"
 wait "$server" || true
 server=
-id=$("$target/caly" calls ls --data "$folder/data" --json | grep -o '"id":"[^"]*"' | head -1 | cut -d'"' -f4)
-"$target/caly" calls show "$id" --data "$folder/data" | sed '/^events (/,$d'
-"$target/caly" calls waterfall "$id" --data "$folder/data"
+# The newest call stands first.
+"$target/caly" calls ls --data "$folder/data" --json | grep -o '"id":"[^"]*"' | cut -d'"' -f4 | tac >"$folder/calls"
+while read -r id; do
+    "$target/caly" calls show "$id" --data "$folder/data" | sed '/^events (/,$d'
+    "$target/caly" calls waterfall "$id" --data "$folder/data"
+done <"$folder/calls"
 if [ -n "$wav" ]; then
-    cp "$folder/heard.wav" "$wav"
-    echo "both sides of the call: $wav"
+    cp "$folder/asha.wav" "$wav"
+    cp "$folder/meera.wav" "${wav%.wav}-realtime.wav"
+    echo "both sides of the calls: $wav and ${wav%.wav}-realtime.wav"
 fi
 # The vendors tell what they had to complain of, and fail if there was anything.
 exec 3>&-

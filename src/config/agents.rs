@@ -21,6 +21,7 @@ use super::turn_taking::{self, TurnTakingConfig};
 use crate::mind::script::Script;
 use crate::mind::speech::Language;
 use crate::tools::BUILT_IN;
+use crate::voice::TurnTaking;
 use folder::{AgentFile, AgentText, MindKind};
 
 /// One agent.
@@ -149,6 +150,16 @@ impl ReadAgents {
     }
 }
 
+impl MindKind {
+    /// How such an agent takes turns if its file does not say so.
+    fn turn_taking(self) -> TurnTaking {
+        let mut usual = TurnTaking::default();
+        // What a model says leaves as it came.
+        usual.audio.loudness = self != Self::Realtime;
+        usual
+    }
+}
+
 impl AgentText {
     /// The agent; none if only the agent that it falls back to is faulty.
     fn agent(&self, providers: &ProviderNames, scripts: &mut Scripts) -> Result<Option<AgentConfig>, Faults> {
@@ -167,7 +178,7 @@ impl AgentText {
                 read.map(|read| read.map(|realtime| MindConfig::Realtime(Arc::new(realtime))))
             }
         };
-        match (mind, turn_taking::read(&self.file, &self.text)) {
+        match (mind, turn_taking::read(&self.file, &self.text, &self.kind.turn_taking())) {
             (Ok(mind), Ok(turn_taking)) => {
                 Ok(mind.map(|mind| AgentConfig { name: self.name.clone(), mind, turn_taking }))
             }
@@ -186,7 +197,7 @@ impl Default for AgentsConfig {
 /// The demo agent, read once: a test holds that it has no fault.
 static SHIPPED: LazyLock<Option<AgentConfig>> = LazyLock::new(|| {
     let script = Arc::new(Script::parse("demo.toml", DEMO, BUILT_IN).ok()?);
-    let turn_taking = turn_taking::read("demo.toml", DEMO).ok()?;
+    let turn_taking = turn_taking::read("demo.toml", DEMO, &TurnTaking::default()).ok()?;
     Some(AgentConfig { name: DEMO_NAME.to_owned(), mind: MindConfig::Script(script), turn_taking })
 });
 

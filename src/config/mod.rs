@@ -4,6 +4,7 @@
 
 mod agents;
 mod data;
+mod demo_shop;
 mod fault;
 mod limits;
 mod number;
@@ -24,6 +25,7 @@ use toml::de::DeTable;
 
 pub use agents::{AgentConfig, AgentsConfig, CascadeConfig, Fallback, MindConfig, Persona, RealtimeConfig};
 pub use data::{DataConfig, LogConfig};
+pub use demo_shop::DemoShopConfig;
 pub use fault::{Fault, Faults, Place};
 pub use limits::{EngineConfig, LimitsConfig};
 pub use number::NumberPattern;
@@ -56,6 +58,8 @@ pub struct Config {
     pub log: LogConfig,
     /// `[data]`
     pub data: DataConfig,
+    /// `[demo_shop]`
+    pub demo_shop: DemoShopConfig,
     /// `[asr.NAME]`, `[llm.NAME]`, `[tts.NAME]` and `[providers]`
     pub providers: ProvidersConfig,
     /// `[agents]`
@@ -138,7 +142,7 @@ impl Config {
         let (mut sip, mut http, mut rtp) = (root.section("sip"), root.section("http"), root.section("rtp"));
         let (mut engine, mut limits) = (root.section("engine"), root.section("limits"));
         let (mut log, mut data) = (root.section("log"), root.section("data"));
-        let mut agents = root.section("agents");
+        let (mut shop, mut agents) = (root.section("demo_shop"), root.section("agents"));
         let (providers, names) = ProvidersConfig::read(&mut root, base, environment);
         let read_agents = AgentsConfig::read(&mut agents, base, &names);
         let named = read_agents.destinations.iter().map(String::as_str);
@@ -152,13 +156,14 @@ impl Config {
             limits: LimitsConfig::read(&mut limits),
             log: LogConfig::read(&mut log),
             data: DataConfig::read(&mut data),
+            demo_shop: DemoShopConfig::read(&mut shop),
             providers,
             agents: read_agents.agents,
             routes: route::read(root.sections("route", MAX_ROUTES), &trunks, &destinations),
             trunks,
         };
         config.check_ports(&sip, &http, &rtp);
-        [sip, http, rtp, engine, limits, log, data, agents, root].into_iter().for_each(Table::finish);
+        [sip, http, rtp, engine, limits, log, data, shop, agents, root].into_iter().for_each(Table::finish);
         (config, read_agents.faults)
     }
 

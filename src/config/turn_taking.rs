@@ -23,18 +23,19 @@ pub struct TurnTakingConfig {
     pub understanding: UnderstandingConfig,
 }
 
-/// Reads the table out of an agent's file. Whatever else the file holds is read elsewhere, and so are faults of its syntax.
+/// Reads the table out of an agent's file; `usual` is what holds without it. Whatever else the file holds is read elsewhere, and so are faults of
+/// its syntax.
 ///
 /// # Errors
 /// Every fault of the table at once.
-pub fn read(file: &str, text: &str) -> Result<TurnTakingConfig, Faults> {
+pub fn read(file: &str, text: &str, usual: &TurnTaking) -> Result<TurnTakingConfig, Faults> {
     let document = Document::new(file, text);
     let (keys, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
-        return Ok(TurnTakingConfig::default());
+        return Ok(TurnTakingConfig { voice: *usual, ..TurnTakingConfig::default() });
     }
     let mut table = Table::root(&document, &keys).section("turn_taking");
-    let turn_taking = read_table(&mut table);
+    let turn_taking = read_table(&mut table, usual);
     let understanding = read_understanding(&mut table);
     let are_keys_sound = document.is_sound();
     if are_keys_sound {
@@ -58,10 +59,9 @@ pub fn read(file: &str, text: &str) -> Result<TurnTakingConfig, Faults> {
     }
 }
 
-fn read_table(table: &mut Table<'_>) -> TurnTaking {
+fn read_table(table: &mut Table<'_>, usual: &TurnTaking) -> TurnTaking {
     let sensitivity = table.get("sensitivity", word(SENSITIVITIES)).unwrap_or(Sensitivity::Normal);
-    let mut read =
-        TurnTaking { detection: Detection::with_sensitivity(sensitivity), ..TurnTaking::default() };
+    let mut read = TurnTaking { detection: Detection::with_sensitivity(sensitivity), ..*usual };
     for time in TIMES {
         if let Some(ms) = table.get(time.key, integer(time.bounds.clone(), "ms")) {
             *(time.place)(&mut read) = Duration::from_millis(ms);

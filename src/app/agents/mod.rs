@@ -1,6 +1,7 @@
 //! The agents of a configuration, made ready to take calls: their prompts in memory, their tools at hand.
 
 mod facts;
+mod late;
 mod own_voice;
 mod providers;
 mod task;
@@ -15,6 +16,7 @@ use jiff::tz::TimeZone;
 use tokio::runtime::{Handle, Runtime};
 use tokio::task::JoinSet;
 
+use self::late::Late;
 use self::own_voice::{OwnVoice, Reader, Recital};
 use self::providers::Providers;
 use self::task::{Head, Ways};
@@ -30,8 +32,8 @@ use crate::prompt::{self, Espeak, Library};
 use crate::pump::Pump;
 use crate::signaling::Destinations;
 use crate::store::{Shop, StoreError};
-use crate::tools::Toolbox;
 use crate::tools::shop::{self, ClosedBook, OrderBook};
+use crate::tools::{Tool, Toolbox};
 use crate::voice::session::VoiceConfig;
 use crate::voice::turn::Patience;
 use crate::voice::vad::WebRtc;
@@ -116,7 +118,10 @@ impl Agents {
     }
 
     async fn prepare(config: &Config, book: Arc<dyn OrderBook>, prompts: &Path, clock: Clock) -> Self {
-        let tools = Arc::new(Toolbox::new(shop::tools(&book)));
+        let delay = config.demo_shop.delay;
+        let late =
+            |tool| if delay.is_zero() { tool } else { Arc::new(Late { tool, delay }) as Arc<dyn Tool> };
+        let tools = Arc::new(Toolbox::new(shop::tools(&book).into_iter().map(late)));
         let providers = Providers::new(&config.providers, Instant::now());
         let mut ready = Vec::new();
         for agent in config.agents.iter() {

@@ -215,7 +215,7 @@ fn head(entry: &Entry) -> String {
         What::Outcome { .. } => "outcome",
         What::Ended { .. } => "call",
     };
-    format!("  {}  {who:<8}", clock(entry.at_us / 1_000))
+    format!("  {}  {who:<9}", clock(entry.at_us / 1_000))
 }
 
 fn text(what: &What) -> String {

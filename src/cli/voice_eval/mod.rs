@@ -18,6 +18,7 @@ use crate::eval::{
     self, CONDITIONS, Condition, Corpus, Judgement, Outcome, Planned, Report, Settings, Size, Thresholds,
     Trial,
 };
+use crate::voice::TurnTaking;
 
 /// What is printed with `--json`, and stands in report.json.
 #[derive(Debug, Serialize)]
@@ -184,7 +185,7 @@ fn turn_taking(args: &VoiceEvalArgs) -> Result<TurnTakingConfig, Failure> {
     let file = path.display().to_string();
     let text = fs::read_to_string(path)
         .map_err(|error| Failure::refused(format!("{file}: {error}")).advise("name an agent's file"))?;
-    read_turn_taking(&file, &text).map_err(|faults| Failure::faulty_agent(&faults))
+    read_turn_taking(&file, &text, &TurnTaking::default()).map_err(|faults| Failure::faulty_agent(&faults))
 }
 
 fn thresholds(args: &VoiceEvalArgs) -> Result<Thresholds, Failure> {

@@ -195,20 +195,6 @@ fn a_realtime_provider_without_tls_is_warned_of() {
     assert_eq!(at("ws://127.0.0.1:8000/v1"), [""; 0]);
 }
 
-#[test]
-fn what_the_sample_has_as_a_comment_is_sound() {
-    let sample = include_str!("../../../config/samples/thinking.toml");
-    let (_, commented) = sample.split_once("# [realtime.").unwrap();
-    let table: Vec<&str> = commented
-        .lines()
-        .map_while(|line| Some(line.strip_prefix("# ").unwrap_or(line)))
-        .take_while(|line| !line.is_empty())
-        .collect();
-    let text = format!("[realtime.{}\n", table.join("\n")).replace("OPENAI_API_KEY", "KEY");
-    let config = sound(&text);
-    assert_eq!(config.providers.realtime.len(), 1, "{text}");
-}
-
 /// One of each kind, with every key that it has.
 const EVERYTHING: &str = include_str!("every_key.toml");
 

@@ -2,13 +2,13 @@ use super::*;
 use crate::voice::AudioSettings;
 
 fn set(keys: &str) -> Result<TurnTaking, String> {
-    read("a.toml", &format!("[agent]\nname = \"A\"\n[turn_taking]\n{keys}"))
+    read("a.toml", &format!("[agent]\nname = \"A\"\n[turn_taking]\n{keys}"), &TurnTaking::default())
         .map(|config| config.voice)
         .map_err(|faults| faults.to_string().replace("a.toml:", ""))
 }
 
 fn understanding(keys: &str) -> UnderstandingConfig {
-    read("a.toml", &format!("[turn_taking]\n{keys}")).unwrap().understanding
+    read("a.toml", &format!("[turn_taking]\n{keys}"), &TurnTaking::default()).unwrap().understanding
 }
 
 #[test]
@@ -30,7 +30,7 @@ fn an_agents_backchannels_are_added_to_the_usual_ones_or_replace_them() {
 
 #[test]
 fn without_keys_the_defaults_hold() {
-    assert_eq!(read("a.toml", "[agent]\n").unwrap(), TurnTakingConfig::default());
+    assert_eq!(read("a.toml", "[agent]\n", &TurnTaking::default()).unwrap(), TurnTakingConfig::default());
     assert_eq!(set("").unwrap(), TurnTaking::default());
     assert_eq!(set("sensitivity = \"normal\"").unwrap(), TurnTaking::default());
     // Somebody else tells of that.
@@ -167,7 +167,7 @@ fn nonsense_is_refused_with_its_place_and_what_to_do() {
         let told = set(contradiction).unwrap_err();
         assert!(told.contains("is more than"), "{contradiction}: {told}");
     }
-    let told = read("a.toml", "turn_taking = 5").unwrap_err().to_string();
+    let told = read("a.toml", "turn_taking = 5", &TurnTaking::default()).unwrap_err().to_string();
     assert_eq!(told, "a.toml:1:15: [turn_taking]: must be a table: write [turn_taking]");
 }
 

@@ -1,5 +1,5 @@
-//! Simulated vendors to be talked with: a recognizer, a language model and a synthesizer on loopback, each as strict as the real one. Writes into the
-//! folder it is given a configuration for `caly serve` that uses them and what a caller says as a WAV file; then serves until its standard input ends,
+//! Simulated vendors to be talked with: a recognizer, a language model, a synthesizer and a model that does all three on loopback, each as strict as the
+//! real one. Writes into the folder it is given a configuration for `caly serve` that uses them and what a caller says as a WAV file; then serves until its standard input ends,
 //! and tells what it had to complain of. With `--load` every caller says the same, and there may be many of them.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it is a program of its own")]
@@ -16,6 +16,7 @@ use caly_vendors::deepgram_speak::DeepgramSpeak;
 use caly_vendors::hearing::{Manner, Script};
 use caly_vendors::model::{Model, Rule, TokenPace};
 use caly_vendors::openai_chat::{Dialect, OpenAiChat};
+use caly_vendors::openai_realtime::OpenAiRealtime;
 use caly_vendors::seen::Seen;
 use caly_vendors::sockets::{Authority, Server};
 use caly_vendors::stage::Stage;
@@ -63,36 +64,48 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn serve(folder: &Path, is_load: bool) -> io::Result<Vec<String>> {
-    let seen = [Seen::default(), Seen::default(), Seen::default()];
+    let seen = [Seen::default(), Seen::default(), Seen::default(), Seen::default()];
     let authority = Authority::new().map_err(io::Error::other)?;
     // Of many callers nobody knows who speaks next: all of them say the same.
-    let script = match is_load {
+    let script = || match is_load {
         true => Script::new(std::iter::repeat_n(SAYS[0].1, 100_000)),
         false => Script::new(SAYS.iter().map(|(_, text)| *text)),
     };
-    let ears = DeepgramListen::new(&script, Manner::default(), &seen[0]);
+    let ears = DeepgramListen::new(&script(), Manner::default(), &seen[0]);
     let brain = OpenAiChat::new(Model::new(rules(), TokenPace::default()), Dialect::OpenAi);
     let mouth = DeepgramSpeak::new(Voice::default(), Pace::default(), &seen[2]);
     let ears = Server::start_tls(Stage::new(ears, &seen[0]), &authority).await?;
     let brain = Server::start_tls(Stage::new(brain, &seen[1]), &authority).await?;
     let mouth = Server::start_tls(Stage::new(mouth, &seen[2]), &authority).await?;
+    let all = OpenAiRealtime::new(
+        &script(),
+        Manner::default(),
+        Model::new(rules(), TokenPace::default()),
+        &seen[3],
+    );
+    let all = Server::start_tls(Stage::new(all, &seen[3]), &authority).await?;
     fs::create_dir_all(folder.join("agents"))?;
     fs::write(folder.join("ca.pem"), authority.pem())?;
     fs::write(folder.join("key"), KEY)?;
-    fs::write(folder.join("agents/asha.toml"), AGENT)?;
+    fs::write(folder.join("agents/asha.toml"), [HEAD, CASCADE, REST, NOT_UNDERSTOOD].concat())?;
+    fs::write(folder.join("agents/meera.toml"), [HEAD, REALTIME, REST].concat())?;
     fs::write(folder.join("caller.wav"), caller())?;
     // Nobody else takes it in the moment between.
     let sip = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     let config = format!(
         "[sip]\nlisten = \"{sip}\"\n[http]\nlisten = \"127.0.0.1:0\"\n[agents]\ndir = \"agents\"\n\
-         [providers]\nca_file = \"ca.pem\"\n\
+         [providers]\nca_file = \"ca.pem\"\n[demo_shop]\ndelay_ms = {}\n\
          [asr.ears]\nkind = \"deepgram\"\nkey_file = \"key\"\nurl = \"{}\"\n\
          [llm.brain]\nkind = \"openai\"\nkey_file = \"key\"\nurl = \"{}/v1\"\nmodel = \"gpt-4.1-mini\"\n\
          [tts.mouth]\nkind = \"deepgram\"\nkey_file = \"key\"\nurl = \"{}\"\nmodels = {{ \"*\" = \"aura-2-asha-hi\" }}\n\
+         [realtime.all]\nkind = \"openai\"\nkey_file = \"key\"\nurl = \"{}/v1\"\nmodel = \"gpt-realtime-2.1\"\n\
+         [[route]]\nnumber = \"meera*\"\ndestination = \"agent:meera\"\nrecord = true\n\
          [[route]]\nnumber = \"*\"\ndestination = \"agent:asha\"\nrecord = true\n",
+        if is_load { 0 } else { SHOP_DELAY_MS },
         ears.websocket_base(),
         brain.http_base(),
         mouth.websocket_base(),
+        all.websocket_base(),
     );
     fs::write(folder.join("caly.toml"), config)?;
     println!("{sip}");
@@ -111,24 +124,41 @@ fn caller() -> Vec<u8> {
     audio::wav(8_000, &samples)
 }
 
-const AGENT: &str = r#"
+const HEAD: &str = r#"
 [agent]
 name = "Asha"
 language = "hi"
 voice = { hi = "hi", en = "en-in" }
 [mind]
+tools = ["lookup_order", "end_call"]
+instructions = "You answer the telephone of a shop, briefly, in the caller's language."
+"#;
+
+const CASCADE: &str = r#"
 kind = "cascade"
 asr = ["ears"]
 llm = ["brain"]
 tts = ["mouth"]
-tools = ["lookup_order", "end_call"]
-instructions = "You answer the telephone of a shop, briefly, in the caller's language."
+"#;
+
+const REALTIME: &str = r#"
+kind = "realtime"
+realtime = ["all"]
+"#;
+
+const REST: &str = r#"
 [line]
 greeting = { hi = "Namaste! Main Asha hoon.", en = "Hello, this is Asha." }
 trouble = { hi = "Maaf kijiye, phir se boliye.", en = "Sorry, please say that again." }
-not_understood = { hi = "Maaf kijiye, sunai nahi diya.", en = "Sorry, I did not catch that." }
 idle = { hi = "Kya aap line par hain?", en = "Are you still there?" }
 sorry = { hi = "Maaf kijiye, system mein dikkat hai.", en = "Sorry, we have a technical problem." }
 goodbye = { hi = "Dhanyavaad, namaste!", en = "Thank you, goodbye!" }
 fillers = [{ hi = "Ek minute.", en = "One moment." }]
 "#;
+
+const NOT_UNDERSTOOD: &str = r#"
+not_understood = { hi = "Maaf kijiye, sunai nahi diya.", en = "Sorry, I did not catch that." }
+"#;
+
+/// The shop is slow enough for a filler.
+const SHOP_DELAY_MS: u64 = 1_500;

@@ -192,12 +192,9 @@ impl Model {
 
     /// Answers.
     pub fn answer(&mut self, now: Duration, question: &Question<'_>) -> Streamed {
-        let parts = match self.rules.iter_mut().find(|rule| rule.fits(question)) {
-            Some(rule) => {
-                rule.times = rule.times.map(|times| times - 1);
-                rule.parts.clone()
-            }
-            None => self.otherwise.clone(),
+        let parts = match verbatim(&question.heard) {
+            Some(line) => vec![Part::Text(line)],
+            None => self.follow(question),
         };
         let mut tokens: Vec<Token> = Vec::new();
         for part in parts {
@@ -222,6 +219,14 @@ impl Model {
         Streamed { tokens, end, is_cut, usage }
     }
 
+    fn follow(&mut self, question: &Question<'_>) -> Vec<Part> {
+        let Some(rule) = self.rules.iter_mut().find(|rule| rule.fits(question)) else {
+            return self.otherwise.clone();
+        };
+        rule.times = rule.times.map(|times| times - 1);
+        rule.parts.clone()
+    }
+
     fn read(&mut self, reads: &[String]) -> Usage {
         let tokens = |texts: &[String]| texts.iter().map(|text| text.len().div_ceil(4)).sum::<usize>();
         let same = |before: &Vec<String>| before.iter().zip(reads).take_while(|(a, b)| a == b).count();
@@ -234,6 +239,13 @@ impl Model {
         let cached = if cached < self.cache_from { 0 } else { cached };
         Usage { input: tokens(reads), cached, output: 0 }
     }
+}
+
+/// Every model says a line that it is asked to say word for word.
+fn verbatim(heard: &Heard) -> Option<String> {
+    let Heard::User(said) = heard else { return None };
+    let line = said.trim_matches(['(', ')']).strip_prefix("Say exactly this, and nothing else: ")?;
+    Some(line.to_owned())
 }
 
 /// Words with the space before them.

@@ -20,6 +20,7 @@ fn the_sample_is_sound() {
     let meera = config.agents.iter().find(|agent| agent.name == "meera").unwrap();
     let MindConfig::Realtime(realtime) = &meera.mind else { panic!("meera is another kind of agent") };
     assert_eq!((realtime.realtime.as_slice(), realtime.talk), (&["openai".to_owned()][..], Talk::default()));
+    assert!(!meera.turn_taking.voice.audio.loudness, "what the model says leaves as it came");
     let persona = meera.mind.persona().unwrap();
     assert_eq!((persona.title.as_str(), persona.fallback.name.as_str()), ("Meera", "demo"));
     assert!(persona.instructions.starts_with("You are Meera") && persona.tools.len() == 6);

@@ -36,7 +36,8 @@ impl Talking {
             self.desk
                 .complain(&format!("response.create before the output of {}", self.open_calls.join(", ")));
         }
-        let heard = self.heard.clone().unwrap_or(Heard::User(String::new()));
+        let instructions = options["instructions"].as_str().map(|text| Heard::User(text.to_owned()));
+        let heard = instructions.or_else(|| self.heard.clone()).unwrap_or(Heard::User(String::new()));
         let tools = self.settings["tools"].clone();
         let names = tools.as_array().into_iter().flatten().filter_map(|tool| tool["name"].as_str()).collect();
         let instructions = self.settings["instructions"].to_string();
