@@ -24,9 +24,8 @@ const UNTIL: Duration = ms(42_000);
 /// How long the calls are watched.
 const LASTS: Duration = ms(60_000);
 
-/// What a caller waits at most until he hears something. Longer than the 2 s that hold where one hop fails alone: here the recognizer that says
-/// nothing holds back the end of the turn, and the model that says nothing what follows it.
-const LONGEST: Duration = ms(3_600);
+/// What a caller waits at most until he hears something.
+const LONGEST: Duration = ms(2_200);
 
 /// In one of them the caller is speaking when it begins, in others the model thinks, the synthesizer speaks, or everybody waits.
 fn scene(number: u64) -> Scene {

@@ -116,9 +116,7 @@ fn check_fault(hop: usize, kind: &'static str, fault: &Fault, providers: usize) 
         return wrong("no cause in the log".to_owned());
     }
     let silence = outcome.said.first().and_then(|_| outcome.longest_silence_until(0, "raste mein"));
-    // Words that another recognizer finds late keep the turn open for longer.
-    let longest = MS(if hop == 0 { 2_500 } else { 2_000 });
-    if let Some(silence) = silence.filter(|silence| *silence > longest) {
+    if let Some(silence) = silence.filter(|silence| *silence > MS(2_000)) {
         return wrong(format!("{silence:?} of silence"));
     }
     Ok(outcome.pressed.is_some())

@@ -74,6 +74,8 @@ pub struct CascadeMind {
     is_hearing_again: bool,
     /// Turns in a row of which no word was known.
     misses: u8,
+    /// When the caller stopped, if his turn is not over yet.
+    stopped_at: Option<Instant>,
     /// The turn that was answered last.
     last_turn: u32,
     /// The call ends when all is said.
@@ -117,6 +119,7 @@ impl CascadeMind {
             troubles: 0,
             misses: 0,
             is_hearing_again: false,
+            stopped_at: None,
             last_turn: 0,
             is_ending: false,
             is_deaf: false,
@@ -175,6 +178,7 @@ impl CascadeMind {
     fn turn_ended(&mut self, now: Instant, event: &VoiceEvent) {
         let Some(ended) = self.understanding.handle(event) else { return };
         let was_parting = std::mem::take(&mut self.is_farewell_cut);
+        let took = self.stopped_at.take().map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
         self.tell_used();
         if let Some((at, provider)) = self.marks.take_heard() {
             self.mark_turn(at, ended.turn, Mark::SttFinal, provider);
@@ -200,12 +204,17 @@ impl CascadeMind {
         }
         self.misses = 0;
         self.answer_turn(now, ended.turn, text);
+        self.quiet.hasten(took.saturating_sub(USUAL_END), now + self.config.answers.tool_filler_after);
     }
 
     /// Something was said, and nobody knows what.
     pub(super) fn not_understood(&mut self, now: Instant) {
         self.drop_speculation(now);
         if self.answer.is_some() || self.is_ending {
+            // He has spoken over the wait for what is still on its way.
+            if self.is_awaited() {
+                self.quiet.begin(now, self.config.answers.tool_filler_after);
+            }
             return;
         }
         // Another recognizer may know the words: they are the beginning of the next turn.
@@ -368,8 +377,12 @@ impl Mind for CascadeMind {
                 self.say_line(now, &line);
             }
             VoiceEvent::Media { codec } => self.media(now, codec),
-            VoiceEvent::SpeechStarted => self.quiet.caller_speaks(),
+            VoiceEvent::SpeechStarted => {
+                self.stopped_at = None;
+                self.quiet.caller_speaks();
+            }
             VoiceEvent::SpeechEnded { .. } => {
+                self.stopped_at = Some(now);
                 self.ears.finalize(now);
                 if self.ears.is_lost() && self.answer.is_none() {
                     self.is_hearing_again = true;
@@ -476,6 +489,8 @@ impl Mind for CascadeMind {
 
 /// Often enough for words to be early, seldom enough for a hundred calls on a core: three frames.
 const LISTEN_EVERY: Duration = Duration::from_millis(60);
+/// A turn is usually over so long after the caller has stopped. Words that come late, or not at all, keep it open for longer.
+const USUAL_END: Duration = Duration::from_millis(600);
 /// Who speaks three times and is not understood once is better off with the keypad.
 const MISSES_TO_GIVE_UP: u8 = 3;
 /// The client of language models has names of links from here on.

@@ -27,6 +27,11 @@ impl Quiet {
         }
     }
 
+    /// He has been waiting for so long already: something is said that much sooner, but not before `earliest`.
+    pub(in crate::mind) fn hasten(&mut self, by: Duration, earliest: Instant) {
+        self.at = self.at.map(|at| at.min(earliest.max(at.checked_sub(by).unwrap_or(earliest))));
+    }
+
     /// He hears something, or nothing is owed to him.
     pub(in crate::mind) fn end(&mut self) {
         self.at = None;
