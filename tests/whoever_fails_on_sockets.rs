@@ -94,7 +94,7 @@ fn play_hop(hop: usize) -> Vec<String> {
 }
 
 /// Calls at the same time: as many as two cores of a debug build carry with ease.
-const AT_ONCE: usize = 20;
+const AT_ONCE: usize = 21;
 /// How long each is up, if the agent does not end it.
 const LASTS: Duration = Duration::from_secs(12);
 /// And if nobody is behind who fails: a model is waited for twice.
@@ -105,13 +105,14 @@ const ASKS_AFTER_S: f64 = 1.5;
 const FILLER: Duration = Duration::from_millis(500);
 /// The longest silence behind the question.
 const SILENCE: Duration = Duration::from_millis(2_000);
-/// Words that another recognizer finds late keep the turn open for longer.
-const SILENCE_OF_RECOGNIZERS: Duration = Duration::from_millis(2_500);
 /// What two cores that run everything may take beside it, where the watch for stalls saw nothing.
 const SLACK: Duration = Duration::from_millis(300);
 
 fn cases(hop: usize) -> Vec<Case> {
-    let mut cases = Vec::new();
+    // Those that last longest come first.
+    let alone = [Fault::Unauthorized, Fault::Stall];
+    let alone = alone.map(|fault| Case { hop, kind: KINDS[hop][0], fault, is_alone: true });
+    let mut cases: Vec<Case> = alone.into();
     for kind in KINDS[hop] {
         let faults = match (hop, *kind) {
             // A program is there or is not.
@@ -122,8 +123,6 @@ fn cases(hop: usize) -> Vec<Case> {
         };
         cases.extend(faults.into_iter().map(|fault| Case { hop, kind, fault, is_alone: false }));
     }
-    let alone = [Fault::Unauthorized, Fault::Stall];
-    cases.extend(alone.map(|fault| Case { hop, kind: KINDS[hop][0], fault, is_alone: true }));
     cases
 }
 
@@ -243,8 +242,7 @@ fn judge(played: &Played, record: &Value, stalls: &Stalls) -> Result<String, Str
     }
     let (silence, at) = longest_silence(asked, *begun);
     let excused = stalls.between(at, at + silence) + slack;
-    let longest = if case.hop == 0 { SILENCE_OF_RECOGNIZERS } else { SILENCE };
-    if silence > longest + excused {
+    if silence > SILENCE + excused {
         return Err(format!("{silence:?} of silence, of which {excused:?} are the machine's"));
     }
     let first_ms = first.unwrap_or_default().as_millis();
