@@ -89,3 +89,107 @@ fn transcripts(outcome: &Outcome) -> Vec<(u32, &str)> {
     };
     outcome.hops().filter_map(transcript).collect()
 }
+
+/// Every turn of a real call in one: an interruption, a slow tool, another language, and a goodbye.
+#[test]
+fn a_whole_call_stands_in_the_log_as_it_was_heard() {
+    for kind in TALKERS {
+        let outcome = whole_call(kind).play();
+        let shown = format!("{kind}\n{}", outcome.shown());
+        assert!(outcome.complaints().is_empty(), "{:?}\n{shown}", outcome.complaints());
+        let said = outcome.said_by_agent();
+        let answers =
+            ["Aapke paas teen order hain.", "Aapka order raste mein hai.", "Your refund was sent yesterday."];
+        let places: Vec<_> =
+            answers.iter().map(|text| said.iter().position(|one| one.starts_with(text))).collect();
+        assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{said:?}\n{shown}");
+        assert!(said.contains(&"Ek minute.".to_owned()), "{said:?}\n{shown}");
+        assert!(outcome.ended.is_some() && said.last().unwrap() == "Have a nice day.", "{shown}");
+        let expected = [
+            (0, "mujhe sab kuch batao"),
+            (1, "ruko ruko mera order kahan hai"),
+            (2, "what about my refund please"),
+            (3, "thank you goodbye"),
+        ];
+        assert_eq!(transcripts(&outcome), expected, "{shown}");
+        let heard = outcome.hops().find_map(|(_, event)| match event {
+            HopEvent::HeardText { text, .. } => Some(text.clone()),
+            _ => None,
+        });
+        let heard = heard.unwrap_or_else(|| panic!("nothing was cut: {shown}"));
+        assert!(heard.starts_with("Aapke paas") && !heard.contains("Doosra"), "{heard}\n{shown}");
+        for (_, event) in outcome.hops() {
+            if let HopEvent::Audio { untouched, recoded, resampled, .. } = event {
+                let is_untouched = *untouched > 0 && recoded + resampled == 0;
+                assert_eq!(is_untouched, kind == "openai", "{event:?}");
+            }
+        }
+    }
+}
+
+fn whole_call(kind: &'static str) -> Scene {
+    let answer = json!({ "result": "found", "status": "in_transit" });
+    Scene {
+        realtime: vec![kind],
+        says: vec![
+            after(500, "mujhe sab kuch batao"),
+            Saying { when: When::OverAgent(MS(1_500)), text: "ruko ruko mera order kahan hai" },
+            after(5_500, "what about my refund please"),
+            after(800, "thank you goodbye"),
+        ],
+        rules: vec![
+            Rule::user("goodbye").say("Have a nice day.").call("end_call", "{}"),
+            Rule::user("refund").say("Your refund was sent yesterday."),
+            Rule::user("order kahan").call("lookup_order", r#"{"order":"ABC123"}"#),
+            Rule::user("sab kuch")
+                .say("Aapke paas teen order hain. Pehla order jootey ka hai. Doosra order kitab ka hai."),
+            Rule::tool("in_transit").say("Aapka order raste mein hai."),
+        ],
+        tools: BTreeMap::from([("lookup_order", (MS(3_000), answer))]),
+        lasts: MS(60_000),
+        ..Scene::default()
+    }
+}
+
+/// The model is told how much of its words was heard, never more than it has sent.
+#[test]
+fn what_was_not_heard_is_taken_back() {
+    let outcome = whole_call("openai").play();
+    let shown = outcome.shown();
+    let cut: Vec<serde_json::Value> = outcome.seen[1]
+        .texts()
+        .iter()
+        .filter_map(|text| serde_json::from_str::<serde_json::Value>(text).ok())
+        .filter(|message| message["type"] == "conversation.item.truncate")
+        .collect();
+    assert_eq!(cut.len(), 1, "{cut:?}\n{shown}");
+    let heard = cut[0]["audio_end_ms"].as_u64().unwrap();
+    let in_log = outcome.log.iter().find_map(|(_, what)| match what {
+        Dialogue::BargeIn { heard_ms, .. } => Some(*heard_ms),
+        _ => None,
+    });
+    assert_eq!(Some(heard), in_log, "{shown}");
+}
+
+#[test]
+fn a_listeners_word_is_not_answered_and_does_not_stop_the_agent() {
+    for kind in TALKERS {
+        let long = "Aapke paas teen order hain. Pehla order jootey ka hai. Doosra order kitab ka hai. Teesra order ghadi ka hai.";
+        let scene = Scene {
+            realtime: vec![kind],
+            says: vec![
+                after(500, "mujhe sab kuch batao"),
+                Saying { when: When::OverAgent(MS(1_500)), text: "haan" },
+            ],
+            rules: vec![Rule::user("sab kuch").say(long), Rule::user("haan").say("Never to be heard.")],
+            ..Scene::default()
+        };
+        let outcome = scene.play();
+        let shown = format!("{kind}\n{}", outcome.shown());
+        let said = outcome.said_by_agent().join(" ");
+        assert!(said.contains("Teesra order ghadi ka hai."), "{shown}");
+        // One that stops by itself when it hears the caller goes on with what it says then.
+        assert_eq!(said.contains("Never"), kind == "gemini", "{shown}");
+        assert!(!outcome.log.iter().any(|(_, what)| matches!(what, Dialogue::BargeIn { .. })), "{shown}");
+    }
+}

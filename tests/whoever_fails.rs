@@ -10,8 +10,11 @@ use caly::call::hop::HopEvent;
 use caly_vendors::faults::{Fault, Faults, When as CallWhen};
 use caly_vendors::model::Rule;
 
-use thinking::cast::{self, HOPS, KINDS, MODELS, RECOGNIZERS, SYNTHESIZERS};
+use thinking::cast::{self, HOPS, KINDS, MODELS, RECOGNIZERS, SYNTHESIZERS, TALKERS};
 use thinking::{Saying, Scene, When};
+
+/// The place of those who do all three.
+const TALKS: usize = 3;
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
@@ -28,6 +31,11 @@ fn whichever_model_fails_the_caller_is_answered_or_taken_care_of() {
 #[test]
 fn whichever_synthesizer_fails_the_caller_is_answered_or_taken_care_of() {
     check_hop(2, &SYNTHESIZERS);
+}
+
+#[test]
+fn whichever_model_that_speaks_fails_the_caller_is_answered_or_taken_care_of() {
+    check_hop(TALKS, &TALKERS);
 }
 
 fn check_hop(hop: usize, kinds: &[&'static str]) {
@@ -56,12 +64,17 @@ fn check_hop(hop: usize, kinds: &[&'static str]) {
 fn check_fault(hop: usize, kind: &'static str, fault: &Fault, providers: usize) -> Result<bool, String> {
     // Where nobody is behind, it fails at first and is well later, or fails for good.
     let mut faults = [Faults::default(), Faults::default(), Faults::default()];
-    faults[hop] = Faults::default().with(CallWhen::From(1), fault.clone());
+    faults[if hop == TALKS { 1 } else { hop }] = Faults::default().with(CallWhen::From(1), fault.clone());
     let mut cast = [vec!["deepgram"], vec!["openai"], vec!["deepgram"]];
-    cast[hop] = vec![kind];
+    let mut realtime = Vec::new();
+    let (kinds, place) = match cast.get_mut(hop) {
+        Some(place) => (KINDS[hop], place),
+        None => (&TALKERS[..], &mut realtime),
+    };
+    *place = vec![kind];
     if providers == 2 {
-        let place = KINDS[hop].iter().position(|known| *known == kind).unwrap();
-        cast[hop].push(KINDS[hop][(place + 1) % KINDS[hop].len()]);
+        let at = kinds.iter().position(|known| *known == kind).unwrap();
+        place.push(kinds[(at + 1) % kinds.len()]);
     }
     let saying = Saying { when: When::AfterAgent(MS(1_500)), text: "mera order kahan hai batao" };
     // After a model that does not answer the caller is asked to say it again; and so he is where one recognizer has said that there were no words,
@@ -74,6 +87,7 @@ fn check_fault(hop: usize, kind: &'static str, fault: &Fault, providers: usize) 
         faults,
         program_fault: (kind == "espeak").then(|| fault.clone()),
         cast,
+        realtime,
         key: Some('1'),
         lasts: MS(45_000),
         ..Scene::default()
@@ -85,7 +99,7 @@ fn check_fault(hop: usize, kind: &'static str, fault: &Fault, providers: usize) 
     let has_cause = outcome.hops().any(|(_, event)| matches!(event, HopEvent::Fault { .. }));
     // A recognizer that found nothing in what another one has left it is not well either.
     let blames = |event: &HopEvent| match event {
-        HopEvent::Fault { provider, .. } => !provider.starts_with(HOPS[hop]),
+        HopEvent::Fault { provider, .. } => !provider.starts_with(HOPS.get(hop).unwrap_or(&"realtime")),
         _ => false,
     };
     if outcome.hops().any(|(_, event)| blames(event)) {
@@ -125,7 +139,7 @@ fn check_fault(hop: usize, kind: &'static str, fault: &Fault, providers: usize) 
 /// Models make no sound, recognizers take it, audio alone has no JSON that could be cut, and a program has faults of its own.
 fn concerns(hop: usize, kind: &str, fault: &Fault) -> bool {
     let is_of_hop = match fault {
-        Fault::WrongAudio => hop == 2,
+        Fault::WrongAudio => hop >= 2,
         Fault::Silence(_) => hop != 1,
         Fault::Malformed => hop != 2 || !matches!(kind, "elevenlabs-http" | "openai"),
         _ => true,
