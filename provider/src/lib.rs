@@ -8,6 +8,7 @@ pub mod asr;
 pub mod audio;
 pub mod link;
 pub mod llm;
+mod onset;
 pub mod policy;
 pub mod realtime;
 pub mod secret;

@@ -55,6 +55,8 @@ pub(crate) struct Scene {
     pub(crate) cast: [Vec<&'static str>; 3],
     /// Who hears and speaks in the place of all three, if anybody is named. Faults and figures of them are those of models.
     pub(crate) realtime: Vec<&'static str>,
+    /// More of their configuration.
+    pub(crate) realtime_keys: String,
     /// Faults of the first of each; those behind are well.
     pub(crate) faults: [Faults; 3],
     /// The fault of a program that speaks first.
@@ -107,6 +109,7 @@ impl Default for Scene {
             pace: TokenPace::default(),
             cast: [vec!["deepgram"], vec!["openai"], vec!["deepgram"]],
             realtime: Vec::new(),
+            realtime_keys: String::new(),
             faults: [Faults::default(), Faults::default(), Faults::default()],
             program_fault: None,
             pause: Pause::default(),
@@ -279,7 +282,9 @@ impl Scene {
     }
 
     fn realtime(&self, epoch: Instant) -> RealtimeAgent {
-        let table = |(number, kind): (usize, &&str)| cast::talker_table(kind, &format!("realtime{number}"));
+        let table = |(number, kind): (usize, &&str)| {
+            format!("{}{}\n", cast::talker_table(kind, &format!("realtime{number}")), self.realtime_keys)
+        };
         let tables: String = self.realtime.iter().enumerate().map(table).collect();
         let config = Config::parse_in(&|_| Some(KEY.into()), "caly.toml", &tables, &[]);
         let providers = config.unwrap_or_else(|faults| panic!("{faults}\n{tables}")).providers;

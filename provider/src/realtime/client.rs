@@ -15,6 +15,7 @@ use super::{
 };
 use crate::link::{LinkEvent, LinkId, Message};
 use crate::llm::{ToolResult, Turn};
+use crate::onset::Onset;
 use crate::policy::connection::{Connection, ConnectionEvent, LinkIds};
 use crate::policy::{Fault, FaultKind, Patience, RetryConfig, earliest};
 use items::Items;
@@ -51,6 +52,8 @@ pub struct Client {
     kept: Kept,
     caller_speaks: bool,
     answer: Answer,
+    /// The item whose sound comes, from its first sound on.
+    onset: Option<(ItemId, Onset)>,
     /// The answer that was over last: what still comes of it is late.
     last_answer: String,
     /// An answer is to be asked for once there is none, or once there is a connection.
@@ -81,6 +84,8 @@ enum Answer {
         by: Option<Instant>,
         /// Its first item.
         first: Option<ItemId>,
+        /// More than silence has come.
+        has_sound: bool,
     },
 }
 
@@ -130,6 +135,7 @@ impl Client {
             kept: Kept::new(formats.input),
             caller_speaks: false,
             answer: Answer::None,
+            onset: None,
             last_answer: String::new(),
             owed: None,
             calls: Vec::new(),
@@ -280,9 +286,8 @@ impl Client {
         self.handle_connection(now, event);
     }
 
-    /// Nothing came in time. Who is silent twice is of no use.
-    fn stalled(&mut self, now: Instant, what: &str) {
-        let fault = Fault::new(FaultKind::Timeout, what);
+    /// Nothing came in time, or nothing that can be heard. Who does that twice is of no use.
+    fn unheard(&mut self, now: Instant, fault: Fault) {
         self.unanswered += 1;
         if self.unanswered < MAX_UNANSWERED {
             return self.fail(now, fault);
@@ -318,7 +323,8 @@ impl Client {
     /// Of an item so much was heard. Words come before their sound, so that of an answer that is not complete a few too many are kept.
     fn truncate(&mut self, now: Instant, item: ItemId, heard: Duration) {
         let all = self.formats.output.duration(self.items.bytes(item));
-        let heard = heard.min(all);
+        // The vendor counts from the first of its sound, silent or not.
+        let heard = (heard + self.items.trimmed(item)).min(all);
         let is_running = matches!(&self.answer, Answer::Running { first: Some(first), .. } if *first <= item);
         // Whose end was heard stays as it is: the vendor forgets the words of what is cut.
         let cut = (is_running || heard < all).then_some(heard);
@@ -476,7 +482,7 @@ impl Realtime for Client {
                 Answer::Running { .. } => "the answer stood still",
                 Answer::None | Answer::Awaited { .. } => "no answer came in time",
             };
-            self.stalled(now, what);
+            self.unheard(now, Fault::new(FaultKind::Timeout, what));
         }
         if self.recycle_due().is_some_and(|at| at <= now) {
             self.make_anew(now);

@@ -10,7 +10,6 @@ mod elevenlabs;
 mod elevenlabs_http;
 mod espeak;
 mod flux;
-mod onset;
 mod openai;
 mod requests;
 mod sarvam;

@@ -6,10 +6,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::onset::Onset;
 use super::{Output, SpeechId, Synthesizer, TtsEvent};
 use crate::audio::AudioFormat;
 use crate::link::{LinkDeed, LinkEnd, LinkEvent, LinkId, LinkOrder, Message, Request, ResponseHead};
+use crate::onset::Onset;
 use crate::policy::connection::LinkIds;
 use crate::policy::{Fault, FaultKind, Patience, earliest};
 

@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::onset::Onset;
 use super::{Output, SpeechId, SpokenWord, Synthesizer, Told, TtsEvent, Vendor, Wire};
 use crate::audio::AudioFormat;
 use crate::link::{LinkEvent, LinkId, Message};
+use crate::onset::Onset;
 use crate::policy::connection::{Connection, ConnectionEvent, LinkIds};
 use crate::policy::{Fault, FaultKind, Patience, RetryConfig, earliest};
 

@@ -11,7 +11,7 @@ mod turns;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use caly_provider::audio::AudioFormat;
 use caly_provider::link::{LinkEvent, LinkId};
@@ -53,6 +53,8 @@ pub struct RealtimeMind {
     is_asked: bool,
     /// Since when the caller is owed an answer of which nothing was heard.
     owed: Option<Instant>,
+    /// Since when the caller is known to be silent.
+    silent_since: Option<Instant>,
     /// The model has stopped an answer by itself: what it says next goes on from there.
     is_cut_by_model: bool,
     /// The caller has stopped an answer before anything was heard of it.
@@ -100,6 +102,7 @@ impl RealtimeMind {
             answer: None,
             is_asked: false,
             owed: None,
+            silent_since: None,
             is_cut_by_model: false,
             is_cut_unheard: false,
             sayings: VecDeque::new(),
@@ -123,12 +126,11 @@ impl RealtimeMind {
             Codec::Pcma => AudioFormat::ALAW_8K,
         };
         self.talker.start(now, self.call);
-        self.expect_opinions();
     }
 
     /// A model that finds out when a turn is over is waited for, as others wait for words.
     fn expect_opinions(&mut self) {
-        self.command(MindCommand::ExpectWords(self.talker.ends_turns()));
+        self.command(MindCommand::ExpectWords(self.talker.judges_turns()));
     }
 
     fn opinion(&mut self, opinion: ProviderTurn) {
@@ -162,7 +164,7 @@ impl RealtimeMind {
         if self.answer.as_ref().is_some_and(|answer| !answer.is_free) {
             return self.release(now);
         }
-        let does_model_know = self.talker.ends_turns() && self.turns.does_model_know(turn);
+        let does_model_know = self.talker.judges_turns() && self.turns.does_model_know(turn);
         if self.answer.is_some() {
             // It answers what was said before: one answer is for all of it.
             self.drop_answer(now);
@@ -210,7 +212,10 @@ impl RealtimeMind {
         self.rounds = 0;
         self.owed = Some(now);
         self.command(MindCommand::Think);
-        self.quiet.begin(now, self.config.talk.filler_after);
+        // Where the turn's end was long in coming the caller has waited for a part of it.
+        let patience = self.config.talk.filler_after;
+        let waited = self.silent_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        self.quiet.begin(now, patience.min((patience + TURN_END).saturating_sub(waited)));
         self.mark_turn(now, turn, Mark::LlmStart);
     }
 
@@ -285,9 +290,13 @@ impl RealtimeMind {
             match output {
                 TalkerOutput::Link(order) => self.wishes.push_back(Wish::Link(order)),
                 TalkerOutput::Note(event) => self.note(event),
-                TalkerOutput::Model(_) | TalkerOutput::Replaced | TalkerOutput::GaveUp
+                TalkerOutput::Model(_)
+                | TalkerOutput::Readiness
+                | TalkerOutput::Replaced
+                | TalkerOutput::GaveUp
                     if self.script.is_some() => {}
                 TalkerOutput::Model(event) => self.model(now, event),
+                TalkerOutput::Readiness => self.expect_opinions(),
                 TalkerOutput::Replaced => self.replaced(now),
                 TalkerOutput::GaveUp => self.give_up(now),
             }
@@ -332,7 +341,6 @@ impl RealtimeMind {
     fn replaced(&mut self, now: Instant) {
         self.answer = None;
         self.close_sayings();
-        self.expect_opinions();
         if self.owed.is_some() && self.tools.at_work() == 0 {
             self.is_asked = true;
             self.end_turn(now, self.turns.last());
@@ -374,6 +382,7 @@ impl Mind for RealtimeMind {
             VoiceEvent::Media { codec } => self.media(now, codec),
             VoiceEvent::SpeechStarted => {
                 self.quiet.caller_speaks();
+                self.silent_since = None;
                 self.turns.heard();
                 self.talker.begin_turn();
             }
@@ -385,10 +394,9 @@ impl Mind for RealtimeMind {
             VoiceEvent::Credit { samples } => self.outbox.grant(samples),
             VoiceEvent::Idle { .. } => self.idle(now),
             VoiceEvent::IdleTooLong => self.part(now),
+            VoiceEvent::SpeechEnded { .. } => self.silent_since = Some(now),
             // The model thinks ahead by itself.
-            VoiceEvent::SpeechEnded { .. }
-            | VoiceEvent::TurnLikely { .. }
-            | VoiceEvent::TurnResumed { .. } => {}
+            VoiceEvent::TurnLikely { .. } | VoiceEvent::TurnResumed { .. } => {}
         }
         self.keys_are_complete(now);
         self.drain(now);
@@ -407,7 +415,7 @@ impl Mind for RealtimeMind {
         self.drain(now);
     }
 
-    fn listens_every(&self) -> Option<std::time::Duration> {
+    fn listens_every(&self) -> Option<Duration> {
         self.script.is_none().then_some(LISTEN_EVERY)
     }
 
@@ -467,4 +475,6 @@ impl Mind for RealtimeMind {
 }
 
 /// Often enough for the model to hear the end of a turn early, seldom enough for a hundred calls on a core: three frames.
-const LISTEN_EVERY: std::time::Duration = std::time::Duration::from_millis(60);
+const LISTEN_EVERY: Duration = Duration::from_millis(60);
+/// A turn is over so long after its last speech is known to be, where nobody is slow.
+const TURN_END: Duration = Duration::from_millis(400);

@@ -9,7 +9,9 @@ use caly_provider::llm::{ToolResult, Turn};
 use caly_provider::policy::chain::{Chain, Tried};
 use caly_provider::policy::connection::LinkIds;
 use caly_provider::policy::{Fault, RetryConfig};
-use caly_provider::realtime::{self, Event, ItemId, Output, Realtime, Setup, Speaker, Then, Usage};
+use caly_provider::realtime::{
+    self, AnswerStatus, Event, ItemId, Output, Realtime, Setup, Speaker, Then, Usage,
+};
 
 use crate::call::hop::{Hop, HopEvent};
 use crate::mind::CallerFrame;
@@ -34,6 +36,10 @@ pub(super) struct Talker {
     used: Used,
     /// When a provider failed last in this call.
     failed_at: Option<Instant>,
+    /// What was told last, since somebody was ready.
+    last_fault: Option<Fault>,
+    /// The session is set up.
+    is_ready: bool,
 }
 
 #[derive(Debug)]
@@ -64,6 +70,8 @@ pub(super) enum TalkerOutput {
     Note(HopEvent),
     /// The model says or does something. Sound is in the call's codec.
     Model(Event),
+    /// The model is ready from now on, or is not.
+    Readiness,
     /// Another model talks from now on. What it owes has to be asked for again.
     Replaced,
     /// Nobody talks any more.
@@ -85,6 +93,8 @@ impl Talker {
             audio: ConversionCounters::default(),
             used: Used::default(),
             failed_at: None,
+            last_fault: None,
+            is_ready: false,
         }
     }
 
@@ -103,6 +113,11 @@ impl Talker {
             }
             Some(_) => {}
         }
+    }
+
+    /// Whether the model is there and itself finds out that the caller's turn is over.
+    pub(super) fn judges_turns(&self) -> bool {
+        self.is_ready && self.ends_turns()
     }
 
     /// Whether the model itself finds out that the caller's turn is over.
@@ -281,6 +296,8 @@ impl Talker {
     fn event(&mut self, now: Instant, number: usize, event: Event) {
         match event {
             Event::Ready { request_id } => {
+                self.last_fault = None;
+                self.set_ready(true);
                 let provider = self.hops.name(number).to_owned();
                 self.note_hop(HopEvent::Uses { hop: Hop::Realtime, provider, request_id });
             }
@@ -288,13 +305,23 @@ impl Talker {
             Event::AnswerDone { status, usage } => {
                 usage.into_iter().for_each(|usage| self.count(number, usage));
                 self.tail();
+                if let AnswerStatus::Failed(fault) = &status {
+                    self.fault_of(number, fault.clone());
+                }
                 self.outputs.push_back(TalkerOutput::Model(Event::AnswerDone { status, usage }));
             }
             Event::Warning(detail) => self.fault(number, "warning", detail, None),
-            Event::Lost(fault) => self.fault_of(number, fault),
-            Event::Failed(fault) => self.failed(now, number, fault),
-            // The account's limits are told again when they are reached, as a fault; of a new session tells its own readiness.
-            Event::RateLimits(_) | Event::Recycled => {}
+            Event::Lost(fault) => {
+                self.set_ready(false);
+                self.fault_of(number, fault);
+            }
+            Event::Failed(fault) => {
+                self.set_ready(false);
+                self.failed(now, number, fault);
+            }
+            Event::Recycled => self.set_ready(false),
+            // The account's limits are told again when they are reached, as a fault.
+            Event::RateLimits(_) => {}
             Event::SpeechStarted
             | Event::SpeechStopped
             | Event::Transcript { .. }
@@ -303,6 +330,12 @@ impl Talker {
             | Event::ToolRequest(_)
             | Event::ToolsCancelled(_)
             | Event::Interrupted => self.outputs.push_back(TalkerOutput::Model(event)),
+        }
+    }
+
+    fn set_ready(&mut self, is_ready: bool) {
+        if std::mem::replace(&mut self.is_ready, is_ready) != is_ready {
+            self.outputs.push_back(TalkerOutput::Readiness);
         }
     }
 
@@ -363,7 +396,12 @@ impl Talker {
         }
     }
 
+    /// What breaks an answer may break the connection, too: it is told once.
     fn fault_of(&mut self, number: usize, fault: Fault) {
+        if self.last_fault.as_ref() == Some(&fault) {
+            return;
+        }
+        self.last_fault = Some(fault.clone());
         self.fault(number, fault.kind.word(), fault.detail, fault.request_id);
     }
 

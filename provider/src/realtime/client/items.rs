@@ -18,6 +18,8 @@ struct Item {
     /// The vendor's name; none if it was that of another session.
     name: Option<String>,
     bytes: u64,
+    /// Silence at its beginning that nobody hears.
+    trimmed: Duration,
 }
 
 impl Items {
@@ -31,7 +33,7 @@ impl Items {
         }
         let id = ItemId(self.next);
         self.next += 1;
-        self.items.push_back(Item { id, name: Some(name.to_owned()), bytes: 0 });
+        self.items.push_back(Item { id, name: Some(name.to_owned()), bytes: 0, trimmed: Duration::ZERO });
         id
     }
 
@@ -40,6 +42,18 @@ impl Items {
         if let Some(item) = self.items.iter_mut().find(|item| item.id == id) {
             item.bytes += bytes as u64;
         }
+    }
+
+    /// So much of its beginning was silence, which was left out.
+    pub(super) fn trim(&mut self, id: ItemId, trimmed: Duration) {
+        if let Some(item) = self.items.iter_mut().find(|item| item.id == id) {
+            item.trimmed = trimmed;
+        }
+    }
+
+    /// How much of its beginning was left out.
+    pub(super) fn trimmed(&self, id: ItemId) -> Duration {
+        self.items.iter().find(|item| item.id == id).map_or(Duration::ZERO, |item| item.trimmed)
     }
 
     /// How much sound has come.

@@ -4,7 +4,9 @@ use std::time::Instant;
 
 use super::{Answer, Call, Client, Owed, Recycle};
 use crate::llm::ToolRequest;
-use crate::realtime::{AnswerStatus, Event, ItemId, Told};
+use crate::onset::Onset;
+use crate::policy::{Fault, FaultKind};
+use crate::realtime::{AnswerStatus, Event, ItemId, Told, Usage};
 
 impl Client {
     pub(super) fn told(&mut self, now: Instant, told: Told) {
@@ -44,14 +46,7 @@ impl Client {
                     *by = None;
                 }
             }
-            Told::AnswerDone { status, usage } => {
-                let over = std::mem::replace(&mut self.answer, Answer::None);
-                if let Answer::Running { name, .. } = over {
-                    self.last_answer = name;
-                }
-                self.tell(Event::AnswerDone { status, usage });
-                self.ask_owed(now);
-            }
+            Told::AnswerDone { status, usage } => self.done(now, status, usage),
             // There is one that is not known here yet, or that is not over: after it.
             Told::Busy => {
                 self.owed = self.owed.take().or(Some(Owed::default()));
@@ -112,7 +107,7 @@ impl Client {
             self.tell(Event::AnswerDone { status: AnswerStatus::Cancelled, usage: None });
         }
         let by = Some(now + self.patience.first);
-        self.answer = Answer::Running { name, is_muted: false, by, first: None };
+        self.answer = Answer::Running { name, is_muted: false, by, first: None, has_sound: false };
         self.kept.confirm();
         self.tell(Event::AnswerStarted);
     }
@@ -122,9 +117,43 @@ impl Client {
             self.late_bytes += bytes.len() as u64;
             return;
         };
-        self.unanswered = 0;
         self.items.add(item, bytes.len());
-        self.tell(Event::Audio { item, bytes });
+        if self.onset.as_ref().is_none_or(|(known, _)| *known != item) {
+            self.onset = Some((item, Onset::new(self.formats.output)));
+        }
+        let Some((_, onset)) = &mut self.onset else { return };
+        match onset.push(&bytes) {
+            Ok(bytes) if bytes.is_empty() => {}
+            Ok(bytes) => {
+                self.unanswered = 0;
+                self.items.trim(item, onset.trimmed());
+                if let Answer::Running { has_sound, .. } = &mut self.answer {
+                    *has_sound = true;
+                }
+                self.tell(Event::Audio { item, bytes });
+            }
+            Err(fault) => self.unheard(now, fault),
+        }
+    }
+
+    /// An answer of silence is none.
+    fn done(&mut self, now: Instant, status: AnswerStatus, usage: Option<Usage>) {
+        self.onset = None;
+        let mut is_silent = false;
+        if let Answer::Running { name, first, has_sound, is_muted, .. } =
+            std::mem::replace(&mut self.answer, Answer::None)
+        {
+            let has_audio = first.is_some_and(|item| self.items.bytes(item) > 0);
+            is_silent = has_audio && !has_sound && !is_muted && status == AnswerStatus::Completed;
+            self.last_answer = name;
+        }
+        if !is_silent {
+            self.tell(Event::AnswerDone { status, usage });
+            return self.ask_owed(now);
+        }
+        let fault = Fault::new(FaultKind::Silent, "an answer of silence alone");
+        self.tell(Event::AnswerDone { status: AnswerStatus::Failed(fault.clone()), usage });
+        self.unheard(now, fault);
     }
 
     /// Something of an answer has come: our name of its item, if anybody wants to hear it. Some servers begin without saying so.

@@ -1,4 +1,4 @@
-//! The beginning of a speech's sound: what is no plain audio is noticed, and silence before the first sound is not waited for.
+//! The beginning of what somebody says: what is no plain audio is noticed, and silence before the first sound is not waited for.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::policy::{Fault, FaultKind};
 
 /// Finds where the sound of one speech begins.
 #[derive(Debug)]
-pub(super) struct Onset {
+pub(crate) struct Onset {
     format: AudioFormat,
     /// What came and was silent, or half a sample.
     rest: Vec<u8>,
@@ -16,17 +16,17 @@ pub(super) struct Onset {
 }
 
 impl Onset {
-    pub(super) fn new(format: AudioFormat) -> Self {
+    pub(crate) fn new(format: AudioFormat) -> Self {
         Self { format, rest: Vec::new(), has_sound: false, trimmed_bytes: 0 }
     }
 
     /// Whether there was any sound.
-    pub(super) fn has_sound(&self) -> bool {
+    pub(crate) fn has_sound(&self) -> bool {
         self.has_sound
     }
 
     /// Silence that was left out before the first sound.
-    pub(super) fn trimmed(&self) -> Duration {
+    pub(crate) fn trimmed(&self) -> Duration {
         self.format.duration(self.trimmed_bytes)
     }
 
@@ -34,7 +34,7 @@ impl Onset {
     ///
     /// # Errors
     /// When it is a file of compressed audio.
-    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<Vec<u8>, Fault> {
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<Vec<u8>, Fault> {
         self.rest.extend_from_slice(bytes);
         if !self.has_sound && self.trimmed_bytes == 0 && is_file(&self.rest) {
             let detail = "a compressed file where plain audio was asked for";
