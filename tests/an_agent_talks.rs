@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use caly::call::dialogue::Dialogue;
 use caly::call::hop::{HopEvent, Mark};
+use caly_rtp::codec::Codec;
 use caly_vendors::model::Rule;
 use serde_json::json;
 
@@ -79,6 +80,46 @@ fn a_tool_is_used_and_meanwhile_something_is_said() {
             .find(|(_, what)| matches!(what, Dialogue::Said { text, .. } if text == "Ek minute."));
         assert!(filler.unwrap().0 <= called + MS(500), "{shown}");
     }
+}
+
+/// What the model is sent are the caller's own bytes, and what it says leaves as it came.
+#[test]
+fn the_telephones_own_bytes_pass() {
+    for codec in [Codec::Pcmu, Codec::Pcma] {
+        let scene = Scene {
+            realtime: vec!["echo"],
+            realtime_keys: "turns = \"caly\"".to_owned(),
+            codec,
+            says: vec![after(500, "mera order kahan hai")],
+            lasts: MS(8_000),
+            ..Scene::default()
+        };
+        let heard = scene.echo.clone();
+        let outcome = scene.play();
+        let heard = heard.bytes();
+        let shown = format!("{codec:?}, {} bytes\n{}", heard.len(), outcome.shown());
+        assert!(heard.len() > 8_000 && contains(&outcome.caller, &heard), "{shown}");
+        let left: Vec<u8> = outcome.sent.iter().flat_map(|packet| packet.payload).collect();
+        // Silence before the first sound is not waited for.
+        let silence = if codec == Codec::Pcmu { 0x7f } else { 0x55 };
+        let from = heard.iter().position(|byte| byte & 0x7f != silence).unwrap();
+        assert!(contains(&left, &heard[from..]), "{shown}");
+        let counted: Vec<(u64, u64)> = outcome
+            .hops()
+            .filter_map(|(_, event)| match event {
+                HopEvent::Audio { untouched, recoded, resampled, .. } => {
+                    Some((*untouched, recoded + resampled))
+                }
+                _ => None,
+            })
+            .collect();
+        assert!(counted.iter().all(|(as_it_came, others)| *as_it_came > 0 && *others == 0), "{shown}");
+        assert!(!counted.is_empty(), "{shown}");
+    }
+}
+
+fn contains(all: &[u8], part: &[u8]) -> bool {
+    all.windows(part.len()).any(|window| window == part)
 }
 
 /// Whoever ends the caller's turns, he is answered once.

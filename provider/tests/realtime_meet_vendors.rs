@@ -10,6 +10,7 @@ use caly_provider::audio::AudioFormat;
 use caly_provider::llm::{ToolResult, Turn};
 use caly_provider::policy::{Fault, FaultKind};
 use caly_provider::realtime::{AnswerStatus, Event, GeminiAuth, GeminiTurns, OpenAiTurns, Speaker, Then};
+use caly_vendors::echo;
 use caly_vendors::faults::{Fault as Played, Faults, When};
 use caly_vendors::gemini_live::{GeminiLive, ServerFrames};
 use caly_vendors::hearing::{Manner, Script};
@@ -18,7 +19,7 @@ use caly_vendors::openai_realtime::OpenAiRealtime;
 use caly_vendors::seen::Seen;
 use caly_vendors::stage::Stage;
 use serde_json::{Value, json};
-use talking::{Call, GEMINI_HOST, LINE, OPENAI_HOST, echo, gemini, openai};
+use talking::{Call, GEMINI_HOST, LINE, OPENAI_HOST, gemini, openai};
 
 const SENTENCE: &str = "It is on its way and will be with you tomorrow in the morning.";
 const SECOND: Duration = Duration::from_secs(1);

@@ -71,6 +71,8 @@ pub(crate) fn talker_table(kind: &str, name: &str) -> String {
         }
         _ => format!("url = \"wss://{name}/v1\"\nmodel = \"gpt-realtime-2.1\""),
     };
+    // An echo has the other's interface.
+    let kind = if kind == "echo" { "openai" } else { kind };
     format!("[realtime.{name}]\nkind = \"{kind}\"\nkey_env = \"KEY\"\n{rest}\n")
 }
 

@@ -21,6 +21,7 @@ use caly_vendors::in_process::InProcess;
 pub(crate) struct Line {
     call: Call,
     thoughts: Thoughts,
+    codec: Codec,
     sequence: u16,
     /// Packets of a key that are still to be sent.
     key: Option<(u8, u16)>,
@@ -35,6 +36,7 @@ pub(crate) struct Sent {
     pub(crate) timestamp: u32,
     pub(crate) ssrc: u32,
     pub(crate) payload_type: u8,
+    pub(crate) payload: [u8; FRAME_SAMPLES],
     pub(crate) samples: [i16; FRAME_SAMPLES],
 }
 
@@ -42,6 +44,7 @@ impl Line {
     /// A call that an agent with this mind has answered.
     pub(crate) fn new(
         now: Instant,
+        codec: Codec,
         mind: InlineMind,
         agent: impl FnOnce(Box<dyn MindLine>) -> Agent,
     ) -> Self {
@@ -58,11 +61,11 @@ impl Line {
             media_sources: Vec::new(),
             seeds: Seeds::new([7, 7]),
         };
-        let mut call = Call::new(config, policy());
-        call.begin(now, Offer::Early(OFFER.to_vec()));
+        let mut call = Call::new(config, policy(codec));
+        call.begin(now, Offer::Early(offer(codec).into_bytes()));
         call.handle_input(now, CallInput::Accepted);
         call.handle_input(now, CallInput::Acknowledged { answer: None });
-        Self { call, thoughts, sequence: 0, key: None }
+        Self { call, thoughts, codec, sequence: 0, key: None }
     }
 
     /// Lets the mind think up to now.
@@ -84,13 +87,14 @@ impl Line {
         let outgoing = self.call.tick(now, 0, &mut Nowhere)?;
         let packet = Packet::parse(outgoing.datagram).unwrap();
         let mut samples = [0; FRAME_SAMPLES];
-        Codec::Pcmu.decode(packet.payload, &mut samples);
+        self.codec.decode(packet.payload, &mut samples);
         Some(Sent {
             at,
             sequence: packet.sequence.0,
             timestamp: packet.timestamp.0,
             ssrc: packet.ssrc.0,
             payload_type: packet.payload_type.0,
+            payload: packet.payload.try_into().unwrap(),
             samples,
         })
     }
@@ -126,8 +130,8 @@ impl Line {
             }
             None => {
                 let mut payload = vec![0; FRAME_SAMPLES];
-                Codec::Pcmu.encode(said, &mut payload);
-                (0, sequence, payload)
+                self.codec.encode(said, &mut payload);
+                (payload_type(self.codec), sequence, payload)
             }
         };
         Written { payload_type, sequence, timestamp: u32::from(begins) * 160, payload }
@@ -220,9 +224,9 @@ impl MediaTap for Nowhere {
     fn agent(&mut self, _block: u32, _samples: &[i16; FRAME_SAMPLES]) {}
 }
 
-fn policy() -> CallPolicy {
+fn policy(codec: Codec) -> CallPolicy {
     CallPolicy {
-        codecs: vec![Codec::Pcmu],
+        codecs: vec![codec],
         jitter: Duration::from_millis(60),
         rtp_timeout: Duration::from_secs(30),
         hold_timeout: Duration::from_secs(600),
@@ -233,5 +237,18 @@ fn policy() -> CallPolicy {
 
 const PEER: &str = "192.0.2.9:4000";
 
-const OFFER: &[u8] = b"v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n\
-    m=audio 4000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\na=sendrecv\r\n";
+fn offer(codec: Codec) -> String {
+    let payload_type = payload_type(codec);
+    format!(
+        "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n\
+         m=audio 4000 RTP/AVP {payload_type} 101\r\na=rtpmap:101 telephone-event/8000\r\na=sendrecv\r\n"
+    )
+}
+
+/// RFC 3551 section 6.
+fn payload_type(codec: Codec) -> u8 {
+    match codec {
+        Codec::Pcmu => 0,
+        Codec::Pcma => 8,
+    }
+}

@@ -28,12 +28,15 @@ use caly::voice::vad::WebRtc;
 use caly_provider::llm::ToolSpec;
 use caly_provider::policy::Health;
 use caly_provider::policy::chain::Member;
+use caly_rtp::codec::Codec;
+use caly_rtp::frame::FRAME_SAMPLES;
+use caly_vendors::echo;
 use caly_vendors::faults::{Fault, Faults};
 use caly_vendors::hearing::{Manner, Script as Utterances};
 use caly_vendors::in_process::{Distance, InProcess};
 use caly_vendors::model::{Model, Rule, TokenPace};
 use caly_vendors::seen::Seen;
-use caly_vendors::stage::Pause;
+use caly_vendors::stage::{Pause, Stage};
 use caly_vendors::strict::KEY;
 use caly_vendors::voice::{Pace, Voice};
 use serde_json::{Value, json};
@@ -55,6 +58,10 @@ pub(crate) struct Scene {
     pub(crate) cast: [Vec<&'static str>; 3],
     /// Who hears and speaks in the place of all three, if anybody is named. Faults and figures of them are those of models.
     pub(crate) realtime: Vec<&'static str>,
+    /// The call's codec.
+    pub(crate) codec: Codec,
+    /// What hears everything that is sent to a vendor of the kind `echo`.
+    pub(crate) echo: echo::Heard,
     /// More of their configuration.
     pub(crate) realtime_keys: String,
     /// Faults of the first of each; those behind are well.
@@ -109,6 +116,8 @@ impl Default for Scene {
             pace: TokenPace::default(),
             cast: [vec!["deepgram"], vec!["openai"], vec!["deepgram"]],
             realtime: Vec::new(),
+            codec: Codec::Pcmu,
+            echo: echo::Heard::default(),
             realtime_keys: String::new(),
             faults: [Faults::default(), Faults::default(), Faults::default()],
             program_fault: None,
@@ -187,12 +196,11 @@ impl Playing {
             .with_links(Box::new(world.clone()))
             .with_tool_time(slow.max(Duration::from_millis(50)))
             .with_feed(feed);
-        let voice = VoiceConfig {
-            detector: Box::new(WebRtc::new()),
-            turn_taking: TurnTaking::default(),
-            listener: Some(listener),
-        };
-        let line = Line::new(epoch, mind, |line| Agent::new(line, voice));
+        let mut turn_taking = TurnTaking::default();
+        // As agents' files have it.
+        turn_taking.audio.loudness = scene.realtime.is_empty();
+        let voice = VoiceConfig { detector: Box::new(WebRtc::new()), turn_taking, listener: Some(listener) };
+        let line = Line::new(epoch, scene.codec, mind, |line| Agent::new(line, voice));
         let (caller, outcome) = (Caller::new(&scene.says), Outcome::of(seen));
         Self { scene, epoch, world, line, caller, outcome }
     }
@@ -209,7 +217,11 @@ impl Playing {
             outcome.pressed = Some(at);
             line.press(key);
         }
-        if let Some(sent) = line.tick(*epoch + at, at, &caller.next(at)) {
+        let said = caller.next(at);
+        let mut payload = [0; FRAME_SAMPLES];
+        scene.codec.encode(&said, &mut payload);
+        outcome.caller.extend(payload);
+        if let Some(sent) = line.tick(*epoch + at, at, &said) {
             caller.hears(at, &sent.samples);
             outcome.sent.push(sent);
         }
@@ -245,7 +257,10 @@ impl Scene {
         for (number, kind) in self.realtime.iter().enumerate() {
             let utterances = Utterances::new(self.says.iter().map(|saying| saying.text));
             let model = Model::new(self.rules.clone(), self.pace);
-            let stage = cast::talker(kind, &utterances, self.manner, model, &seen[1]);
+            let stage = match *kind {
+                "echo" => Stage::new(echo::Echo::new(&self.echo), &seen[1]),
+                kind => cast::talker(kind, &utterances, self.manner, model, &seen[1]),
+            };
             let faults = if number == 0 { self.faults[1].clone() } else { Faults::default() };
             let stage = stage.with_faults(faults).with_pause(&self.pause);
             world = world.with(&format!("realtime{number}"), stage, self.distance);

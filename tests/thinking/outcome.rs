@@ -21,6 +21,8 @@ pub(crate) struct Outcome {
     pub(crate) seen: [Seen; 3],
     /// What left, packet by packet.
     pub(crate) sent: Vec<Sent>,
+    /// What the caller said, in the call's codec.
+    pub(crate) caller: Vec<u8>,
     /// When the agent ended the call.
     pub(crate) ended: Option<Duration>,
     /// When the caller pressed his key.
@@ -40,6 +42,7 @@ impl Outcome {
             log: Vec::new(),
             seen,
             sent: Vec::new(),
+            caller: Vec::new(),
             ended: None,
             pressed: None,
             said: Vec::new(),

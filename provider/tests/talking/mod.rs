@@ -1,7 +1,5 @@
 //! A call in virtual time: a caller's sound goes in every 20 ms, and all that the client tells is kept.
 
-pub(crate) mod echo;
-
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -23,6 +23,7 @@ pub mod cartesia;
 pub mod deepgram_flux;
 pub mod deepgram_listen;
 pub mod deepgram_speak;
+pub mod echo;
 pub mod elevenlabs_contexts;
 pub mod elevenlabs_scribe;
 pub mod gemini_live;

@@ -1,29 +1,33 @@
 //! A vendor with OpenAI's realtime interface that answers with the very bytes that it was sent.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use caly_vendors::strict;
-use caly_vendors::vendor::{Action, Answer, Arrival, Frame, Outbox, Session, Vendor};
 use serde_json::{Value, json};
+
+use crate::strict;
+use crate::vendor::{Action, Answer, Arrival, Frame, Outbox, Session, Vendor};
 
 /// What it was sent until it was asked to answer; copies share it.
 #[derive(Clone, Default)]
-pub(crate) struct Heard(Arc<Mutex<Vec<u8>>>);
+pub struct Heard(Arc<Mutex<Vec<u8>>>);
 
 impl Heard {
-    pub(crate) fn bytes(&self) -> Vec<u8> {
-        self.0.lock().unwrap().clone()
+    /// All of it.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-/// The vendor.
-pub(crate) struct Echo(Heard);
+/// The vendor. It takes no turn by itself.
+#[derive(Clone, Default)]
+pub struct Echo(Heard);
 
 impl Echo {
-    pub(crate) fn new(heard: &Heard) -> Self {
+    /// One that tells here what it was sent.
+    pub fn new(heard: &Heard) -> Self {
         Self(heard.clone())
     }
 }
@@ -43,20 +47,22 @@ struct Echoing {
 
 impl Session for Echoing {
     fn receive(&mut self, now: Duration, frame: Frame) {
-        let Frame::Text(text) = frame else { panic!("binary") };
-        let message = strict::json(&text).unwrap();
-        let answers: Vec<Value> = match message["type"].as_str().unwrap() {
+        let Frame::Text(text) = frame else { return };
+        let message = strict::json(&text).unwrap_or_default();
+        let answers: Vec<Value> = match message["type"].as_str().unwrap_or_default() {
             "session.update" => vec![json!({"type": "session.updated"})],
             "input_audio_buffer.append" => {
-                self.buffer.extend(BASE64.decode(message["audio"].as_str().unwrap()).unwrap());
+                self.buffer
+                    .extend(BASE64.decode(message["audio"].as_str().unwrap_or_default()).unwrap_or_default());
                 Vec::new()
             }
             "input_audio_buffer.commit" => {
-                *self.heard.0.lock().unwrap() = std::mem::take(&mut self.buffer);
+                *self.heard.0.lock().unwrap_or_else(PoisonError::into_inner) =
+                    std::mem::take(&mut self.buffer);
                 vec![json!({"type": "input_audio_buffer.committed", "item_id": "u"})]
             }
             "response.create" => self.answer(),
-            other => panic!("{other}"),
+            _ => Vec::new(),
         };
         for answer in answers {
             self.outbox.json_at(now, &answer);
