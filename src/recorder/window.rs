@@ -114,8 +114,8 @@ const HOLD_BACK_BLOCKS: u32 = 25;
 /// A quarter of a second at once: one write of 8 kB costs a third of twelve small ones, and as much waits in memory for each recording.
 const WRITE_BLOCKS: u32 = 12;
 
-/// What is held back, what waits for its write, and what comes between two of the writer's wake-ups: 34 kB.
-const USUAL_BLOCKS: u32 = HOLD_BACK_BLOCKS + WRITE_BLOCKS + 16;
+/// What is held back, what waits for its write, and a chunk of one side's: 30 kB.
+const USUAL_BLOCKS: u32 = HOLD_BACK_BLOCKS + WRITE_BLOCKS + 10;
 
 /// Three seconds: the held-back half, a quarter that waits for its write, and two full rings' worth of indices.
 const WINDOW_BLOCKS: u32 = 150;

@@ -251,7 +251,7 @@ impl Streaming {
         if is_silence && self.kept.capacity() > 4 * most {
             let over = self.kept.len().saturating_sub(most);
             self.forget_until(self.kept_from + over as u64);
-            self.kept.shrink_to(2 * most);
+            self.kept.shrink_to(most + most / 2);
         }
         let Some(over) = self.kept.len().checked_sub(most) else { return };
         self.kept.drain(..over);
