@@ -8,9 +8,12 @@ use serde_json::json;
 use tokio::sync::Notify;
 
 use super::*;
+use crate::agent::{FeedKind, caller_feed};
 use crate::call::dialogue::Dialogue;
+use crate::mind::CallerFrame;
 use crate::pump::PumpConfig;
 use crate::tools::{Answering, Tool};
+use crate::voice::Conditioned;
 
 /// A mind that does what the test says and writes down what happens to it.
 #[derive(Debug, Default)]
@@ -18,6 +21,7 @@ struct Puppet {
     wishes: VecDeque<Wish>,
     wakes_at: Option<Instant>,
     panics: bool,
+    listens_every: Option<Duration>,
     seen: Arc<Seen>,
 }
 
@@ -27,6 +31,7 @@ struct Seen {
     times: Mutex<Vec<Instant>>,
     answers: Mutex<Vec<(u64, bool)>>,
     timeouts: AtomicUsize,
+    frames: AtomicUsize,
     news: Notify,
 }
 
@@ -40,6 +45,15 @@ impl Mind for Puppet {
 
     fn handle_tool(&mut self, _now: Instant, id: ToolCallId, answer: Result<Value, ToolError>) {
         self.seen.answers.lock().unwrap().push((id.0, answer.is_ok()));
+        self.seen.news.notify_one();
+    }
+
+    fn listens_every(&self) -> Option<Duration> {
+        self.listens_every
+    }
+
+    fn hear(&mut self, _now: Instant, audio: &mut dyn Iterator<Item = CallerFrame>) {
+        self.seen.frames.fetch_add(audio.count(), Ordering::Relaxed);
         self.seen.news.notify_one();
     }
 
@@ -247,4 +261,29 @@ async fn a_mind_is_woken_when_it_asked_to_be() {
     let _line = line_to(Puppet { wakes_at, seen: Arc::clone(&seen), ..Puppet::default() }, tools);
     seen.news.notified().await;
     assert_eq!(seen.timeouts.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mind_that_listens_gets_all_of_the_callers_audio_and_is_woken_beside_it() {
+    let (tools, _) = toolbox();
+    let seen = Arc::new(Seen::default());
+    let (mut listener, feed) = caller_feed(FeedKind::Payload);
+    let (samples, payload) = ([0; 160], [0xFF; 160]);
+    let heard = Conditioned { media_time: Default::default(), samples, payload, is_speech: false };
+    let wakes_at = Some(Instant::now() + Duration::from_millis(500));
+    let listens_every = Some(Duration::from_millis(60));
+    let mind = Puppet { wakes_at, listens_every, seen: Arc::clone(&seen), ..Puppet::default() };
+    let pump = Pump::new(&PumpConfig::default()).unwrap();
+    let head = Head { mind: Box::new(mind), feed: Some(feed) };
+    let _line = start(&Handle::current(), head, Ways { tools, pump });
+    for round in 1..=5 {
+        (0..8).for_each(|_| listener.listen(&heard));
+        while seen.frames.load(Ordering::Relaxed) < 8 * round {
+            seen.news.notified().await;
+        }
+    }
+    while seen.timeouts.load(Ordering::Relaxed) == 0 {
+        seen.news.notified().await;
+    }
+    assert_eq!(seen.frames.load(Ordering::Relaxed), 40, "none twice");
 }
