@@ -6,7 +6,8 @@ mod thinking;
 
 use std::time::Duration;
 
-use caly::call::hop::HopEvent;
+use caly::call::hop::{HopEvent, Mark};
+use caly::mind::cascade::Answers;
 use caly_vendors::faults::{Fault, Faults, When as CallWhen};
 use caly_vendors::model::Rule;
 
@@ -36,6 +37,40 @@ fn whichever_synthesizer_fails_the_caller_is_answered_or_taken_care_of() {
 #[test]
 fn whichever_model_that_speaks_fails_the_caller_is_answered_or_taken_care_of() {
     check_hop(TALKS, &TALKERS);
+}
+
+/// Without the second one the first would be waited for, 5 s long.
+#[test]
+fn a_model_that_says_nothing_is_overtaken_by_another_vendor() {
+    for (kinds, fault) in [
+        (["openai", "anthropic"], Fault::NoAnswer),
+        (["anthropic", "openai"], Fault::NoAnswer),
+        (["openai", "anthropic"], Fault::Stall),
+        (["anthropic", "openai"], Fault::Stall),
+    ] {
+        let stands_still = Faults::default().with(CallWhen::From(1), fault.clone());
+        let scene = Scene {
+            says: vec![Saying { when: When::AfterAgent(MS(1_500)), text: "mera order kahan hai batao" }],
+            rules: vec![Rule::always().say("Aapka order raste mein hai.")],
+            faults: [Faults::default(), stands_still, Faults::default()],
+            cast: [vec!["deepgram"], kinds.to_vec(), vec!["deepgram"]],
+            answers: Answers { hedge_after: Some(MS(500)), ..Answers::default() },
+            lasts: MS(15_000),
+            ..Scene::default()
+        };
+        let outcome = scene.play();
+        let shown = format!("{kinds:?}, {fault:?}\n{}", outcome.shown());
+        assert_eq!(outcome.said_by_agent()[1], "Aapka order raste mein hai.", "no filler is needed: {shown}");
+        assert!(outcome.complaints().is_empty(), "{:?}\n{shown}", outcome.complaints());
+        let by = outcome.hops().find_map(|(_, event)| match event {
+            HopEvent::Mark { mark: Mark::LlmToken, provider, .. } => provider.clone(),
+            _ => None,
+        });
+        assert_eq!(by.as_deref(), Some("llm1"), "{shown}");
+        let asked = outcome.mark(0, Mark::LlmStart).unwrap();
+        let answered = outcome.mark(0, Mark::LlmToken).unwrap();
+        assert!(answered - asked <= MS(1_000), "{:?}: {shown}", answered - asked);
+    }
 }
 
 fn check_hop(hop: usize, kinds: &[&'static str]) {
@@ -77,9 +112,9 @@ fn check_fault(hop: usize, kind: &'static str, fault: &Fault, providers: usize) 
         place.push(kinds[(at + 1) % kinds.len()]);
     }
     let saying = Saying { when: When::AfterAgent(MS(1_500)), text: "mera order kahan hai batao" };
-    // After a model that does not answer the caller is asked to say it again; and so he is where one recognizer has said that there were no words,
-    // and the next one has not found them in what it was left.
-    let is_unheard = matches!((kind, fault), ("openai" | "sarvam", Fault::Silence(_)));
+    // After a model that does not answer the caller is asked to say it again. And so he is where Sarvam has heard no words and AssemblyAI is to find
+    // them: it takes audio no faster than it is spoken, hangs up, and has heard them all the same.
+    let is_unheard = matches!((kind, fault), ("sarvam", Fault::Silence(_)));
     let is_said_twice = hop == 1 && providers == 1 || hop == 0 && is_unheard;
     let scene = Scene {
         says: vec![saying; if is_said_twice { 2 } else { 1 }],

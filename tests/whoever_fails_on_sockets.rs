@@ -97,7 +97,7 @@ fn play_hop(hop: usize) -> Vec<String> {
 const AT_ONCE: usize = 21;
 /// How long each is up, if the agent does not end it.
 const LASTS: Duration = Duration::from_secs(12);
-/// And if nobody is behind who fails: a model is waited for twice.
+/// And if nobody is behind a model that fails: it is waited for twice.
 const LASTS_ALONE: Duration = Duration::from_secs(18);
 /// When the caller asks.
 const ASKS_AFTER_S: f64 = 1.5;
@@ -186,7 +186,7 @@ fn play(sip: SocketAddr, cases: Vec<Case>, numbers: Vec<String>) -> (Vec<Played>
     let mut refused = 0;
     wait::until("the end of all calls", limit * 2, || {
         let is_over = |case: &Case, asking: &mut Asking| {
-            let lasts = if case.is_alone { LASTS_ALONE } else { LASTS };
+            let lasts = if case.is_alone && case.hop == 1 { LASTS_ALONE } else { LASTS };
             asking.is_over() || asking.begun().elapsed() > lasts
         };
         for (case, asking) in up.extract_if(.., |(case, asking)| is_over(case, asking)) {

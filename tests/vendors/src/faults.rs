@@ -305,9 +305,13 @@ fn without_words(frame: Frame) -> Frame {
 fn erase_words(value: &mut Value) {
     match value {
         Value::Object(fields) => {
+            // What OpenAI tells piece by piece.
+            let has_pieces =
+                fields.get("type").and_then(Value::as_str).is_some_and(|kind| kind.contains("transcription"));
             for (name, field) in fields {
                 match name.as_str() {
                     "transcript" | "text" if field.is_string() => *field = Value::from(""),
+                    "delta" if has_pieces && field.is_string() => *field = Value::from(""),
                     "words" => *field = json!([]),
                     _ => erase_words(field),
                 }
@@ -356,6 +360,9 @@ mod tests {
         assert_eq!(text_of(&played(Fault::OutOfOrder)[3]), "a");
         let silent: Value = serde_json::from_str(text_of(&played(Fault::Silence(0xff))[1])).unwrap();
         assert_eq!(silent, json!({"transcript": "", "words": [], "audio": BASE64.encode([0xff; 64])}));
+        let mut piece = json!({"type": "conversation.item.input_audio_transcription.delta", "delta": "haan"});
+        erase_words(&mut piece);
+        assert_eq!(piece["delta"], "");
         let wrong: Value = serde_json::from_str(text_of(&played(Fault::WrongAudio)[1])).unwrap();
         assert!(BASE64.decode(wrong["audio"].as_str().unwrap()).unwrap().starts_with(MP3));
         assert_eq!(played(Fault::Drip(Duration::from_secs(1))).len(), 5);
