@@ -28,9 +28,10 @@ const LASTS: Duration = ms(60_000);
 const LONGEST: Duration = ms(2_200);
 
 /// In one of them the caller is speaking when it begins, in others the model thinks, the synthesizer speaks, or everybody waits.
-fn scene(number: u64) -> Scene {
+fn scene(realtime: &[&'static str], number: u64) -> Scene {
     let at = |at_ms: u64, text: &'static str| Saying { when: When::At(ms(at_ms)), text };
     Scene {
+        realtime: realtime.to_vec(),
         says: vec![
             at(3_000, "mera order kahan hai"),
             at(7_600 + 500 * number, "aur mera refund kab aayega"),
@@ -47,8 +48,14 @@ fn scene(number: u64) -> Scene {
     }
 }
 
+/// Calls by a recognizer, a model and a synthesizer, and calls by a model that hears and speaks.
 fn calls(is_standing_still: bool) -> Vec<Outcome> {
-    let scenes: Vec<Scene> = (0..10).map(scene).collect();
+    let kinds: [(&[&str], u64); 2] = [(&[], 10), (&["openai"], 6)];
+    kinds.into_iter().flat_map(|(realtime, count)| calls_by(realtime, count, is_standing_still)).collect()
+}
+
+fn calls_by(realtime: &[&'static str], count: u64, is_standing_still: bool) -> Vec<Outcome> {
+    let scenes: Vec<Scene> = (0..count).map(|number| scene(realtime, number)).collect();
     if is_standing_still {
         scenes.iter().for_each(|scene| scene.pause.set(FROM, UNTIL));
     }
