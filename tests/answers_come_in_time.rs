@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use caly::call::hop::Mark;
-use caly::call::waterfall::Waterfall;
+use caly::call::waterfall::{TurnPath, Waterfall};
 use caly_rtp::frame::FRAME_SAMPLES;
 use caly_vendors::hearing::Manner;
 use caly_vendors::in_process::Distance;
@@ -93,6 +93,25 @@ fn the_servers_own_share_is_small() {
         }
     }
     assert!(shares.len() >= 200, "{} turns", shares.len());
+    let [p50, p99] = [50, 99].map(|percent| percentile(&mut shares, percent));
+    println!("own share of {} turns: p50 {p50:?}, p99 {p99:?}", shares.len());
+    assert!(p50 <= ms(25) && p99 <= ms(45), "p50 {p50:?}, p99 {p99:?}");
+}
+
+/// From the model's first sound to the wire; what the caller says goes to the model all the while.
+#[test]
+fn the_share_is_as_small_with_a_model_that_hears_and_speaks() {
+    let scenes = (0..CALLS).map(|number| Scene { realtime: vec!["openai"], ..scene(number) });
+    let mut shares = Vec::new();
+    for call in play_together(scenes.collect()) {
+        assert!(call.complaints().is_empty(), "{:?}", call.complaints());
+        let waterfall = Waterfall::of(call.events.iter().map(|(at, event)| (*at, event)));
+        let turns = waterfall.turns.iter();
+        let share =
+            |turn: &TurnPath| turn.own_ms().map(ms).unwrap_or_else(|| panic!("{turn:?}\n{}", call.shown()));
+        shares.extend(turns.map(share));
+    }
+    assert_eq!(shares.len(), CALLS as usize * TURNS);
     let [p50, p99] = [50, 99].map(|percent| percentile(&mut shares, percent));
     println!("own share of {} turns: p50 {p50:?}, p99 {p99:?}", shares.len());
     assert!(p50 <= ms(25) && p99 <= ms(45), "p50 {p50:?}, p99 {p99:?}");
