@@ -146,6 +146,27 @@ fn turns_may_be_ended_by_either() {
     }
 }
 
+#[test]
+fn what_is_known_of_a_caller_from_before_is_told_whenever_it_comes() {
+    for (kind, known) in TALKERS.iter().flat_map(|kind| [(kind, MS(0)), (kind, MS(300))]) {
+        let scene = Scene {
+            realtime: vec![kind],
+            says: vec![after(500, "mera order kahan hai")],
+            rules: vec![Rule::user("order").say("Aapka order raste mein hai.")],
+            record: Some((known, "He asked for shoes before.")),
+            lasts: MS(9_000),
+            ..Scene::default()
+        };
+        let outcome = scene.play();
+        let shown = format!("{kind} {known:?}\n{}", outcome.shown());
+        assert!(outcome.complaints().is_empty(), "{:?}\n{shown}", outcome.complaints());
+        let told: Vec<String> =
+            outcome.seen[1].texts().into_iter().filter(|text| text.contains("shoes before")).collect();
+        assert_eq!(told.len(), 1, "{told:?}\n{shown}");
+        assert!(outcome.said_by_agent().join(" ").contains("raste mein hai"), "{shown}");
+    }
+}
+
 /// What the caller said in the turns that were answered.
 fn transcripts(outcome: &Outcome) -> Vec<(u32, &str)> {
     let transcript = |(_, event)| match event {

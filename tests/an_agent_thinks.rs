@@ -69,6 +69,26 @@ fn a_tool_is_used_and_meanwhile_something_is_said() {
 }
 
 #[test]
+fn what_is_known_of_a_caller_from_before_stands_beside_the_facts() {
+    let scene = Scene {
+        says: vec![after(500, "mera order kahan hai")],
+        rules: vec![Rule::user("order").say("Aapka order raste mein hai.")],
+        record: Some((MS(300), "He asked for \"shoes\" before.")),
+        lasts: MS(9_000),
+        ..Scene::default()
+    };
+    let outcome = scene.play();
+    assert!(outcome.complaints().is_empty(), "{:?}\n{}", outcome.complaints(), outcome.shown());
+    let asked = outcome.seen[1].record().arrivals;
+    let prompt: serde_json::Value = serde_json::from_slice(&asked.last().unwrap().1.body).unwrap();
+    let first = &prompt["messages"][0];
+    assert_eq!(first["role"], "system");
+    let system = first["content"].to_string();
+    let [facts, record] = ["Today is Saturday.", "He asked for"].map(|text| system.find(text).unwrap());
+    assert!(facts < record, "{system}");
+}
+
+#[test]
 fn an_interruption_leaves_in_the_history_what_was_heard() {
     let scene = Scene {
         says: vec![

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use caly_provider::link::{LinkDeed, LinkEnd, LinkEvent, LinkFailure, LinkId, LinkOrder};
@@ -95,6 +96,11 @@ impl InlineMind {
     pub fn with_feed(mut self, feed: CallerFeed) -> Self {
         self.feed = Some(feed);
         self
+    }
+
+    /// Tells it what is known of the caller from before.
+    pub fn learn(&mut self, now: Instant, facts: Arc<str>) {
+        self.mind.learn(now, facts);
     }
 
     /// Takes up what the mind wants, as long as somebody takes its commands.

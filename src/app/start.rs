@@ -106,7 +106,7 @@ impl App {
         let mut seeds = seed::from_kernel().map_err(system("no randomness from the kernel"))?;
         let mut store = Store::open(&config.data.dir).await?;
         let data = store.data_dir().clone();
-        let agents = Agents::for_server(&config, &data.shop(), &data.prompts()).await;
+        let agents = Agents::for_server(&config, &data).await;
         let mut destinations = destinations;
         let pump = Pump::new(&pump_config(&config))?;
         let reciting = agents.serve(&mut destinations, &Handle::current(), &pump);

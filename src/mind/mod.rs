@@ -10,6 +10,7 @@ pub mod script;
 pub mod speech;
 pub mod understanding;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use caly_provider::link::{LinkEvent, LinkId, LinkOrder};
@@ -25,6 +26,10 @@ pub trait Mind: Send + std::fmt::Debug {
 
     /// A tool that it asked for has answered.
     fn handle_tool(&mut self, now: Instant, id: ToolCallId, answer: Result<Value, ToolError>);
+
+    /// What is known of the caller from before, as a model may read it: told once, soon after the call has begun, if anything is known. Minds without
+    /// a model have no use for it.
+    fn learn(&mut self, _now: Instant, _facts: Arc<str>) {}
 
     /// What became of a link that it asked for. Minds that ask for none are told of none.
     fn handle_link(&mut self, _now: Instant, _link: LinkId, _event: LinkEvent) {}

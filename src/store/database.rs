@@ -89,10 +89,18 @@ pub(super) async fn connect(file: &Path, busy_timeout: Duration) -> Result<Sqlit
 /// Connects for reading, whether or not a server runs. On a file system that cannot be written, a database without a
 /// write-ahead log is read as it lies there.
 pub(super) async fn connect_read_only(file: &Path) -> Result<SqliteConnection, sqlx::Error> {
+    connect_read_only_patiently(file, BUSY_TIMEOUT).await
+}
+
+/// [`connect_read_only`], waiting at most `busy_timeout` for another program's lock on the database.
+pub(super) async fn connect_read_only_patiently(
+    file: &Path,
+    busy_timeout: Duration,
+) -> Result<SqliteConnection, sqlx::Error> {
     let options = SqliteConnectOptions::new()
         .filename(file)
         .read_only(true)
-        .busy_timeout(BUSY_TIMEOUT)
+        .busy_timeout(busy_timeout)
         .thread_name(|_| "caly-db-read".to_owned())
         .disable_statement_logging();
     let opened = async {
@@ -236,13 +244,14 @@ mod tests {
             "ALTER TABLE calls DROP COLUMN turns",
             "ALTER TABLE calls DROP COLUMN barge_ins",
             "ALTER TABLE calls DROP COLUMN digits",
-            "DELETE FROM _sqlx_migrations WHERE version = 2",
+            "DROP INDEX calls_by_caller",
+            "DELETE FROM _sqlx_migrations WHERE version > 1",
         ] {
             sqlx::query(statement).execute(&mut store.connection).await.unwrap();
         }
         store.close().await.unwrap();
         let refused = StoreReader::open(dir.path()).await;
-        assert!(matches!(refused, Err(StoreError::Older { found: 1, known: 2, .. })));
+        assert!(matches!(refused, Err(StoreError::Older { found: 1, known: 3, .. })));
         let mut store = Store::open(dir.path()).await.unwrap();
         apply::apply(&mut store.connection, &sample::agent_call(sample::call(2))).await.unwrap();
         let rows: Vec<CallRow> =

@@ -7,6 +7,7 @@
 mod apply;
 mod data_dir;
 mod database;
+mod earlier;
 mod error;
 mod query;
 mod recover;
@@ -22,6 +23,7 @@ mod writer;
 
 pub use data_dir::DataDir;
 pub use database::Store;
+pub use earlier::{Caller, EarlierCall, EarlierCalls, SpokenLine};
 pub use error::StoreError;
 pub use query::{CallFilter, CallList, CallLog, Lookup, MIN_ID_PART, StoreReader, StoredEvent};
 pub use recover::Recovered;

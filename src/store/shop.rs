@@ -61,6 +61,13 @@ impl Shop {
                     .await?;
             }
         }
+        for (number, name) in CUSTOMERS {
+            sqlx::query("INSERT INTO customers (number, name) VALUES (?, ?) ON CONFLICT (number) DO NOTHING")
+                .bind(number)
+                .bind(name)
+                .execute(&mut *making)
+                .await?;
+        }
         making.commit().await?;
         Ok(Self { connection: Mutex::new(connection), fixed_day })
     }
@@ -118,6 +125,14 @@ impl OrderBook for Shop {
         })
     }
 
+    fn customer<'a>(&'a self, number: &'a str) -> Asking<'a, Option<String>> {
+        Box::pin(async move {
+            let mut connection = self.connection.lock().await;
+            let name = sqlx::query_scalar("SELECT name FROM customers WHERE number = ?").bind(number);
+            name.fetch_optional(&mut *connection).await.map_err(unavailable)
+        })
+    }
+
     fn day(&self, from_today: i64) -> String {
         day(self.fixed_day.unwrap_or_else(|| Zoned::now().date()), from_today)
     }
@@ -162,6 +177,10 @@ CREATE TABLE IF NOT EXISTS tickets (
     number INTEGER PRIMARY KEY,
     order_id TEXT NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS customers (
+    number TEXT PRIMARY KEY,
+    name TEXT NOT NULL
+) STRICT;
 ";
 
 /// Id, item, status, days from today, price. Two ids share their keys.
@@ -175,6 +194,9 @@ const SEED: &[(&str, &str, OrderStatus, i64, i64)] = &[
     ("TUV890", "headphones", OrderStatus::Delivered, -20, 299_000),
     ("WXY345", "shirt", OrderStatus::InTransit, 5, 99_900),
 ];
+
+/// Telephone number, digits alone with country code, and name.
+const CUSTOMERS: &[(&str, &str)] = &[("919812345678", "Rahul Sharma"), ("919876543210", "Priya Nair")];
 
 #[cfg(test)]
 mod tests {
@@ -278,6 +300,13 @@ mod tests {
             let refused = tools.call("lookup_order", arguments.clone()).await;
             assert!(matches!(refused, Err(ToolError::Arguments(_))), "{arguments}: {refused:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn customers_have_a_name_by_their_number() {
+        let shop = Shop::in_memory("2026-11-21".parse().unwrap()).await.unwrap();
+        assert_eq!(shop.customer("919812345678").await, Ok(Some("Rahul Sharma".to_owned())));
+        assert_eq!(shop.customer("919812345679").await, Ok(None));
     }
 
     #[tokio::test]

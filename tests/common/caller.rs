@@ -12,6 +12,8 @@ pub(crate) struct Caller {
     server: SocketAddr,
     local: SocketAddr,
     transport: Transport,
+    /// User part of its From.
+    from: String,
     id: String,
     cseq: u32,
     requests: u32,
@@ -23,7 +25,13 @@ impl Caller {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let id = format!("{:x}-{number:x}", std::process::id());
-        Self { user: user.to_owned(), server, local, transport, id, cseq: 0, requests: 0 }
+        let from = "caller".to_owned();
+        Self { user: user.to_owned(), server, local, transport, from, id, cseq: 0, requests: 0 }
+    }
+
+    /// The same from this number.
+    pub(crate) fn with_number(self, number: &str) -> Self {
+        Self { from: number.to_owned(), ..self }
     }
 
     /// The Call-ID.
@@ -76,13 +84,13 @@ impl Caller {
     pub(crate) fn request(&mut self, method: &str, to_parameters: &str, headers: &str, body: &str) -> String {
         self.requests += 1;
         let call_id = self.call_id();
-        let Self { user, server, local, id, cseq, requests, .. } = self;
+        let Self { user, server, local, from, id, cseq, requests, .. } = self;
         let transport = if self.transport == Transport::Udp { "UDP" } else { "TCP" };
         format!(
             "{method} sip:{user}@{server} SIP/2.0\r\n\
              Via: SIP/2.0/{transport} {local};rport;branch=z9hG4bK-{id}-{requests}\r\n\
              Max-Forwards: 70\r\n\
-             From: <sip:caller@example.org>;tag=c{id}\r\n\
+             From: <sip:{from}@example.org>;tag=c{id}\r\n\
              To: <sip:{user}@{server}>{to_parameters}\r\n\
              Call-ID: {call_id}\r\n\
              CSeq: {cseq} {method}\r\n\

@@ -37,9 +37,20 @@ impl RawCall {
     /// The same, or the refusal.
     #[track_caller]
     pub(crate) fn try_place(server: SocketAddr, user: &str) -> Result<Self, SipText> {
+        Self::try_place_from("caller", server, user)
+    }
+
+    /// From a number.
+    #[track_caller]
+    pub(crate) fn place_from(number: &str, server: SocketAddr, user: &str) -> Self {
+        Self::try_place_from(number, server, user).unwrap_or_else(|refusal| panic!("{}", refusal.as_str()))
+    }
+
+    #[track_caller]
+    fn try_place_from(number: &str, server: SocketAddr, user: &str) -> Result<Self, SipText> {
         let sip = UdpPeer::new(server);
         let rtp = RtpLine::new();
-        let mut caller = Caller::new(user, server, sip.local(), Transport::Udp);
+        let mut caller = Caller::new(user, server, sip.local(), Transport::Udp).with_number(number);
         let invite = caller.invite(&offer(rtp.local()));
         sip.send(&invite);
         let answer = sip.expect("a final response", |text| text.status() >= 200).text();

@@ -73,6 +73,11 @@ impl Line {
         self.thoughts.think(now);
     }
 
+    /// What is known of the caller from before.
+    pub(crate) fn learn(&self, now: Instant, facts: &str) {
+        self.thoughts.0.lock().unwrap().0.learn(now, facts.into());
+    }
+
     /// The caller presses a key for 100 ms.
     pub(crate) fn press(&mut self, key: char) {
         let code = "0123456789*#".find(key).unwrap();

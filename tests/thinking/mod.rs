@@ -78,6 +78,8 @@ pub(crate) struct Scene {
     pub(crate) tools: BTreeMap<&'static str, (Duration, Value)>,
     /// How the agent answers.
     pub(crate) answers: Answers,
+    /// What becomes known of the caller from before, and when.
+    pub(crate) record: Option<(Duration, &'static str)>,
     /// Whether what the agent says by itself is there as audio when the call begins.
     pub(crate) has_clips: bool,
     /// What the caller presses when the agent has gone on by its script for four seconds.
@@ -126,6 +128,7 @@ impl Default for Scene {
             manner: Manner::default(),
             tools: BTreeMap::new(),
             answers: Answers::default(),
+            record: None,
             has_clips: true,
             key: None,
             grain: TICK,
@@ -216,6 +219,9 @@ impl Playing {
         {
             outcome.pressed = Some(at);
             line.press(key);
+        }
+        if let Some((_, record)) = scene.record.take_if(|(known, _)| *known <= at) {
+            line.learn(*epoch + at, record);
         }
         let said = caller.next(at);
         let mut payload = [0; FRAME_SAMPLES];

@@ -1,5 +1,6 @@
 //! What a model is told of its call beside its instructions: the day, the time, who calls.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -7,10 +8,22 @@ use jiff::tz::{self, TimeZone};
 
 /// The facts of a call from `from`, a SIP URI, that begins at `now`.
 pub(super) fn facts(now: Timestamp, from: &str) -> Arc<str> {
-    let here = now.to_zoned(TimeZone::fixed(tz::offset(5).saturating_add(half_an_hour())));
-    let day = here.strftime("%A, %-d %B %Y, %H:%M");
+    let day = in_india(now);
     let caller = caller(from).map_or_else(|| "not known".to_owned(), |number| number.to_owned());
     format!("The call began on {day} in India. The caller's number: {caller}.").into()
+}
+
+/// Day and time in India.
+pub(super) fn in_india(at: Timestamp) -> String {
+    let here = at.to_zoned(TimeZone::fixed(tz::offset(5).saturating_add(half_an_hour())));
+    here.strftime("%A, %-d %B %Y, %H:%M").to_string()
+}
+
+/// The digits of a number by which a caller can be known again: one that the world has once (E.164), and no extension of a house.
+pub(super) fn e164(from: &str) -> Option<&str> {
+    let number = caller(from)?;
+    let digits = number.strip_prefix('+').unwrap_or(number);
+    (E164_DIGITS.contains(&digits.len()) && !digits.starts_with('0')).then_some(digits)
 }
 
 fn half_an_hour() -> jiff::SignedDuration {
@@ -29,6 +42,8 @@ fn caller(from: &str) -> Option<&str> {
 
 /// E.164 has 15; some exchanges put their own prefix before it.
 const MAX_DIGITS: usize = 20;
+/// The shortest national numbers with their country code, and what E.164 allows.
+const E164_DIGITS: RangeInclusive<usize> = 8..=15;
 
 #[cfg(test)]
 mod tests {
@@ -51,6 +66,18 @@ mod tests {
             "sip:12@x",
         ] {
             assert!(facts(Timestamp::UNIX_EPOCH, from).ends_with("number: not known."), "{from}");
+        }
+    }
+
+    #[test]
+    fn a_caller_is_known_again_by_a_number_of_the_world() {
+        for from in ["sip:+919812345678@x", "sip:919812345678@y;user=phone", "tel:+919812345678"] {
+            assert_eq!(e164(from), Some("919812345678"), "{from}");
+        }
+        for from in
+            ["sip:anonymous@anonymous.invalid", "sip:1234@x", "sip:02212345678@x", "sip:+9198123456789012@x"]
+        {
+            assert_eq!(e164(from), None, "{from}");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod facts;
 mod late;
+mod memory;
 mod own_voice;
 mod providers;
 mod task;
@@ -17,6 +18,7 @@ use tokio::runtime::{Handle, Runtime};
 use tokio::task::JoinSet;
 
 use self::late::Late;
+use self::memory::{Memory, Recall, Recalls};
 use self::own_voice::{OwnVoice, Reader, Recital};
 use self::providers::Providers;
 use self::task::{Head, Ways};
@@ -25,13 +27,14 @@ use crate::call::destination::CallInfo;
 use crate::config::{Config, MindConfig};
 use crate::mind::ToolCall;
 use crate::mind::cascade::{Cascade, CascadeMind};
+use crate::mind::conversation::END_CALL;
 use crate::mind::realtime::{RealtimeAgent, RealtimeMind};
 use crate::mind::script::{Script, ScriptMind};
 use crate::mind::speech::Clips;
 use crate::prompt::{self, Espeak, Library};
 use crate::pump::Pump;
 use crate::signaling::Destinations;
-use crate::store::{Shop, StoreError};
+use crate::store::{DataDir, EarlierCalls, Shop, StoreError};
 use crate::tools::shop::{self, ClosedBook, OrderBook};
 use crate::tools::{Tool, Toolbox};
 use crate::voice::session::VoiceConfig;
@@ -47,6 +50,8 @@ pub(crate) struct Agents {
     clock: Clock,
     /// Where clips are kept.
     prompts: PathBuf,
+    /// What is known of callers; none of those of a call that is played again.
+    memory: Option<Arc<Memory>>,
 }
 
 #[derive(Clone, Debug)]
@@ -54,6 +59,8 @@ struct ReadyAgent {
     name: String,
     mind: ReadyMind,
     turn_taking: TurnTaking,
+    /// What it wants to know of its callers.
+    recalls: Option<Recalls>,
 }
 
 /// What makes the mind of each call.
@@ -94,10 +101,10 @@ impl Clock {
 }
 
 impl Agents {
-    /// Makes the agents of a server ready; the demo shop's orders are kept in `shop`. Prompts that are missing are told in the
-    /// log, and the agent goes without them. A shop that cannot be opened stays closed, and nothing else with it.
-    pub(super) async fn for_server(config: &Config, shop: &Path, prompts: &Path) -> Self {
-        let book: Arc<dyn OrderBook> = match Shop::open(shop).await {
+    /// Makes the agents of a server ready; its calls, the demo shop's orders and the agents' clips are kept in `data`. Prompts that are missing are
+    /// told in the log, and the agent goes without them. A shop that cannot be opened stays closed, and nothing else with it.
+    pub(super) async fn for_server(config: &Config, data: &DataDir) -> Self {
+        let book: Arc<dyn OrderBook> = match Shop::open(&data.shop()).await {
             Ok(shop) => Arc::new(shop),
             Err(error) => {
                 tracing::error!(
@@ -107,7 +114,9 @@ impl Agents {
                 Arc::new(ClosedBook { why: "the demo shop is closed, as the server's log tells".to_owned() })
             }
         };
-        Self::prepare(config, book, prompts, Clock::Present).await
+        let memory = Memory { calls: EarlierCalls::new(data), book: Arc::clone(&book) };
+        let agents = Self::prepare(config, book, &data.prompts(), Clock::Present).await;
+        Self { memory: Some(Arc::new(memory)), ..agents }
     }
 
     /// The same with a shop in memory, as it is on a given day.
@@ -145,9 +154,10 @@ impl Agents {
                     agent: Arc::new(providers.realtime(realtime, &tools)),
                 },
             };
-            ready.push(ReadyAgent { name: agent.name.clone(), mind, turn_taking: agent.turn_taking.voice });
+            let (name, turn_taking) = (agent.name.clone(), agent.turn_taking.voice);
+            ready.push(ReadyAgent { name, mind, turn_taking, recalls: recalls(&agent.mind) });
         }
-        Self { ready, tools, clock, prompts: prompts.to_owned() }
+        Self { ready, tools, clock, prompts: prompts.to_owned(), memory: None }
     }
 
     /// Lets calls reach the agents; each call's mind gets a task of its own on the runtime. The tasks that come back say the agents' lines in
@@ -161,7 +171,7 @@ impl Agents {
             }
             let (runtime, ways) =
                 (runtime.clone(), Ways { tools: Arc::clone(&self.tools), pump: pump.clone() });
-            agent.register(destinations, self.clock, move |head| {
+            agent.register(destinations, self.clock, self.memory.clone(), move |head| {
                 Box::new(task::start(&runtime, head, ways.clone()))
             });
         }
@@ -173,7 +183,7 @@ impl Agents {
     pub(crate) fn play(self, destinations: &mut Destinations, runtime: &Arc<Runtime>) {
         for agent in self.ready {
             let (runtime, tools) = (Arc::clone(runtime), Arc::clone(&self.tools));
-            agent.register(destinations, self.clock, move |head| {
+            agent.register(destinations, self.clock, None, move |head| {
                 let (runtime, tools) = (Arc::clone(&runtime), Arc::clone(&tools));
                 let answer_tool =
                     move |call: &ToolCall| runtime.block_on(tools.call(&call.name, call.arguments.clone()));
@@ -192,15 +202,28 @@ impl ReadyAgent {
         self,
         destinations: &mut Destinations,
         clock: Clock,
+        memory: Option<Arc<Memory>>,
         line_to: impl Fn(Head) -> Box<dyn MindLine> + Send + Sync + 'static,
     ) {
-        let name = format!("agent:{}", self.name);
+        let name = self.destination();
         let is_recorded = self.mind.records();
         let build = move |call: &CallInfo| {
             let (head, listener) = self.head(clock, call);
+            let recall = memory.as_ref().and_then(|memory| self.recall(memory, call));
+            let head = Head { recall, ..head };
             Box::new(Agent::new(line_to(head), self.voice(listener))) as Box<_>
         };
         destinations.register(&name, is_recorded, build);
+    }
+
+    /// As routes name it.
+    fn destination(&self) -> String {
+        format!("agent:{}", self.name)
+    }
+
+    /// What is asked about the caller while the call begins.
+    fn recall(&self, memory: &Arc<Memory>, call: &CallInfo) -> Option<Recall> {
+        Recall::new(memory, &call.from, self.destination(), self.recalls?)
     }
 
     /// The mind of a new call, and what listens for it on the call's shard.
@@ -208,21 +231,21 @@ impl ReadyAgent {
         match &self.mind {
             ReadyMind::Script(script, clips) => {
                 let mind = Box::new(ScriptMind::new(Arc::clone(script), Arc::new(clips.clone())));
-                (Head { mind, feed: None }, None)
+                (Head { mind, feed: None, recall: None }, None)
             }
             ReadyMind::Cascade { cascade, clips, hears, .. } => {
                 let facts = facts::facts(clock.now(), &call.from);
                 let clips = Arc::clone(clips) as Arc<dyn Clips>;
                 let mind = Box::new(CascadeMind::new(Arc::clone(cascade), clips, facts));
                 let (listener, feed) = caller_feed(*hears);
-                (Head { mind, feed: Some(feed) }, Some(listener))
+                (Head { mind, feed: Some(feed), recall: None }, Some(listener))
             }
             ReadyMind::Realtime { agent, clips, hears, .. } => {
                 let facts = facts::facts(clock.now(), &call.from);
                 let clips = Arc::clone(clips) as Arc<dyn Clips>;
                 let mind = Box::new(RealtimeMind::new(Arc::clone(agent), clips, &facts));
                 let (listener, feed) = caller_feed(*hears);
-                (Head { mind, feed: Some(feed) }, Some(listener))
+                (Head { mind, feed: Some(feed), recall: None }, Some(listener))
             }
         }
     }
@@ -258,6 +281,13 @@ impl ReadyAgent {
             listener,
         }
     }
+}
+
+/// What an agent with this mind wants to know of its callers; scripts have no use for it.
+fn recalls(mind: &MindConfig) -> Option<Recalls> {
+    let persona = mind.persona()?;
+    let asks_shop = persona.tools.iter().any(|tool| tool != END_CALL);
+    (persona.memory > 0).then_some(Recalls { calls: persona.memory, asks_shop })
 }
 
 impl ReadyMind {
@@ -298,7 +328,7 @@ mod tests {
         turn_taking.patience.complete_from = 0.9;
         turn_taking.audio.loudness = false;
         let mind = ReadyMind::Script(Arc::clone(&script), Library::default());
-        let agent = ReadyAgent { name: demo.name, mind, turn_taking };
+        let agent = ReadyAgent { name: demo.name, mind, turn_taking, recalls: None };
         let voice = agent.voice(None).turn_taking;
         assert_eq!((voice.detection, voice.audio), (turn_taking.detection, turn_taking.audio));
         let expected =
@@ -309,9 +339,9 @@ mod tests {
     #[tokio::test]
     async fn a_shop_that_is_no_database_is_closed_and_agents_are_there() {
         let folder = crate::store::scratch::Folder::new("closed-shop");
-        let file = folder.path().join("shop.db");
-        std::fs::write(&file, [0x5A; 9000]).unwrap();
-        let agents = Agents::for_server(&Config::default(), &file, folder.path()).await;
+        let data = DataDir::new(folder.path());
+        std::fs::write(data.shop(), [0x5A; 9000]).unwrap();
+        let agents = Agents::for_server(&Config::default(), &data).await;
         let answer = agents.tools.call("lookup_order", json!({ "keypad": "222123" })).await;
         assert!(matches!(answer, Err(ToolError::Unavailable(_))), "{answer:?}");
         assert!(!agents.ready.is_empty());

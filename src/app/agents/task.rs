@@ -11,6 +11,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinSet;
 use tokio::time::{Instant as TokioInstant, sleep_until, timeout};
 
+use super::memory::Recall;
 use crate::agent::{CallerFeed, ListenPace, MindGone, MindLine, NotSent};
 use crate::mind::{Mind, ToolCall, ToolCallId, Wish};
 use crate::pump::{Links, Pump};
@@ -21,6 +22,8 @@ use crate::voice::exchange::{MindCommand, VoiceEvent};
 pub(super) struct Head {
     pub(super) mind: Box<dyn Mind>,
     pub(super) feed: Option<CallerFeed>,
+    /// What is asked about the caller beside the call's beginning.
+    pub(super) recall: Option<Recall>,
 }
 
 /// What minds reach the world by.
@@ -34,11 +37,11 @@ pub(super) struct Ways {
 pub(super) fn start(runtime: &Handle, head: Head, ways: Ways) -> QueueLine {
     let (to_mind, events) = channel(MAX_EVENTS);
     let (commands, from_mind) = channel(MAX_COMMANDS);
-    let (Head { mind, feed }, Ways { tools, pump }) = (head, ways);
+    let (Head { mind, feed, recall }, Ways { tools, pump }) = (head, ways);
     let links = Links::new(pump);
     // Whoever looks for the task finds the call: when one of the two is gone, the other ends.
     let (pace, began) = (ListenPace::on_grid(*EPOCH), Instant::now());
-    runtime.spawn(MindTask { mind, feed, events, commands, tools, links, pace, began }.run());
+    runtime.spawn(MindTask { mind, feed, events, commands, tools, links, pace, began }.run(recall));
     QueueLine { to_mind, from_mind }
 }
 
@@ -83,7 +86,9 @@ type Answer = (ToolCallId, Result<Value, ToolError>);
 
 impl MindTask {
     /// Thinks until the call is over.
-    async fn run(mut self) {
+    async fn run(mut self, recall: Option<Recall>) {
+        // Boxed, so that what it takes is given back when it is over.
+        let mut recalling = recall.map(|recall| Box::pin(recall.answer()));
         let mut answers: JoinSet<Answer> = JoinSet::new();
         // One for all that has its time: each would be entered in the runtime's timers and taken out again whenever anything happens.
         let mut alarm = pin!(sleep_until(TokioInstant::now()));
@@ -102,6 +107,10 @@ impl MindTask {
                 },
                 Some(Ok((id, answer))) = answers.join_next() => {
                     self.mind.handle_tool(Instant::now(), id, answer);
+                }
+                facts = async { recalling.as_mut()?.await }, if recalling.is_some() => {
+                    recalling = None;
+                    facts.into_iter().for_each(|facts| self.mind.learn(Instant::now(), facts));
                 }
                 (link, event) = self.links.next() => self.mind.handle_link(Instant::now(), link, event),
                 () = &mut alarm, if due.is_some() => self.wake(due.unwrap_or(self.began)),

@@ -34,6 +34,8 @@ pub struct Persona {
     pub instructions: Arc<str>,
     /// What the model may use.
     pub tools: Vec<String>,
+    /// How many earlier calls of the caller the model is told of; none, and no name, if 0.
+    pub memory: u8,
     /// Which of the caller's audio its providers get.
     pub hears: FeedKind,
     /// What it says by itself.
@@ -98,13 +100,26 @@ fn read_tables<M>(
     let fallback = fallback(&mut agent, scripts);
     let of_kind = read_mind(&mut mind);
     let (instructions, tools) = (instructions(&mut mind, &file.folder), tools(&mut mind));
+    let memory = mind.get("memory", integer(0..=10, "")).and_then(|calls| u8::try_from(calls).ok());
+    let memory = memory.unwrap_or(USUAL_MEMORY);
     let hears = mind.get("hears", word(HEARS)).unwrap_or(FeedKind::Payload);
     let lines = lines::read(&mut line, &voices, required);
     mind.get("kind", text);
     [agent, mind, line, root].into_iter().for_each(Table::finish);
     let fallback = fallback?;
-    let persona =
-        Persona { title, language, voices, instructions, tools, hears, lines, idle, give_up_after, fallback };
+    let persona = Persona {
+        title,
+        language,
+        voices,
+        instructions,
+        tools,
+        memory,
+        hears,
+        lines,
+        idle,
+        give_up_after,
+        fallback,
+    };
     Some((persona, of_kind))
 }
 
@@ -249,6 +264,9 @@ const LANGUAGES: &[(&str, Language)] = &[("hi", Language::Hi), ("en", Language::
 
 /// A call has no time for more.
 const MAX_CHAIN: usize = 8;
+
+/// What somebody calls about again is seldom older.
+const USUAL_MEMORY: u8 = 3;
 
 /// Models that are offered more choose badly.
 const MAX_TOOLS: usize = 32;

@@ -180,8 +180,8 @@ impl CascadeMind {
 
     fn prompt(&self, turns: Vec<Turn>, tool_choice: ToolChoice) -> Arc<Prompt> {
         let part = |text: &Arc<str>| SystemPart { text: Arc::clone(text), is_stable: true };
-        let system =
-            [&self.config.instructions, &self.facts].into_iter().filter(|text| !text.is_empty()).map(part);
+        let texts = [&self.config.instructions, &self.facts].into_iter().chain(&self.record);
+        let system = texts.filter(|text| !text.is_empty()).map(part);
         Arc::new(Prompt {
             system: system.collect(),
             turns,

@@ -47,6 +47,8 @@ pub struct CascadeMind {
     clips: Arc<dyn Clips>,
     /// What is known of this call when it begins: for the model.
     facts: Arc<str>,
+    /// What is known of the caller from before: for the model, too.
+    record: Option<Arc<str>>,
     ears: Ears,
     mouth: Mouth,
     llm: Client,
@@ -129,6 +131,7 @@ impl CascadeMind {
             config,
             clips,
             facts,
+            record: None,
         }
     }
 
@@ -412,6 +415,10 @@ impl Mind for CascadeMind {
             Some(_) | None => self.tool_answered(now, id, answer),
         }
         self.drain(now);
+    }
+
+    fn learn(&mut self, _now: Instant, facts: Arc<str>) {
+        self.record = Some(facts);
     }
 
     fn handle_link(&mut self, now: Instant, link: LinkId, event: LinkEvent) {

@@ -410,6 +410,11 @@ impl Mind for RealtimeMind {
         self.drain(now);
     }
 
+    fn learn(&mut self, now: Instant, facts: Arc<str>) {
+        self.talker.learn(now, &facts);
+        self.drain(now);
+    }
+
     fn handle_link(&mut self, now: Instant, link: LinkId, event: LinkEvent) {
         self.talker.handle_link(now, link, event);
         self.drain(now);

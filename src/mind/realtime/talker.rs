@@ -169,6 +169,15 @@ impl Talker {
         self.ask(now, |client| client.note(now, by, text));
     }
 
+    /// Something that every model of this call is to know: by a word of the house who is engaged already, who hands it on with all that was said; by
+    /// its instructions who is not.
+    pub(super) fn learn(&mut self, now: Instant, facts: &str) {
+        if self.model.is_some() {
+            return self.note(now, Speaker::System, facts);
+        }
+        self.setup.instructions = format!("{}\n\n{facts}", self.setup.instructions).into();
+    }
+
     /// The agent is to speak, to what was said.
     pub(super) fn respond(&mut self, now: Instant) {
         self.ask(now, |client| client.respond(now, None));

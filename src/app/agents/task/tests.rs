@@ -117,7 +117,7 @@ fn toolbox() -> (Arc<Toolbox>, Arc<Slow>) {
 
 fn line_to(mind: Puppet, tools: Arc<Toolbox>) -> QueueLine {
     let pump = Pump::new(&PumpConfig::default()).unwrap();
-    start(&Handle::current(), Head { mind: Box::new(mind), feed: None }, Ways { tools, pump })
+    start(&Handle::current(), Head { mind: Box::new(mind), feed: None, recall: None }, Ways { tools, pump })
 }
 
 /// Asks until it holds; each time the mind has had its turn.
@@ -274,7 +274,7 @@ async fn a_mind_that_listens_gets_all_of_the_callers_audio_and_is_woken_beside_i
     let listens_every = Some(Duration::from_millis(60));
     let mind = Puppet { wakes_at, listens_every, seen: Arc::clone(&seen), ..Puppet::default() };
     let pump = Pump::new(&PumpConfig::default()).unwrap();
-    let head = Head { mind: Box::new(mind), feed: Some(feed) };
+    let head = Head { mind: Box::new(mind), feed: Some(feed), recall: None };
     let _line = start(&Handle::current(), head, Ways { tools, pump });
     for round in 1..=5 {
         (0..8).for_each(|_| listener.listen(&heard));

@@ -22,6 +22,7 @@ fn the_sample_is_sound() {
     assert_eq!((realtime.realtime.as_slice(), realtime.talk), (&["openai".to_owned()][..], Talk::default()));
     assert!(!meera.turn_taking.voice.audio.loudness, "what the model says leaves as it came");
     let persona = meera.mind.persona().unwrap();
+    assert_eq!(persona.memory, 3, "unless the file says otherwise");
     assert_eq!((persona.title.as_str(), persona.fallback.name.as_str()), ("Meera", "demo"));
     assert!(persona.instructions.starts_with("You are Meera") && persona.tools.len() == 6);
     assert!(persona.lines.not_understood.0.is_empty() && persona.lines.fillers.len() == 2);
@@ -29,7 +30,7 @@ fn the_sample_is_sound() {
 
 #[test]
 fn each_key_has_its_meaning() {
-    let more = "realtime = [\"openai\"]\nfiller_after_ms = 700\ntool_filler_after_ms = 100\nmax_rounds = 2\nanswer_ms = 1500\nhears = \"samples\"";
+    let more = "realtime = [\"openai\"]\nfiller_after_ms = 700\ntool_filler_after_ms = 100\nmax_rounds = 2\nanswer_ms = 1500\nhears = \"samples\"\nmemory = 0";
     let agent = MEERA
         .replace("realtime = [\"openai\"]", more)
         .replace("instructions_file = \"meera.txt\"", "instructions = \"Be brief.\"")
@@ -44,6 +45,9 @@ fn each_key_has_its_meaning() {
         budget: ms(1_500),
     };
     assert_eq!((realtime.talk, realtime.persona.hears), (expected, crate::agent::FeedKind::Samples));
+    assert_eq!(realtime.persona.memory, 0);
+    let faulty = agent.replace("memory = 0", "memory = 11");
+    assert!(parse(&faulty).unwrap_err().to_string().contains("memory"), "as much as nobody reads");
 }
 
 #[test]
