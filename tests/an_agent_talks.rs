@@ -147,6 +147,33 @@ fn turns_may_be_ended_by_either() {
 }
 
 #[test]
+fn a_tool_that_is_slow_does_not_keep_the_caller_waiting() {
+    for kind in TALKERS {
+        let answer = json!({ "result": "found", "status": "in_transit" });
+        let scene = Scene {
+            realtime: vec![kind],
+            says: vec![after(500, "order number ABC123 ka status batao")],
+            rules: vec![
+                Rule::tool("still running").say("Thoda waqt lagega, main batati hoon."),
+                Rule::user("in_transit").say("Aapka order raste mein hai."),
+                Rule::user("order").call("lookup_order", r#"{"order":"ABC123"}"#),
+            ],
+            tools: BTreeMap::from([("lookup_order", (MS(4_500), answer))]),
+            lasts: MS(20_000),
+            ..Scene::default()
+        };
+        let outcome = scene.play();
+        let shown = format!("{kind}\n{}", outcome.shown());
+        assert!(outcome.complaints().is_empty(), "{:?}\n{shown}", outcome.complaints());
+        let said = outcome.said_by_agent().join(" ");
+        let [first, second] = ["main batati hoon.", "raste mein hai."].map(|text| said.find(text));
+        assert!(first.is_some() && first < second, "{said}\n{shown}");
+        let answered = outcome.log.iter().filter(|(_, what)| matches!(what, Dialogue::ToolAnswered { .. }));
+        assert_eq!(answered.count(), 1, "{shown}");
+    }
+}
+
+#[test]
 fn what_is_known_of_a_caller_from_before_is_told_whenever_it_comes() {
     for (kind, known) in TALKERS.iter().flat_map(|kind| [(kind, MS(0)), (kind, MS(300))]) {
         let scene = Scene {

@@ -69,6 +69,34 @@ fn a_tool_is_used_and_meanwhile_something_is_said() {
 }
 
 #[test]
+fn a_tool_that_is_slow_does_not_keep_the_caller_waiting() {
+    let answer = json!({ "result": "found", "status": "in_transit" });
+    let scene = Scene {
+        says: vec![after(500, "order number ABC123 ka status batao")],
+        rules: vec![
+            Rule::tool("still running").say("Thoda waqt lagega, main batati hoon."),
+            Rule::user("in_transit").say("Aapka order raste mein hai."),
+            Rule::user("order").call("lookup_order", r#"{"order":"ABC123"}"#),
+        ],
+        tools: BTreeMap::from([("lookup_order", (MS(4_500), answer))]),
+        lasts: MS(20_000),
+        ..Scene::default()
+    };
+    let outcome = scene.play();
+    let shown = outcome.shown();
+    assert!(outcome.complaints().is_empty(), "{:?}\n{shown}", outcome.complaints());
+    let answers: Vec<String> = outcome
+        .said_by_agent()
+        .into_iter()
+        .filter(|text| text.contains("batati") || text.contains("raste"))
+        .collect();
+    assert_eq!(answers, ["Thoda waqt lagega, main batati hoon.", "Aapka order raste mein hai."], "{shown}");
+    let answered = outcome.log.iter().filter(|(_, what)| matches!(what, Dialogue::ToolAnswered { .. }));
+    assert_eq!(answered.count(), 1, "{shown}");
+    assert!(outcome.longest_silence_until(0, "raste").unwrap() < MS(2_500), "{shown}");
+}
+
+#[test]
 fn what_is_known_of_a_caller_from_before_stands_beside_the_facts() {
     let scene = Scene {
         says: vec![after(500, "mera order kahan hai")],

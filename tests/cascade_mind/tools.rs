@@ -1,6 +1,7 @@
 //! Tools are deeds: none is done twice for one wish, none before its time, and what came of each is told to the model.
 
 use caly::call::dialogue::Dialogue;
+use caly::voice::exchange::VoiceEvent;
 use caly_provider::llm::Turn;
 use serde_json::json;
 
@@ -205,4 +206,69 @@ fn what_the_caller_adds_while_a_tool_is_at_work_is_answered_with_it() {
     let told = call.told();
     assert_eq!(told.last(), Some(&Turn::User("aur refund bhi".to_owned())));
     assert_eq!(results(&told), [("1".to_owned(), false)]);
+}
+
+#[test]
+fn a_tool_that_is_slow_is_told_as_running_and_its_answer_in_the_next_turn() {
+    let mut call = Call::new(1);
+    call.says("order dekho aur cancel karo");
+    call.model(&["c:1|look|{}", "c:2|cancel|{}", "f"]);
+    call.waits(1_990);
+    assert_eq!(call.asked().prompts.len(), 1, "not yet");
+    let quick = call.tools[1].id;
+    call.tool(quick, Ok(json!("gone")));
+    call.waits(20);
+    assert_eq!(call.asked().prompts.len(), 2, "the model goes on");
+    let told = format!("{:?}", call.told());
+    assert!(told.contains("still running") && told.contains("gone"), "{told}");
+    call.model(&["t:Ek pal.", "f"]);
+    call.tell("tts", "a:400");
+    call.tell("tts", "d");
+    // The answer comes while the agent speaks, and the caller is faster than silence.
+    call.tool_answers(json!("found"));
+    assert_eq!(call.asked().prompts.len(), 2);
+    call.says("accha aur kuch");
+    let Some(Turn::User(words)) = call.told().pop() else { panic!("{:?}", call.told()) };
+    assert!(words.starts_with("[look, which was still running, has answered: \"found\"]"), "{words}");
+    assert!(words.ends_with("accha aur kuch"), "{words}");
+    let answered = call.notes().filter(|note| matches!(note, Dialogue::ToolAnswered { .. }));
+    assert_eq!(answered.count(), 2);
+}
+
+#[test]
+fn what_comes_late_is_told_as_soon_as_nobody_speaks_and_once() {
+    let mut call = Call::new(1);
+    call.says("order dekho");
+    call.model(&["c:1|look|{}", "f"]);
+    call.waits(2_010);
+    call.model(&["t:Ek pal.", "f"]);
+    call.tell("tts", "a:400");
+    call.tell("tts", "d");
+    call.tool_answers(json!("found"));
+    call.plays();
+    let prompts = call.asked().prompts.len();
+    assert_eq!(prompts, 3, "the model is asked by the silence");
+    call.model(&["t:Mil gaya.", "f"]);
+    call.tell("tts", "a:400");
+    call.tell("tts", "d");
+    call.plays();
+    assert_eq!(call.asked().prompts.len(), prompts, "nothing is left to tell");
+    assert!(call.said().iter().any(|text| text == "Mil gaya."), "{:?}", call.said());
+}
+
+#[test]
+fn who_speaks_when_an_answer_comes_late_is_not_talked_over() {
+    let mut call = Call::new(1);
+    call.says("order dekho");
+    call.model(&["c:1|look|{}", "f"]);
+    call.waits(2_010);
+    call.model(&["t:Ek pal.", "f"]);
+    call.tell("tts", "a:400");
+    call.tell("tts", "d");
+    call.plays();
+    call.voice(VoiceEvent::SpeechStarted);
+    call.tool_answers(json!("found"));
+    assert_eq!(call.asked().prompts.len(), 2);
+    call.dismisses();
+    assert_eq!(call.asked().prompts.len(), 3, "it was no turn");
 }

@@ -311,7 +311,7 @@ impl Scene {
         let providers = config.unwrap_or_else(|faults| panic!("{faults}\n{tables}")).providers;
         let member = |name: &str| Member { name: name.into(), health: Arc::new(Health::new(epoch)) };
         let models = providers.realtime.iter().map(|known| (member(&known.name), known.provider()));
-        let Answers { filler_after, tool_filler_after, max_rounds, idle, .. } = self.answers;
+        let Answers { filler_after, tool_filler_after, tool_patience, max_rounds, idle, .. } = self.answers;
         RealtimeAgent {
             name: "Asha".to_owned(),
             language: Language::Hi,
@@ -319,7 +319,14 @@ impl Scene {
             instructions: "Be brief.".into(),
             tools: self.tools.keys().copied().chain([END_CALL]).map(spec).collect(),
             lines: lines(),
-            talk: Talk { filler_after, tool_filler_after, max_rounds, idle, ..Talk::default() },
+            talk: Talk {
+                filler_after,
+                tool_filler_after,
+                tool_patience,
+                max_rounds,
+                idle,
+                ..Talk::default()
+            },
             fallback: Arc::new(fallback()),
         }
     }

@@ -57,6 +57,7 @@ fn answers(mind: &mut Table<'_>) -> Answers {
         think_ahead: mind.get("think_ahead", boolean).unwrap_or(usual.think_ahead),
         filler_after: time(mind, "filler_after_ms", usual.filler_after),
         tool_filler_after: time(mind, "tool_filler_after_ms", usual.tool_filler_after),
+        tool_patience: time(mind, "tool_patience_ms", usual.tool_patience),
         hedge_after: mind.get("hedge_after_ms", integer(100..=MAX_WAIT_MS, "ms")).map(Duration::from_millis),
         idle: usual.idle,
         budgets: Budgets {

@@ -43,6 +43,7 @@ fn talk(mind: &mut Table<'_>) -> Talk {
     Talk {
         filler_after: time(mind, "filler_after_ms", usual.filler_after),
         tool_filler_after: time(mind, "tool_filler_after_ms", usual.tool_filler_after),
+        tool_patience: time(mind, "tool_patience_ms", usual.tool_patience),
         max_rounds: max_rounds(mind, usual.max_rounds),
         idle: usual.idle,
         budget: time(mind, "answer_ms", usual.budget),

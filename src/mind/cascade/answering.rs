@@ -87,6 +87,7 @@ impl CascadeMind {
         if !self.config.answers.think_ahead || is_busy || text.trim().is_empty() {
             return;
         }
+        self.remember_late_answers();
         let mut answer = Answer::new(now, turn, &text, self.config.answers.max_sentences);
         let mut turns = self.history.turns();
         match turns.last_mut() {
@@ -142,6 +143,7 @@ impl CascadeMind {
         self.abandon(now);
         self.unsay(now);
         self.quiet.begin(now, self.config.answers.filler_after);
+        self.remember_late_answers();
         self.history.user(text);
         let mut answer = Answer::new(now, turn, text, self.config.answers.max_sentences);
         answer.is_committed = true;
@@ -159,6 +161,7 @@ impl CascadeMind {
 
     /// Asks the model for the next round.
     pub(super) fn ask(&mut self, now: Instant) {
+        self.remember_late_answers();
         let turns = self.history.turns();
         let Some(answer) = &mut self.answer else { return };
         let choice =

@@ -53,6 +53,8 @@ pub struct Answers {
     pub tool_filler_after: Duration,
     /// A second provider is asked beside a model that has said nothing for so long.
     pub hedge_after: Option<Duration>,
+    /// A tool that has not answered after so long is told to the model as still running; it goes on, and hears of the answer later.
+    pub tool_patience: Duration,
     /// How often tools may be used before the caller is answered.
     pub max_rounds: u8,
     /// Silence of the caller after which he is asked again.
@@ -80,6 +82,7 @@ impl Default for Answers {
             think_ahead: true,
             filler_after: Duration::from_millis(900),
             tool_filler_after: Duration::from_millis(200),
+            tool_patience: Duration::from_millis(2_000),
             hedge_after: None,
             max_rounds: 4,
             idle: Duration::from_secs(10),

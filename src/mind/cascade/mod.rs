@@ -63,6 +63,10 @@ pub struct CascadeMind {
     /// What is being said and was not heard to its end.
     sayings: VecDeque<Saying>,
     tools: ToolDesk,
+    /// Answers of tools that the model has gone on without, and was not told of.
+    late_answers: Vec<String>,
+    /// He has begun to speak, and it is not known yet whether that is a turn.
+    is_caller_speaking: bool,
     next_said: u64,
     quiet: Quiet,
     keys: Keys,
@@ -112,6 +116,8 @@ impl CascadeMind {
             answer: None,
             sayings: VecDeque::new(),
             tools: ToolDesk::new(Arc::clone(&config.tools)),
+            late_answers: Vec::new(),
+            is_caller_speaking: false,
             next_said: 1,
             quiet: Quiet::default(),
             keys: Keys::default(),
@@ -382,6 +388,7 @@ impl Mind for CascadeMind {
             VoiceEvent::Media { codec } => self.media(now, codec),
             VoiceEvent::SpeechStarted => {
                 self.stopped_at = None;
+                self.is_caller_speaking = true;
                 self.quiet.caller_speaks();
             }
             VoiceEvent::SpeechEnded { .. } => {
@@ -395,7 +402,8 @@ impl Mind for CascadeMind {
             VoiceEvent::TurnLikely { turn } => self.think_ahead(now, turn),
             VoiceEvent::TurnResumed { .. } => self.drop_speculation(now),
             VoiceEvent::TurnCommitted { .. } | VoiceEvent::SpeechDismissed { .. } => {
-                self.turn_ended(now, &event)
+                self.is_caller_speaking = false;
+                self.turn_ended(now, &event);
             }
             VoiceEvent::Digit(digit) => self.keys.press(now, digit.as_char()),
             VoiceEvent::Interrupted { utterance, heard, by } => self.interrupted(now, utterance, heard, by),
@@ -405,6 +413,7 @@ impl Mind for CascadeMind {
             VoiceEvent::IdleTooLong => self.part(now),
         }
         self.keys_are_complete(now);
+        self.tell_late_answers(now);
         self.drain(now);
     }
 
@@ -451,6 +460,7 @@ impl Mind for CascadeMind {
         self.drain(now);
         if self.script.is_none() {
             self.keys_are_complete(now);
+            self.tools_are_slow(now);
             self.break_silence(now);
             self.drain(now);
         }
@@ -459,8 +469,8 @@ impl Mind for CascadeMind {
     fn poll_timeout(&self) -> Option<Instant> {
         let hops = [self.ears.poll_timeout(), self.mouth.poll_timeout(), self.llm.poll_timeout()];
         let own = match &self.script {
-            Some(script) => [script.poll_timeout(), None],
-            None => [self.keys.due(), self.quiet.due()],
+            Some(script) => [script.poll_timeout(), None, None],
+            None => [self.keys.due(), self.quiet.due(), self.tools.due(self.config.answers.tool_patience)],
         };
         earliest(hops.into_iter().chain(own))
     }

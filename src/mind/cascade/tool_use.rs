@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::CascadeMind;
 use super::saying::Saying;
 use crate::call::dialogue::Dialogue;
-use crate::mind::conversation::{Answered, END_CALL, Handed};
+use crate::mind::conversation::{Answered, END_CALL, Handed, UseOf};
 use crate::mind::history::SaidId;
 use crate::mind::{ToolCallId, Wish};
 use crate::tools::ToolError;
@@ -63,11 +63,49 @@ impl CascadeMind {
     /// A tool has answered.
     pub(super) fn tool_answered(&mut self, now: Instant, id: ToolCallId, outcome: Result<Value, ToolError>) {
         let Some(answered) = self.tools.answered(now, id, outcome) else { return };
-        if let Some(answer) = &mut self.answer {
-            answer.pending = answer.pending.saturating_sub(1);
+        match answered.use_of {
+            UseOf::Awaited => {
+                if let Some(answer) = &mut self.answer {
+                    answer.pending = answer.pending.saturating_sub(1);
+                }
+                self.take_result(answered);
+                self.tools_are_done(now);
+            }
+            UseOf::Late => {
+                self.late_answers.push(answered.late_words());
+                self.command(MindCommand::Note(answered.note));
+                self.tell_late_answers(now);
+            }
+            UseOf::Unwanted => self.command(MindCommand::Note(answered.note)),
         }
-        self.take_result(answered);
+    }
+
+    /// The model goes on without tools that take longer.
+    pub(super) fn tools_are_slow(&mut self, now: Instant) {
+        let slow = self.tools.slow(now, self.config.answers.tool_patience);
+        let Some(answer) = self.answer.as_mut().filter(|_| !slow.is_empty()) else { return };
+        answer.pending = answer.pending.saturating_sub(slow.len());
+        answer.results.extend(slow);
         self.tools_are_done(now);
+    }
+
+    /// What has come late is told to the caller when nobody speaks; who speaks before that hears of it in the answer to him.
+    pub(super) fn tell_late_answers(&mut self, now: Instant) {
+        if self.late_answers.is_empty() || self.script.is_some() {
+            return;
+        }
+        let is_quiet = self.sayings.is_empty() && self.outbox.is_empty() && !self.is_caller_speaking;
+        if is_quiet && self.answer.is_none() && !self.is_ending && self.understanding.text().is_empty() {
+            self.remember_late_answers();
+            self.answer_again(now);
+        }
+    }
+
+    /// Enters them in what the model is told.
+    pub(super) fn remember_late_answers(&mut self) {
+        for words in std::mem::take(&mut self.late_answers) {
+            self.history.user(&words);
+        }
     }
 
     fn take_result(&mut self, Answered { note, result, .. }: Answered) {

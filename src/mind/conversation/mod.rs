@@ -20,5 +20,5 @@ pub use providers::Hops;
 pub(in crate::mind) use providers::RETURN_AFTER;
 pub(in crate::mind) use quiet::{BETWEEN_FILLERS, Quiet};
 pub use tool_desk::END_CALL;
-pub(in crate::mind) use tool_desk::{Answered, Handed, ToolDesk};
+pub(in crate::mind) use tool_desk::{Answered, Handed, ToolDesk, UseOf};
 pub(in crate::mind) use used::Used;

@@ -28,6 +28,8 @@ struct ToolInUse {
     asked: Instant,
     /// The model waits for it.
     is_wanted: bool,
+    /// The model was told that it takes longer, and waits no more.
+    is_late: bool,
 }
 
 /// What becomes of a request.
@@ -42,12 +44,25 @@ pub(in crate::mind) enum Handed {
 /// What came of a tool.
 #[derive(Debug)]
 pub(in crate::mind) struct Answered {
+    /// The tool.
+    name: String,
     /// For the call's log.
     pub(in crate::mind) note: Dialogue,
     /// For the model.
     pub(in crate::mind) result: ToolResult,
+    /// What becomes of it.
+    pub(in crate::mind) use_of: UseOf,
+}
+
+/// What becomes of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::mind) enum UseOf {
     /// The model waits for it.
-    pub(in crate::mind) is_wanted: bool,
+    Awaited,
+    /// The model has gone on without it, and is told when it comes to that.
+    Late,
+    /// Nobody wants it any more.
+    Unwanted,
 }
 
 impl ToolDesk {
@@ -58,7 +73,23 @@ impl ToolDesk {
 
     /// How many tools the model waits for.
     pub(in crate::mind) fn at_work(&self) -> usize {
-        self.in_use.values().filter(|tool| tool.is_wanted).count()
+        self.in_use.values().filter(|tool| tool.is_awaited()).count()
+    }
+
+    /// When the model is to be told that a tool takes longer.
+    pub(in crate::mind) fn due(&self, patience: Duration) -> Option<Instant> {
+        self.in_use.values().filter(|tool| tool.is_awaited()).map(|tool| tool.asked + patience).min()
+    }
+
+    /// What the model is told in the place of answers that have not come in that time; each is told once.
+    pub(in crate::mind) fn slow(&mut self, now: Instant, patience: Duration) -> Vec<ToolResult> {
+        let slow = self.in_use.values_mut().filter(|tool| tool.is_awaited() && tool.asked + patience <= now);
+        let told = slow.map(|tool| {
+            tool.is_late = true;
+            let (id, content) = (tool.request.clone(), STILL_RUNNING.to_owned());
+            ToolResult { id, content, is_error: false }
+        });
+        told.collect()
     }
 
     /// The model does not wait for these any more. They cannot be called back.
@@ -92,7 +123,13 @@ impl ToolDesk {
                 self.next += 1;
                 self.in_use.insert(
                     number,
-                    ToolInUse { request: id, name: name.clone(), asked: now, is_wanted: true },
+                    ToolInUse {
+                        request: id,
+                        name: name.clone(),
+                        asked: now,
+                        is_wanted: true,
+                        is_late: false,
+                    },
                 );
                 Handed::ToUse(ToolCall { id: number, name, arguments })
             }
@@ -108,9 +145,14 @@ impl ToolDesk {
         id: ToolCallId,
         outcome: Result<Value, ToolError>,
     ) -> Option<Answered> {
-        let ToolInUse { request, name, asked, is_wanted } = self.in_use.remove(&id)?;
-        let answered = write(request, name, now.saturating_duration_since(asked), outcome);
-        Some(Answered { is_wanted, ..answered })
+        let tool = self.in_use.remove(&id)?;
+        let use_of = match (tool.is_wanted, tool.is_late) {
+            (false, _) => UseOf::Unwanted,
+            (true, true) => UseOf::Late,
+            (true, false) => UseOf::Awaited,
+        };
+        let answered = write(tool.request, tool.name, now.saturating_duration_since(tool.asked), outcome);
+        Some(Answered { use_of, ..answered })
     }
 
     fn check(&self, name: &str, arguments: &str) -> Result<Value, ToolError> {
@@ -146,12 +188,28 @@ fn write(id: String, name: String, took: Duration, outcome: Result<Value, ToolEr
         content.push_str(&format!("... [cut: {whole} bytes in all]"));
     }
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    let note = Dialogue::ToolAnswered { name, answer: content.clone(), took_ms, is_ok: !is_error };
-    Answered { note, result: ToolResult { id, content, is_error }, is_wanted: true }
+    let note =
+        Dialogue::ToolAnswered { name: name.clone(), answer: content.clone(), took_ms, is_ok: !is_error };
+    Answered { name, note, result: ToolResult { id, content, is_error }, use_of: UseOf::Awaited }
+}
+
+impl ToolInUse {
+    fn is_awaited(&self) -> bool {
+        self.is_wanted && !self.is_late
+    }
+}
+
+impl Answered {
+    /// As the model is told that has gone on without it: by words, as each use has its result.
+    pub(in crate::mind) fn late_words(&self) -> String {
+        format!("[{}, which was still running, has answered: {}]", self.name, self.result.content)
+    }
 }
 
 /// The tool by which a model ends a call. It is the mind's own: no toolbox has it.
 pub const END_CALL: &str = "end_call";
+/// What a model is told of a tool that takes longer.
+const STILL_RUNNING: &str = r#"{"status":"still running","note":"The answer will be told to you when it is there. Do not call it again: tell the caller that it takes a moment longer and that you will let him know, and go on."}"#;
 /// Nobody asks for more in one breath; a model that does has lost its way.
 const MAX_AT_ONCE: usize = 8;
 /// A page or two: more costs time at every later turn, and nobody reads it to a caller.

@@ -38,6 +38,8 @@ pub struct Talk {
     pub filler_after: Duration,
     /// After a tool is asked a filler is said.
     pub tool_filler_after: Duration,
+    /// A tool that has not answered after so long is told to the model as still running; it goes on, and hears of the answer later.
+    pub tool_patience: Duration,
     /// How often tools may be used before the caller is answered.
     pub max_rounds: u8,
     /// Silence of the caller after which he is asked again.
@@ -51,6 +53,7 @@ impl Default for Talk {
         Self {
             filler_after: Duration::from_millis(900),
             tool_filler_after: Duration::from_millis(200),
+            tool_patience: Duration::from_millis(2_000),
             max_rounds: 4,
             idle: Duration::from_secs(10),
             budget: Duration::from_millis(1_000),

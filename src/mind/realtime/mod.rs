@@ -43,6 +43,8 @@ pub struct RealtimeMind {
     talker: Talker,
     turns: Turns,
     tools: ToolDesk,
+    /// Answers of tools that the model has gone on without, and was not told of.
+    late_answers: Vec<String>,
     outbox: Outbox,
     wishes: VecDeque<Wish>,
     /// The caller's, as far as it is known.
@@ -95,6 +97,7 @@ impl RealtimeMind {
             talker: Talker::new(config.models.clone(), setup),
             turns: Turns::default(),
             tools: ToolDesk::new(Arc::clone(&config.tools)),
+            late_answers: Vec::new(),
             outbox: Outbox::default(),
             wishes: VecDeque::new(),
             language: config.language,
@@ -161,6 +164,9 @@ impl RealtimeMind {
             return self.talker.drop_turn();
         }
         self.owe(now, turn);
+        if self.answer.is_none() {
+            self.note_late_answers(now);
+        }
         if self.answer.as_ref().is_some_and(|answer| !answer.is_free) {
             return self.release(now);
         }
@@ -399,6 +405,7 @@ impl Mind for RealtimeMind {
             VoiceEvent::TurnLikely { .. } | VoiceEvent::TurnResumed { .. } => {}
         }
         self.keys_are_complete(now);
+        self.tell_late_answers(now);
         self.drain(now);
     }
 
@@ -439,6 +446,7 @@ impl Mind for RealtimeMind {
         self.drain(now);
         if self.script.is_none() {
             self.keys_are_complete(now);
+            self.tools_are_slow(now);
             self.break_silence(now);
             self.drain(now);
         }
@@ -447,7 +455,12 @@ impl Mind for RealtimeMind {
     fn poll_timeout(&self) -> Option<Instant> {
         match &self.script {
             Some(script) => script.poll_timeout(),
-            None => earliest([self.talker.poll_timeout(), self.keys.due(), self.quiet.due()]),
+            None => earliest([
+                self.talker.poll_timeout(),
+                self.keys.due(),
+                self.quiet.due(),
+                self.tools.due(self.config.talk.tool_patience),
+            ]),
         }
     }
 

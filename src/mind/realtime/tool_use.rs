@@ -3,12 +3,12 @@
 use std::time::Instant;
 
 use caly_provider::llm::{ToolRequest, ToolResult};
-use caly_provider::realtime::Then;
+use caly_provider::realtime::{Speaker, Then};
 use serde_json::Value;
 
 use super::RealtimeMind;
 use crate::call::dialogue::Dialogue;
-use crate::mind::conversation::{Answered, END_CALL, Handed};
+use crate::mind::conversation::{Answered, END_CALL, Handed, UseOf};
 use crate::mind::{ToolCallId, Wish};
 use crate::tools::ToolError;
 use crate::voice::exchange::MindCommand;
@@ -45,15 +45,54 @@ impl RealtimeMind {
     /// A tool has answered.
     pub(super) fn tool_answered(&mut self, now: Instant, id: ToolCallId, outcome: Result<Value, ToolError>) {
         let Some(answered) = self.tools.answered(now, id, outcome) else { return };
-        if self.script.is_some() || self.is_ending || !answered.is_wanted {
+        if self.script.is_some() || self.is_ending {
             return self.command(MindCommand::Note(answered.note));
         }
-        self.tell_result(now, answered);
+        match answered.use_of {
+            UseOf::Awaited => self.tell_result(now, answered),
+            UseOf::Late => {
+                self.late_answers.push(answered.late_words());
+                self.command(MindCommand::Note(answered.note));
+                self.tell_late_answers(now);
+            }
+            UseOf::Unwanted => self.command(MindCommand::Note(answered.note)),
+        }
+    }
+
+    /// The model goes on without tools that take longer.
+    pub(super) fn tools_are_slow(&mut self, now: Instant) {
+        for result in self.tools.slow(now, self.config.talk.tool_patience) {
+            self.model_knows(now, result);
+        }
+    }
+
+    /// What has come late is told to the caller when nobody speaks; who speaks before that hears of it in the answer to him.
+    pub(super) fn tell_late_answers(&mut self, now: Instant) {
+        if self.late_answers.is_empty() || self.script.is_some() || self.turns.is_heard() {
+            return;
+        }
+        if self.is_at_rest() && !self.is_asked {
+            self.note_late_answers(now);
+            self.owe(now, self.turns.last());
+            self.is_asked = true;
+            self.talker.respond(now);
+        }
+    }
+
+    /// Tells the model. It must not be answering: some would break off.
+    pub(super) fn note_late_answers(&mut self, now: Instant) {
+        for words in std::mem::take(&mut self.late_answers) {
+            self.talker.note(now, Speaker::User, &words);
+        }
+    }
+
+    fn tell_result(&mut self, now: Instant, Answered { note, result, .. }: Answered) {
+        self.command(MindCommand::Note(note));
+        self.model_knows(now, result);
     }
 
     /// When all have answered the model goes on, without being asked.
-    fn tell_result(&mut self, now: Instant, Answered { note, result, .. }: Answered) {
-        self.command(MindCommand::Note(note));
+    fn model_knows(&mut self, now: Instant, result: ToolResult) {
         if self.tools.at_work() == 0 {
             match &mut self.answer {
                 Some(answer) => answer.goes_on = true,

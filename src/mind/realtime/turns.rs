@@ -68,6 +68,11 @@ impl Turns {
         self.is_heard = true;
     }
 
+    /// Whether voice has heard him in the open turn.
+    pub(super) fn is_heard(&self) -> bool {
+        self.is_heard
+    }
+
     /// The model hears the caller.
     pub(super) fn model_hears(&mut self) {
         self.model_hears = true;

@@ -30,7 +30,7 @@ fn the_sample_is_sound() {
 
 #[test]
 fn each_key_has_its_meaning() {
-    let more = "realtime = [\"openai\"]\nfiller_after_ms = 700\ntool_filler_after_ms = 100\nmax_rounds = 2\nanswer_ms = 1500\nhears = \"samples\"\nmemory = 0";
+    let more = "realtime = [\"openai\"]\nfiller_after_ms = 700\ntool_filler_after_ms = 100\ntool_patience_ms = 1200\nmax_rounds = 2\nanswer_ms = 1500\nhears = \"samples\"\nmemory = 0";
     let agent = MEERA
         .replace("realtime = [\"openai\"]", more)
         .replace("instructions_file = \"meera.txt\"", "instructions = \"Be brief.\"")
@@ -40,6 +40,7 @@ fn each_key_has_its_meaning() {
     let expected = Talk {
         filler_after: ms(700),
         tool_filler_after: ms(100),
+        tool_patience: ms(1_200),
         max_rounds: 2,
         idle: ms(7_000),
         budget: ms(1_500),
