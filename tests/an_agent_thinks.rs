@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use caly::call::dialogue::Dialogue;
 use caly::call::hop::{HopEvent, Mark};
+use caly::mind::cascade::Answers;
 use caly_vendors::model::{Rule, TokenPace};
 use serde_json::json;
 
@@ -94,6 +95,47 @@ fn a_tool_that_is_slow_does_not_keep_the_caller_waiting() {
     let answered = outcome.log.iter().filter(|(_, what)| matches!(what, Dialogue::ToolAnswered { .. }));
     assert_eq!(answered.count(), 1, "{shown}");
     assert!(outcome.longest_silence_until(0, "raste").unwrap() < MS(2_500), "{shown}");
+}
+
+#[test]
+fn somebody_types_while_a_tool_works() {
+    let answer = json!({ "result": "found", "status": "in_transit" });
+    let scene = Scene {
+        says: vec![after(500, "order number ABC123 ka status batao")],
+        rules: vec![
+            Rule::tool("in_transit").say("Aapka order raste mein hai."),
+            Rule::user("order").call("lookup_order", r#"{"order":"ABC123"}"#),
+        ],
+        tools: BTreeMap::from([("lookup_order", (MS(4_500), answer))]),
+        answers: Answers { tool_patience: MS(5_000), ..Answers::default() },
+        types: true,
+        lasts: MS(20_000),
+        ..Scene::default()
+    };
+    let outcome = scene.play();
+    let shown = outcome.shown();
+    assert!(outcome.complaints().is_empty(), "{:?}\n{shown}", outcome.complaints());
+    let said = outcome.said_by_agent().join(" | ");
+    assert!(
+        said.starts_with("Namaste! | Ek minute. | Bas ek second. |"),
+        "fillers come as ever: {said}\n{shown}"
+    );
+    let began = |text: &str| {
+        let is_it =
+            |what: &Dialogue| matches!(what, Dialogue::Said { text: said, .. } if said.contains(text));
+        outcome.log.iter().find(|(_, what)| is_it(what)).unwrap().0
+    };
+    // From the filler's end to the next one, and from there to the answer.
+    for (from, until) in [(began("Ek minute."), began("Bas ek")), (began("Bas ek"), began("raste mein"))] {
+        let gap = outcome.sent.iter().filter(|sent| (from + MS(700)..until).contains(&sent.at));
+        let typed: Vec<bool> =
+            gap.map(|sent| sent.samples.iter().any(|sample| sample.unsigned_abs() > 40)).collect();
+        let heard = typed.iter().filter(|is_typed| **is_typed).count();
+        assert!(heard > 10 && heard > typed.len() / 6, "{heard} of {}\n{shown}", typed.len());
+    }
+    // The answer does not wait for the sound's end: voice has 400 ms of it at most.
+    let tool = outcome.log.iter().find(|(_, what)| matches!(what, Dialogue::ToolAnswered { .. })).unwrap().0;
+    assert!(began("raste mein") < tool + MS(1_500), "{shown}");
 }
 
 #[test]
@@ -229,6 +271,8 @@ fn whole_call() -> Scene {
             Rule::tool("in_transit").say("Aapka order raste mein hai."),
         ],
         tools: BTreeMap::from([("lookup_order", (MS(3_000), answer))]),
+        // The caller waits through two fillers.
+        answers: Answers { tool_patience: MS(5_000), ..Answers::default() },
         lasts: MS(60_000),
         ..Scene::default()
     }

@@ -344,6 +344,7 @@ fn cascade(book: &Book, providers: usize, epoch: Instant, answers: Answers) -> C
         instructions: "Be brief.".into(),
         tools: ["look", "cancel", END_CALL].map(spec).into(),
         lines: lines(),
+        waiting_sound: None,
         understanding: Default::default(),
         answers,
         fallback: Arc::new(fallback),

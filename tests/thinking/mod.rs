@@ -20,7 +20,7 @@ use caly::mind::cascade::{Answers, Cascade, CascadeMind};
 use caly::mind::conversation::{END_CALL, Hops, Line as Words, Lines};
 use caly::mind::realtime::{RealtimeAgent, RealtimeMind, Talk};
 use caly::mind::script::Script;
-use caly::mind::speech::{Clips, Language};
+use caly::mind::speech::{Clips, Language, WaitingSound};
 use caly::tools::ToolError;
 use caly::voice::TurnTaking;
 use caly::voice::session::VoiceConfig;
@@ -78,6 +78,8 @@ pub(crate) struct Scene {
     pub(crate) tools: BTreeMap<&'static str, (Duration, Value)>,
     /// How the agent answers.
     pub(crate) answers: Answers,
+    /// Whether he hears somebody type while he waits.
+    pub(crate) types: bool,
     /// What becomes known of the caller from before, and when.
     pub(crate) record: Option<(Duration, &'static str)>,
     /// Whether what the agent says by itself is there as audio when the call begins.
@@ -128,6 +130,7 @@ impl Default for Scene {
             manner: Manner::default(),
             tools: BTreeMap::new(),
             answers: Answers::default(),
+            types: false,
             record: None,
             has_clips: true,
             key: None,
@@ -319,6 +322,7 @@ impl Scene {
             instructions: "Be brief.".into(),
             tools: self.tools.keys().copied().chain([END_CALL]).map(spec).collect(),
             lines: lines(),
+            waiting_sound: self.types.then(WaitingSound::typing),
             talk: Talk {
                 filler_after,
                 tool_filler_after,
@@ -356,6 +360,7 @@ impl Scene {
             instructions: "Be brief.".into(),
             tools: self.tools.keys().copied().chain([END_CALL]).map(spec).collect(),
             lines: lines(),
+            waiting_sound: self.types.then(WaitingSound::typing),
             understanding: Default::default(),
             answers: self.answers,
             fallback: Arc::new(fallback()),

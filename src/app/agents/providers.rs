@@ -49,7 +49,7 @@ impl Providers {
         turn_taking: &TurnTakingConfig,
         tools: &Toolbox,
     ) -> Cascade {
-        let Persona { title, language, instructions, lines, fallback, .. } = &config.persona;
+        let Persona { title, language, instructions, lines, waiting_sound, fallback, .. } = &config.persona;
         Cascade {
             name: title.clone(),
             language: *language,
@@ -59,6 +59,7 @@ impl Providers {
             instructions: Arc::clone(instructions),
             tools: specs(&config.persona, tools),
             lines: lines.clone(),
+            waiting_sound: waiting_sound.clone(),
             understanding: turn_taking.understanding.clone(),
             answers: config.answers,
             fallback: Arc::clone(&fallback.script),
@@ -67,7 +68,7 @@ impl Providers {
 
     /// The same for an agent whose model hears and speaks.
     pub(super) fn realtime(&self, config: &RealtimeConfig, tools: &Toolbox) -> RealtimeAgent {
-        let Persona { title, language, instructions, lines, fallback, .. } = &config.persona;
+        let Persona { title, language, instructions, lines, waiting_sound, fallback, .. } = &config.persona;
         RealtimeAgent {
             name: title.clone(),
             language: *language,
@@ -75,6 +76,7 @@ impl Providers {
             instructions: Arc::clone(instructions),
             tools: specs(&config.persona, tools),
             lines: lines.clone(),
+            waiting_sound: waiting_sound.clone(),
             talk: config.talk,
             fallback: Arc::clone(&fallback.script),
         }

@@ -18,7 +18,8 @@ use crate::config::read_file;
 use crate::config::table::{Document, Table, integer, nearest, text, word};
 use crate::mind::conversation::{END_CALL, Lines};
 use crate::mind::script::Script;
-use crate::mind::speech::Language;
+use crate::mind::speech::{Language, WaitingSound};
+use crate::sound::wav;
 use crate::tools::BUILT_IN;
 
 /// Who an agent is.
@@ -40,6 +41,8 @@ pub struct Persona {
     pub hears: FeedKind,
     /// What it says by itself.
     pub lines: Lines,
+    /// What is heard while it works, between fillers.
+    pub waiting_sound: Option<WaitingSound>,
     /// Silence of the caller after which he is asked again.
     pub idle: Duration,
     /// Silence of the caller after which it ends the call.
@@ -102,6 +105,7 @@ fn read_tables<M>(
     let (instructions, tools) = (instructions(&mut mind, &file.folder), tools(&mut mind));
     let memory = mind.get("memory", integer(0..=10, "")).and_then(|calls| u8::try_from(calls).ok());
     let memory = memory.unwrap_or(USUAL_MEMORY);
+    let waiting_sound = mind.get("waiting_sound", |value| waiting_sound(value, &file.folder));
     let hears = mind.get("hears", word(HEARS)).unwrap_or(FeedKind::Payload);
     let lines = lines::read(&mut line, &voices, required);
     mind.get("kind", text);
@@ -116,6 +120,7 @@ fn read_tables<M>(
         memory,
         hears,
         lines,
+        waiting_sound,
         idle,
         give_up_after,
         fallback,
@@ -230,6 +235,25 @@ fn tools(mind: &mut Table<'_>) -> Vec<String> {
     tools
 }
 
+/// One that is made here, or a WAV file.
+fn waiting_sound(value: &DeValue<'_>, folder: &Path) -> Result<WaitingSound, String> {
+    let name = text(value)?;
+    if name == "typing" {
+        return Ok(WaitingSound::typing());
+    }
+    let path = folder.join(&name);
+    if !fs::metadata(&path).is_ok_and(|kind| kind.is_file()) {
+        let path = path.display();
+        return Err(format!("must be \"typing\" or a WAV file, relative to this file; {path} is no file"));
+    }
+    let samples = wav::read(&path).map_err(|error| format!("{error}; {}", error.advice()))?;
+    if samples.len() > MAX_SOUND_SAMPLES {
+        return Err("is longer than a minute; take a part of it".to_owned());
+    }
+    WaitingSound::new(&samples)
+        .ok_or_else(|| "is silence, or shorter than 200 ms; take a longer sound".to_owned())
+}
+
 /// A time of `[mind]`, in milliseconds.
 pub(super) fn time(mind: &mut Table<'_>, key: &'static str, usual: Duration) -> Duration {
     mind.get(key, integer(0..=MAX_WAIT_MS, "ms")).map_or(usual, Duration::from_millis)
@@ -276,6 +300,9 @@ const MAX_TITLE_BYTES: usize = 128;
 
 /// Ten pages; all of them are sent with every turn.
 const MAX_INSTRUCTIONS_BYTES: u64 = 32 * 1024;
+
+/// A minute: it goes round.
+const MAX_SOUND_SAMPLES: usize = 60 * 8_000;
 
 /// Longer than any caller waits.
 pub(super) const MAX_WAIT_MS: u64 = 60_000;

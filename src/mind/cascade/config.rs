@@ -8,7 +8,7 @@ use caly_provider::{asr, tts};
 
 use crate::mind::conversation::{Hops, Lines};
 use crate::mind::script::Script;
-use crate::mind::speech::Language;
+use crate::mind::speech::{Language, WaitingSound};
 use crate::mind::understanding::UnderstandingConfig;
 
 /// The agent.
@@ -30,6 +30,8 @@ pub struct Cascade {
     pub tools: Arc<[ToolSpec]>,
     /// What it says by itself.
     pub lines: Lines,
+    /// What is heard while it works, between fillers.
+    pub waiting_sound: Option<WaitingSound>,
     /// How it understands its callers.
     pub understanding: UnderstandingConfig,
     /// How it answers.

@@ -17,7 +17,8 @@ impl CascadeMind {
             self.is_hearing_again = false;
             return self.not_understood(now);
         }
-        let Some(line) = line else { return };
+        // Without fillers the sound of waiting goes on.
+        let Some(line) = line else { return self.sound_on(now) };
         let filler = self.say_filler(now, &line);
         self.quiet.says(filler);
     }
@@ -26,7 +27,19 @@ impl CascadeMind {
     pub(super) fn wait_on(&mut self, now: Instant) {
         if self.is_awaited() {
             self.quiet.begin(now, BETWEEN_FILLERS);
+            self.sound_on(now);
         }
+    }
+
+    /// Lets the caller hear that somebody is at work, until the next filler or the answer.
+    fn sound_on(&mut self, now: Instant) {
+        let Some(sound) = &self.config.waiting_sound else { return };
+        // Where there is no next filler.
+        self.quiet.begin(now, BETWEEN_FILLERS);
+        let Some(piece) = self.quiet.sound(now, sound) else { return };
+        let said = self.outbox.say(piece);
+        self.quiet.says(said);
+        said.into_iter().for_each(|utterance| self.add_saying(utterance, None, ""));
     }
 
     /// Whether an answer is being made of which nothing is heard.

@@ -69,7 +69,7 @@ impl CascadeMind {
         Some((utterance, text.to_owned()))
     }
 
-    fn add_saying(&mut self, utterance: UtteranceId, said: Option<SaidId>, text: &str) {
+    pub(super) fn add_saying(&mut self, utterance: UtteranceId, said: Option<SaidId>, text: &str) {
         let mut spoken = SpokenText::default();
         spoken.chunk(text);
         let (utterance, untold) = (Some(utterance), String::new());

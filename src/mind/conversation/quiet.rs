@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::lines::Line;
-use crate::voice::exchange::UtteranceId;
+use crate::mind::speech::{Language, Part, SAMPLE_RATE_HZ, Utterance, WaitingSound};
+use crate::voice::exchange::{UtteranceId, YieldsTo};
 
 /// How long the caller has been waiting.
 #[derive(Debug, Default)]
@@ -16,6 +17,8 @@ pub(in crate::mind) struct Quiet {
     said: usize,
     /// Fillers for this answer.
     in_a_row: usize,
+    /// How much of the sound of waiting was played, in the whole call: it goes on where it was.
+    waited_samples: usize,
 }
 
 impl Quiet {
@@ -71,6 +74,23 @@ impl Quiet {
         self.filler
     }
 
+    /// What is to be heard of the sound of waiting from now on until the next filler; none if that comes at once, or while one is said.
+    pub(in crate::mind) fn sound(&mut self, now: Instant, sound: &WaitingSound) -> Option<Utterance> {
+        if self.filler.is_some() {
+            return None;
+        }
+        let time = self.at?.saturating_duration_since(now).saturating_sub(BEFORE_FILLER);
+        if time < LEAST_SOUND {
+            return None;
+        }
+        let samples = usize::try_from(time.as_millis()).unwrap_or(0) * SAMPLE_RATE_HZ as usize / 1_000;
+        let piece = sound.piece(self.waited_samples, samples);
+        self.waited_samples = self.waited_samples.wrapping_add(samples);
+        // In no language: there is nothing that the log could show.
+        let parts = vec![Part::clip("", piece.into())];
+        Some(Utterance { language: Language::Hi, yields_to: YieldsTo::ANYTHING, parts })
+    }
+
     /// That one is over.
     pub(in crate::mind) fn filler_is_over(&mut self) {
         self.filler = None;
@@ -79,3 +99,7 @@ impl Quiet {
 
 /// After a filler the next one follows later: two seconds of silence are not to pass unexplained.
 pub(in crate::mind) const BETWEEN_FILLERS: Duration = Duration::from_millis(1_700);
+/// Between the sound of waiting and a filler.
+const BEFORE_FILLER: Duration = Duration::from_millis(100);
+/// Less is a noise, not a sound.
+const LEAST_SOUND: Duration = Duration::from_millis(300);

@@ -8,7 +8,7 @@ use caly_provider::realtime;
 
 use crate::mind::conversation::{Hops, Lines};
 use crate::mind::script::Script;
-use crate::mind::speech::Language;
+use crate::mind::speech::{Language, WaitingSound};
 
 /// The agent.
 #[derive(Clone, Debug)]
@@ -25,6 +25,8 @@ pub struct RealtimeAgent {
     pub tools: Arc<[ToolSpec]>,
     /// What it says by itself.
     pub lines: Lines,
+    /// What is heard while it works, between fillers.
+    pub waiting_sound: Option<WaitingSound>,
     /// How it answers.
     pub talk: Talk,
     /// What goes on when no model can talk any more.

@@ -70,7 +70,9 @@ impl RealtimeMind {
             // The model does not know that anybody waits.
             self.ask_if_owed(now);
         }
-        let filler = line.and_then(|line| self.say_clip(&line, YieldsTo::ANYTHING));
+        // Without fillers the sound of waiting goes on.
+        let Some(line) = line else { return self.sound_on(now) };
+        let filler = self.say_clip(&line, YieldsTo::ANYTHING);
         self.quiet.says(filler.as_ref().map(|(utterance, _)| *utterance));
         if let Some((utterance, text)) = filler {
             self.add_saying(utterance, Kind::Aside, &text);
@@ -81,7 +83,19 @@ impl RealtimeMind {
     pub(super) fn wait_on(&mut self, now: Instant) {
         if self.is_awaited() {
             self.quiet.begin(now, BETWEEN_FILLERS);
+            self.sound_on(now);
         }
+    }
+
+    /// Lets the caller hear that somebody is at work, until the next filler or the answer.
+    fn sound_on(&mut self, now: Instant) {
+        let Some(sound) = &self.config.waiting_sound else { return };
+        // Where there is no next filler.
+        self.quiet.begin(now, BETWEEN_FILLERS);
+        let Some(piece) = self.quiet.sound(now, sound) else { return };
+        let said = self.outbox.say(piece);
+        self.quiet.says(said);
+        said.into_iter().for_each(|utterance| self.add_saying(utterance, Kind::Aside, ""));
     }
 
     /// Whether an answer is being made of which nothing is heard.

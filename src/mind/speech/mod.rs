@@ -5,6 +5,7 @@ pub mod chunker;
 mod outbox;
 pub mod speakable;
 mod spoken;
+mod waiting_sound;
 mod words;
 
 use std::fmt;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use outbox::{MAX_UTTERANCE, MAX_WAITING, Outbox, OutboxCounters, Part, Sound, Utterance};
 pub use spoken::{Form, MAX_WORDS, Spoken, speak};
+pub use waiting_sound::WaitingSound;
 pub use words::inventory;
 
 /// A language in which an agent speaks.

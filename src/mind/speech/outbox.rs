@@ -87,6 +87,8 @@ struct Waiting {
     is_open: bool,
     /// Samples that it has had so far, sent or not.
     taken: usize,
+    /// What is left dies away: over so many samples.
+    fades_over: usize,
 }
 
 impl Part {
@@ -204,11 +206,13 @@ impl Outbox {
         }
     }
 
-    /// What of this utterance is not sent is not said; what voice has of it is.
+    /// What of this utterance is not sent is not said, but for 10 ms in which it dies away without a click; what voice has of it is said.
     pub fn shorten(&mut self, id: UtteranceId) {
-        if let Some(shortened) = self.waiting.iter_mut().find(|waiting| waiting.id == id) {
-            (shortened.left, shortened.is_open) = (0, false);
-        }
+        let Some(shortened) = self.waiting.iter_mut().find(|waiting| waiting.id == id) else { return };
+        let has_begun = shortened.is_announced;
+        shortened.is_open = false;
+        shortened.left = if has_begun { shortened.left.min(FADE_SAMPLES) } else { 0 };
+        shortened.fades_over = shortened.left;
     }
 
     /// Whether sound of this utterance is still to be sent, or may come.
@@ -228,8 +232,9 @@ impl Outbox {
         let id = UtteranceId(self.next);
         self.next += 1;
         let is_open = completeness == Completeness::Open;
-        let (part, offset, is_announced, taken) = (0, 0, false, left);
-        self.waiting.push_back(Waiting { id, utterance, part, offset, left, is_announced, is_open, taken });
+        let (part, offset, is_announced, taken, fades_over) = (0, 0, false, left, 0);
+        let waiting = Waiting { id, utterance, part, offset, left, is_announced, is_open, taken, fades_over };
+        self.waiting.push_back(waiting);
         Some(id)
     }
 
@@ -321,6 +326,12 @@ impl Waiting {
                 self.offset = 0;
             }
         }
+        if self.fades_over > 0 {
+            let lefts = (0..self.left).rev();
+            for (sample, left) in samples.iter_mut().zip(lefts) {
+                *sample = (i32::from(*sample) * left as i32 / self.fades_over as i32) as i16;
+            }
+        }
         self.left -= samples.len();
         samples
     }
@@ -342,6 +353,8 @@ const CHUNK_SAMPLES: usize = 800;
 pub const MAX_UTTERANCE: Duration = Duration::from_secs(60);
 /// A filler, its answer, and a few more.
 pub const MAX_WAITING: usize = 4;
+/// 10 ms: short beside a word, long beside a click.
+const FADE_SAMPLES: usize = 80;
 /// One frame.
 const LEAST_SAMPLES: usize = 160;
 
@@ -453,6 +466,28 @@ mod tests {
         assert!(!outbox.append(open, coded("too late", &[0xff])));
         assert_eq!(drain(&mut outbox).1, ["finish", "said", "speak", "finish"]);
         assert!(!outbox.append(open, coded("gone", &[0xff])) && !outbox.has(open));
+    }
+
+    #[test]
+    fn what_is_shortened_dies_away_without_a_click() {
+        let mut outbox = Outbox::default();
+        let steady = |samples| Utterance {
+            language: Language::Hi,
+            yields_to: YieldsTo::ANYTHING,
+            parts: vec![Part::clip("filler", vec![8_000; samples].into())],
+        };
+        outbox.grant(1_000);
+        let [begun, unsaid] = [outbox.say(steady(4_000)).unwrap(), outbox.say(steady(4_000)).unwrap()];
+        assert_eq!(drain(&mut outbox).0, [8_000; 1_000]);
+        outbox.shorten(begun);
+        outbox.shorten(unsaid);
+        outbox.grant(1_030);
+        let mut end = drain(&mut outbox).0;
+        outbox.grant(9_000);
+        end.extend(drain(&mut outbox).0);
+        assert_eq!((end.len(), end.last()), (FADE_SAMPLES, Some(&0)));
+        assert!(end.windows(2).all(|two| (0..=200).contains(&(two[0] - two[1]))), "{end:?}");
+        assert!(outbox.is_empty());
     }
 
     #[test]

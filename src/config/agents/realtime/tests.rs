@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::{Config, MindConfig};
+use crate::mind::speech::WaitingSound;
 
 const SAMPLE: &str = include_str!("../../../../config/samples/thinking.toml");
 const MEERA: &str = include_str!("../../../../config/samples/agents/meera.toml");
@@ -30,7 +31,7 @@ fn the_sample_is_sound() {
 
 #[test]
 fn each_key_has_its_meaning() {
-    let more = "realtime = [\"openai\"]\nfiller_after_ms = 700\ntool_filler_after_ms = 100\ntool_patience_ms = 1200\nmax_rounds = 2\nanswer_ms = 1500\nhears = \"samples\"\nmemory = 0";
+    let more = "realtime = [\"openai\"]\nfiller_after_ms = 700\ntool_filler_after_ms = 100\ntool_patience_ms = 1200\nmax_rounds = 2\nanswer_ms = 1500\nhears = \"samples\"\nmemory = 0\nwaiting_sound = \"typing\"";
     let agent = MEERA
         .replace("realtime = [\"openai\"]", more)
         .replace("instructions_file = \"meera.txt\"", "instructions = \"Be brief.\"")
@@ -46,7 +47,12 @@ fn each_key_has_its_meaning() {
         budget: ms(1_500),
     };
     assert_eq!((realtime.talk, realtime.persona.hears), (expected, crate::agent::FeedKind::Samples));
-    assert_eq!(realtime.persona.memory, 0);
+    assert_eq!(
+        (realtime.persona.memory, &realtime.persona.waiting_sound),
+        (0, &Some(WaitingSound::typing()))
+    );
+    let faulty = agent.replace("\"typing\"", "\"typig\"");
+    assert!(parse(&faulty).unwrap_err().to_string().contains("must be \"typing\" or a WAV file"));
     let faulty = agent.replace("memory = 0", "memory = 11");
     assert!(parse(&faulty).unwrap_err().to_string().contains("memory"), "as much as nobody reads");
 }
