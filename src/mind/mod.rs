@@ -5,6 +5,7 @@ pub mod cascade;
 pub mod conversation;
 pub mod end_of_turn;
 pub mod history;
+mod normal_form;
 pub mod realtime;
 pub mod script;
 pub mod speech;

@@ -229,3 +229,22 @@ fn an_answer_of_which_there_is_no_sound_stands_in_no_history() {
     call.says("hello");
     assert_eq!(call.told().last(), Some(&Turn::User("mera order hello".to_owned())));
 }
+
+#[test]
+fn a_number_that_is_read_out_is_told_in_its_normal_form() {
+    for ahead in [false, true] {
+        let mut call = Call::new(1);
+        call.hears("mera number nau aath ek do teen char panch che sat aath");
+        if ahead {
+            call.likely();
+        }
+        call.commits();
+        call.model(&["t:Theek hai.", "f"]);
+        let Some(caly_provider::llm::Turn::User(words)) = call.told().pop() else { panic!("ahead: {ahead}") };
+        assert!(
+            words.starts_with("mera number nau") && words.ends_with(" [phone: +919812345678]"),
+            "{words}"
+        );
+        assert_eq!(call.asked().prompts.len(), 1, "the words are the same: {ahead}");
+    }
+}

@@ -15,6 +15,7 @@ use crate::call::hop::{Hop, HopEvent, Mark};
 use crate::mind::conversation::END_CALL;
 use crate::mind::end_of_turn;
 use crate::mind::history::SaidId;
+use crate::mind::normal_form::with_normal_forms;
 use crate::mind::speech::chunker::Chunker;
 use crate::voice::exchange::MindCommand;
 
@@ -91,8 +92,10 @@ impl CascadeMind {
         let mut answer = Answer::new(now, turn, &text, self.config.answers.max_sentences);
         let mut turns = self.history.turns();
         match turns.last_mut() {
-            Some(Turn::User(before)) => *before = format!("{before} {text}"),
-            Some(Turn::Assistant { .. } | Turn::Results(_)) | None => turns.push(Turn::User(text)),
+            Some(Turn::User(before)) => *before = format!("{before} {}", with_normal_forms(&text)),
+            Some(Turn::Assistant { .. } | Turn::Results(_)) | None => {
+                turns.push(Turn::User(with_normal_forms(&text)));
+            }
         }
         answer.ask = Some(self.llm.ask(now, self.prompt(turns, ToolChoice::Auto)));
         self.answer = Some(answer);
@@ -130,12 +133,12 @@ impl CascadeMind {
         if let Some(answer) = &mut self.answer {
             let is_same = end_of_turn::are_same_words(&answer.question, text);
             if !answer.is_committed && answer.turn == turn && is_same {
-                self.history.user(text);
+                self.history.user(&with_normal_forms(text));
                 return self.commit_answer(now);
             }
             if answer.pending > 0 {
                 // What was begun is done, and the model hears of both.
-                answer.more_words.push(text.to_owned());
+                answer.more_words.push(with_normal_forms(text));
                 answer.turn = turn;
                 return;
             }
@@ -144,7 +147,7 @@ impl CascadeMind {
         self.unsay(now);
         self.quiet.begin(now, self.config.answers.filler_after);
         self.remember_late_answers();
-        self.history.user(text);
+        self.history.user(&with_normal_forms(text));
         let mut answer = Answer::new(now, turn, text, self.config.answers.max_sentences);
         answer.is_committed = true;
         self.answer = Some(answer);

@@ -15,6 +15,11 @@ pub(super) fn language_of(words: &str) -> Option<crate::mind::speech::Language> 
     text::language_of(words)
 }
 
+/// A word in the spelling of word lists: romanised Hindi has as many as it has writers.
+pub(super) fn folded(word: &str) -> String {
+    tokens::fold(word)
+}
+
 /// Whether two texts are the same words at their end, however they are spelled and marked.
 pub(crate) fn are_same_words(one: &str, other: &str) -> bool {
     tokens::tokens(one).0 == tokens::tokens(other).0
