@@ -28,12 +28,14 @@ fn spelled(words: &[&str], at: usize) -> Option<String> {
     let rest = &words[at + 1..];
     let rest = rest.strip_prefix(&["the", "rate"]).unwrap_or(rest);
     let rest = rest.strip_prefix(&["of"]).unwrap_or(rest);
-    let (local, domain) = (local(&words[..at])?, domain(rest)?);
-    (is_local(&local) && is_domain(&domain)).then(|| format!("{local}@{domain}"))
+    let ((local, is_sure), domain) = (local(&words[..at])?, domain(rest)?);
+    let is_sure = is_sure || HOUSES.contains(&domain.split('.').next()?);
+    (is_sure && is_local(&local) && is_domain(&domain)).then(|| format!("{local}@{domain}"))
 }
 
-/// What stands before the "at": words that signs join, letters one by one, and digits behind a word.
-fn local(before: &[&str]) -> Option<String> {
+/// What stands before the "at": words that signs join, letters one by one, and digits behind a word. Whether it can hardly be anything else: one
+/// word at the beginning of a sentence may be "look".
+fn local(before: &[&str]) -> Option<(String, bool)> {
     let mut parts: Vec<String> = Vec::new();
     let mut at = before.len();
     loop {
@@ -56,7 +58,8 @@ fn local(before: &[&str]) -> Option<String> {
         at -= 1;
     }
     let is_clear = at == 0 || is_beginning(before[at - 1]);
-    is_clear.then(|| parts.into_iter().rev().collect())
+    let is_sure = at > 0 || parts.len() > 1;
+    is_clear.then(|| (parts.into_iter().rev().collect(), is_sure))
 }
 
 /// What stands behind it: words with a "dot" between them.
@@ -127,6 +130,8 @@ fn is_domain(text: &str) -> bool {
 }
 
 const AT: &[&str] = &["at", "@", "ऐट", "एट", "ऍट"];
+/// Where most people have theirs.
+const HOUSES: &[&str] = &["gmail", "yahoo", "hotmail", "outlook", "rediffmail", "icloud", "live"];
 /// Words behind which an address may begin.
 const BEGINNINGS: &[&str] = &[
     "is",

@@ -48,7 +48,7 @@ mod tests {
         }
         check("double nine triple eight seven six five four three", "[phone: +919988876543]");
         check("call me on +44 20 7946 0958 please", "[phone: +442079460958]");
-        check("9812345678 or 9876543210", "[phone: +919812345678]");
+        check("9812345678 or 9876543210", "[phone: +919812345678] [phone: +919876543210]");
     }
 
     #[test]
@@ -63,6 +63,7 @@ mod tests {
         ] {
             check(text, "[email: rahul.sharma@gmail.com]");
         }
+        check("asha at gmail dot com", "[email: asha@gmail.com]");
         check("my id is priya_n one two at yahoo dot co dot in", "[email: priya_n12@yahoo.co.in]");
         check("it's asha underscore k at outlook dot com", "[email: asha_k@outlook.com]");
     }
