@@ -192,10 +192,7 @@ impl Model {
 
     /// Answers.
     pub fn answer(&mut self, now: Duration, question: &Question<'_>) -> Streamed {
-        let parts = match verbatim(&question.heard) {
-            Some(line) => vec![Part::Text(line)],
-            None => self.follow(question),
-        };
+        let parts = self.follow(question);
         let mut tokens: Vec<Token> = Vec::new();
         for part in parts {
             match part {
@@ -221,7 +218,8 @@ impl Model {
 
     fn follow(&mut self, question: &Question<'_>) -> Vec<Part> {
         let Some(rule) = self.rules.iter_mut().find(|rule| rule.fits(question)) else {
-            return self.otherwise.clone();
+            let line = verbatim(&question.heard).map(|line| vec![Part::Text(line)]);
+            return line.unwrap_or_else(|| self.otherwise.clone());
         };
         rule.times = rule.times.map(|times| times - 1);
         rule.parts.clone()
@@ -241,7 +239,7 @@ impl Model {
     }
 }
 
-/// Every model says a line that it is asked to say word for word.
+/// Every model says a line that it is asked to say word for word, where no rule wants something else.
 fn verbatim(heard: &Heard) -> Option<String> {
     let Heard::User(said) = heard else { return None };
     let line = said.trim_matches(['(', ')']).strip_prefix("Say exactly this, and nothing else: ")?;

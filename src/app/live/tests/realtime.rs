@@ -118,7 +118,7 @@ async fn sound_of_another_format_and_silence_are_told() {
     let at = |fault| Server::start(Stage::new(both(&model(), &seen), &seen).with_faults(played(fault)));
     let server = at(Played::WrongAudio).await.unwrap();
     for line in told(BOTH, &server).await {
-        assert!(line.contains(": wrong_audio: read as "), "{line}");
+        assert!(line.contains(": wrong_audio: a compressed file where plain audio was asked for"), "{line}");
     }
     let server = at(Played::Silence(0xff)).await.unwrap();
     let lines = told(gpt(), &server).await;
