@@ -235,12 +235,22 @@ impl Client {
         }
     }
 
+    /// What was written while an answer was due or given.
+    fn send_notes(&mut self, now: Instant) {
+        if self.connection.is_ready() && self.answer == Answer::None {
+            for (by, text) in std::mem::take(&mut self.late_notes) {
+                let messages = self.wire.note(by, &text);
+                self.send(now, messages);
+            }
+        }
+    }
+
     /// Asks for an answer, once there is none.
     fn ask(&mut self, now: Instant, instructions: Option<String>) {
         let is_free = match self.answer {
             Answer::None => true,
             // It comes by itself.
-            Answer::Awaited { .. } if instructions.is_none() => return,
+            Answer::Awaited { .. } if instructions.is_none() && !self.is_written_to() => return,
             Answer::Awaited { .. } | Answer::Running { .. } => false,
         };
         if !is_free || !self.connection.is_ready() {
@@ -251,6 +261,11 @@ impl Client {
         let messages = self.wire.respond(instructions.as_deref());
         self.send(now, messages);
         self.expect(now);
+    }
+
+    /// Whether something of the caller's own is written that the answer which is due does not know.
+    fn is_written_to(&self) -> bool {
+        self.late_notes.iter().any(|(by, _)| *by == Speaker::User)
     }
 
     /// An answer is due, unless it has begun.
@@ -377,6 +392,9 @@ impl Realtime for Client {
         self.caller_speaks = false;
         if self.wire.habits().answers_ended_turns {
             self.expect(now);
+        } else if matches!(self.answer, Answer::Awaited { .. }) && !self.wire.habits().ends_turns {
+            // That is to the turn before, and has not heard this one.
+            self.owed = self.owed.take().or(Some(Owed::default()));
         } else {
             self.ask(now, None);
         }
@@ -388,7 +406,8 @@ impl Realtime for Client {
             Speaker::Assistant => self.history.note(false, text),
             Speaker::System => self.history.note(true, &format!("({text})")),
         }
-        if self.connection.is_ready() {
+        // Some vendors stop their answer at any word that is written to them.
+        if self.connection.is_ready() && self.answer == Answer::None {
             let messages = self.wire.note(by, text);
             self.send(now, messages);
         } else if self.late_notes.len() < MAX_LATE_NOTES {
@@ -423,6 +442,7 @@ impl Realtime for Client {
         if let Some((item, heard)) = heard.or(first_item.map(|item| (item, Duration::ZERO))) {
             self.truncate(now, item, heard);
         }
+        self.send_notes(now);
     }
 
     fn unsettled(&self) -> Vec<u8> {

@@ -49,6 +49,13 @@ impl Answer {
         self.held.push_back(event);
     }
 
+    /// The model does not want these tools used any more.
+    fn forget(&mut self, requests: &[String]) {
+        let is_gone =
+            |event: &Event| matches!(event, Event::ToolRequest(tool) if requests.contains(&tool.id));
+        self.held.retain(|event| !is_gone(event));
+    }
+
     fn is_too_long(&self) -> bool {
         self.held_bytes > MAX_HELD_BYTES || self.held.len() > MAX_HELD
     }
@@ -81,9 +88,20 @@ impl RealtimeMind {
     /// Something of an answer.
     pub(super) fn of_answer(&mut self, now: Instant, event: Event) {
         if let Some(answer) = self.answer.as_mut().filter(|answer| !answer.is_free) {
+            let is_broken = matches!(
+                &event,
+                Event::Interrupted
+                    | Event::AnswerDone { status: AnswerStatus::Cancelled | AnswerStatus::Failed(_), .. }
+            );
+            if let Event::ToolsCancelled(requests) = &event {
+                answer.forget(requests);
+                return self.tools.cancel(requests);
+            }
             answer.hold(event);
-            if answer.is_too_long() {
+            if is_broken || answer.is_too_long() {
+                // Nobody has heard a word of it: whoever takes the turn for over asks for one that is whole.
                 self.drop_answer(now);
+                self.turns.model_goes_on();
             }
             return;
         }
@@ -125,15 +143,23 @@ impl RealtimeMind {
         let Some(answer) = self.answer.take() else { return };
         let nothing = answer.first.map(|item| (item, std::time::Duration::ZERO));
         self.talker.interrupt(now, nothing);
+        for event in answer.held {
+            if let Event::ToolRequest(request) = event {
+                self.leave_tool(now, request);
+            }
+        }
         self.unsay();
     }
 
     /// The model has stopped, as it hears the caller. Whether he takes the floor is decided by voice, and by what the model says next.
     fn cut_by_model(&mut self) {
         self.is_cut_by_model = true;
-        if self.answer.take().is_some() {
-            self.owed = None;
-            self.quiet.end();
+        if let Some(answer) = self.answer.take() {
+            // Of whose answer nothing was heard, he waits for it as before.
+            if answer.has_sound {
+                self.owed = None;
+                self.quiet.end();
+            }
             self.close_sayings();
         }
     }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use caly_provider::audio::AudioFormat;
 use caly_provider::link::{LinkEvent, LinkId};
 use caly_provider::policy::earliest;
-use caly_provider::realtime::{Event, Setup, Speaker};
+use caly_provider::realtime::{Event, ItemId, Setup, Speaker};
 use serde_json::Value;
 
 pub use config::{RealtimeAgent, Talk};
@@ -63,6 +63,8 @@ pub struct RealtimeMind {
     is_cut_unheard: bool,
     /// What is being said and was not heard to its end.
     sayings: VecDeque<Saying>,
+    /// How much sound of the model's last item has come.
+    said_of: Option<(ItemId, Duration)>,
     /// How often tools were used for this answer.
     rounds: u8,
     /// Answers in a row that came to nothing.
@@ -109,6 +111,7 @@ impl RealtimeMind {
             is_cut_by_model: false,
             is_cut_unheard: false,
             sayings: VecDeque::new(),
+            said_of: None,
             rounds: 0,
             troubles: 0,
             quiet: Quiet::default(),
@@ -207,8 +210,10 @@ impl RealtimeMind {
         // Nothing was heard of the answer to what he said before.
         if was_unheard && self.answer.is_none() && !self.is_ending {
             self.owe(now, turn);
-            self.is_asked = true;
-            self.talker.respond(now);
+            if self.tools.at_work() == 0 {
+                self.is_asked = true;
+                self.talker.respond(now);
+            }
         }
         self.wait_on(now);
     }
@@ -278,10 +283,11 @@ impl RealtimeMind {
         let line = self.config.lines.sorry.clone();
         self.say_line(now, &line);
         self.command(MindCommand::ExpectWords(false));
-        self.close(now);
         let (script, clips) = (Arc::clone(&self.config.fallback), Arc::clone(&self.clips));
         let outbox = std::mem::take(&mut self.outbox);
         self.script = Some(Box::new(ScriptMind::take_over(script, clips, outbox, now)));
+        // Last: nobody listens any more to what the model says to that.
+        self.close(now);
     }
 
     fn close(&mut self, now: Instant) {

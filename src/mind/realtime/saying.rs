@@ -19,6 +19,8 @@ pub(super) struct Saying {
     utterance: Option<UtteranceId>,
     kind: Kind,
     text: SpokenText,
+    /// What of the item's sound is in utterances before it.
+    before: Duration,
     /// Text that no sound has carried to voice yet.
     untold: String,
     /// The log has its first words, or knows that its sound came before them.
@@ -67,7 +69,8 @@ impl RealtimeMind {
         }
         let (line, in_a_row) = self.quiet.next_filler(&self.config.lines.fillers);
         if in_a_row > MOST_FILLERS {
-            // The model does not know that anybody waits.
+            // The model does not know that anybody waits, whatever it was asked for.
+            self.is_asked = false;
             self.ask_if_owed(now);
         }
         // Without fillers the sound of waiting goes on.
@@ -100,7 +103,7 @@ impl RealtimeMind {
 
     /// Whether an answer is being made of which nothing is heard.
     fn is_awaited(&self) -> bool {
-        (self.owed.is_some() || self.tools.at_work() > 0) && self.outbox.is_empty()
+        (self.owed.is_some() || self.tools.at_work() > 0) && self.outbox.is_empty() && !self.is_ending
     }
 
     fn say_clip(&mut self, line: &Line, yields_to: YieldsTo) -> Option<(UtteranceId, String)> {
@@ -119,6 +122,7 @@ impl RealtimeMind {
             utterance,
             kind,
             text: spoken,
+            before: Duration::ZERO,
             untold,
             is_told: true,
             is_whole: true,
@@ -127,12 +131,14 @@ impl RealtimeMind {
 
     /// The place of what the model says in an item.
     fn item(&mut self, item: ItemId) -> usize {
-        let is_it = |saying: &Saying| saying.kind == Kind::Model(item);
+        let is_it = |saying: &Saying| saying.kind == Kind::Model(item) && !saying.is_whole;
         self.sayings.iter().position(is_it).unwrap_or_else(|| {
+            let before =
+                self.said_of.filter(|(said, _)| *said == item).map_or(Duration::ZERO, |(_, said)| said);
             let (text, untold) = (SpokenText::default(), String::new());
             let kind = Kind::Model(item);
             let (is_told, is_whole) = (false, false);
-            self.sayings.push_back(Saying { utterance: None, kind, text, untold, is_told, is_whole });
+            self.sayings.push_back(Saying { utterance: None, kind, text, before, untold, is_told, is_whole });
             self.sayings.len() - 1
         })
     }
@@ -160,11 +166,19 @@ impl RealtimeMind {
                 utterance
             }
         };
+        let length = self.call.duration(bytes.len() as u64);
         let saying = &mut self.sayings[at];
-        saying.text.sound(self.call.duration(bytes.len() as u64));
+        saying.text.sound(length);
         let text = saying.tell();
+        let before = saying.before;
         let sound = Sound::Coded(self.call.encoding, bytes.into());
         self.outbox.append(utterance, Part { text, sound });
+        let said = self.said_of.filter(|(said, _)| *said == item).map_or(Duration::ZERO, |(_, said)| said);
+        self.said_of = Some((item, said + length));
+        if said + length >= before + LONG_UTTERANCE {
+            // One is no longer than a minute: the rest is another one.
+            self.close_sayings();
+        }
     }
 
     /// The caller waits no longer.
@@ -238,8 +252,7 @@ impl RealtimeMind {
                 self.note(HopEvent::HeardText { utterance: utterance.0, text: text.clone() });
             }
             match saying.kind {
-                Kind::Model(item) => drop(first.get_or_insert((item, heard))),
-                Kind::Line(_) if text.is_empty() => {}
+                Kind::Model(item) => drop(first.get_or_insert((item, saying.before + heard))),
                 Kind::Line(_) if text.is_empty() => {}
                 Kind::Line(_) => self.talker.note(now, Speaker::Assistant, &text),
                 Kind::Aside => {}
@@ -262,7 +275,8 @@ impl RealtimeMind {
         self.quiet.filler_is_over();
         self.quiet.end();
         if is_speech {
-            self.owed = None;
+            // What waits for it may be a filler: if he has said nothing, he waits on.
+            self.is_cut_unheard |= self.owed.take().is_some();
         } else {
             // Who presses a key while tools are at work still waits for them.
             self.wait_on(now);
@@ -306,5 +320,7 @@ impl Saying {
 
 /// A clause of Hindi is seldom longer.
 const LONG_CLAUSE_BYTES: usize = 200;
+/// Well below what voice takes in one piece ([`crate::mind::speech::MAX_UTTERANCE`]).
+const LONG_UTTERANCE: Duration = Duration::from_secs(50);
 /// Behind so many a model that owes an answer is asked again.
 const MOST_FILLERS: usize = 2;

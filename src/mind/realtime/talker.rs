@@ -28,6 +28,8 @@ pub(super) struct Talker {
     /// The call's codec.
     call: AudioFormat,
     model: Option<Model>,
+    /// What the agent is to say as soon as there is a model.
+    first: Option<String>,
     /// Clients so far: each has names of links of its own.
     clients: u32,
     outputs: VecDeque<TalkerOutput>,
@@ -87,6 +89,7 @@ impl Talker {
             setup,
             call: AudioFormat::MULAW_8K,
             model: None,
+            first: None,
             clients: 0,
             outputs: VecDeque::new(),
             gate: Gate::default(),
@@ -103,7 +106,12 @@ impl Talker {
         let has_changed = self.call != call;
         self.call = call;
         match &mut self.model {
-            None => self.engage(now, Vec::new()),
+            None => {
+                self.engage(now, Vec::new());
+                if let Some(first) = self.first.take() {
+                    self.say(now, &first);
+                }
+            }
             // The client keeps its own formats.
             Some(model) if has_changed => {
                 let formats = model.client.formats();
@@ -185,7 +193,11 @@ impl Talker {
 
     /// The agent is to speak, and is told what.
     pub(super) fn say(&mut self, now: Instant, instructions: &str) {
-        self.ask(now, |client| client.respond(now, Some(instructions)));
+        match &self.model {
+            Some(_) => self.ask(now, |client| client.respond(now, Some(instructions))),
+            // The call has no codec yet.
+            None => self.first = Some(instructions.to_owned()),
+        }
     }
 
     /// Nobody wants to hear the rest of the answer; so much of this item was heard.

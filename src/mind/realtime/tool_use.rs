@@ -16,15 +16,17 @@ use crate::voice::exchange::MindCommand;
 impl RealtimeMind {
     /// The model wants a tool used.
     pub(super) fn use_tool(&mut self, now: Instant, request: ToolRequest) {
+        let Some(answer) = &mut self.answer else { return self.leave_tool(now, request) };
         if request.name == END_CALL && self.tools.at_work() == 0 {
             return self.end_call(now, request);
         }
-        let Some(answer) = &mut self.answer else { return };
         answer.uses_tools = true;
         if !answer.has_sound {
             self.quiet.begin(now, self.config.talk.tool_filler_after);
             self.command(MindCommand::Think);
         }
+        // What it goes on with when the tool has answered is said behind this, and perhaps behind a filler.
+        self.close_sayings();
         let refusal = if request.name == END_CALL {
             Some(
                 "the call goes on: tell the caller what came of the other tools, then call this alone"
@@ -42,11 +44,20 @@ impl RealtimeMind {
         }
     }
 
+    /// Nobody wants this tool used any more. The model is told so, or it would wait, and the next tool's answer with it.
+    pub(super) fn leave_tool(&mut self, now: Instant, request: ToolRequest) {
+        let content = r#"{"error":"not done: the caller went on"}"#.to_owned();
+        let result = ToolResult { id: request.id, content, is_error: true };
+        self.talker.tool_result(now, result, Then::Nothing);
+    }
+
     /// A tool has answered.
     pub(super) fn tool_answered(&mut self, now: Instant, id: ToolCallId, outcome: Result<Value, ToolError>) {
         let Some(answered) = self.tools.answered(now, id, outcome) else { return };
         if self.script.is_some() || self.is_ending {
-            return self.command(MindCommand::Note(answered.note));
+            self.command(MindCommand::Note(answered.note));
+            // The call may go on all the same.
+            return self.talker.tool_result(now, answered.result, Then::Nothing);
         }
         match answered.use_of {
             UseOf::Awaited => self.tell_result(now, answered),

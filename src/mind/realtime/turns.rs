@@ -95,6 +95,11 @@ impl Turns {
         is_news
     }
 
+    /// The answer that the model has begun is none to the whole turn.
+    pub(super) fn model_goes_on(&mut self) {
+        self.model = self.model.filter(|turn| *turn != self.open);
+    }
+
     /// The model was told that this turn is over.
     pub(super) fn told_model(&mut self, turn: u32) {
         self.model_hears = false;

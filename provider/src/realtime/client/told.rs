@@ -64,6 +64,7 @@ impl Client {
 
     /// Tools that are at work come first: when they have answered, one answer is for all.
     fn ask_owed(&mut self, now: Instant) {
+        self.send_notes(now);
         if self.calls.is_empty()
             && let Some(Owed { instructions, .. }) = self.owed.take()
         {
