@@ -1,7 +1,7 @@
 # Each target first installs what it needs and this machine lacks, and says what (scripts/setup.sh).
 #
 #   make run     build and run the server        ARGS="--sip 127.0.0.1:5080 ..." adds flags
-#   make demo    a conversation with simulated providers, and what it leaves
+#   make demo    conversations with simulated providers, and what they leave
 #   make test    every test, then the fuzzers    FUZZ_SECONDS=60 fuzzes longer
 #   make test-live  the real vendors, each whose key is in the environment
 #   make bench   what a frame and a call cost

@@ -117,7 +117,8 @@ pub enum HopEvent {
         hop: Hop,
         /// Its name in the configuration.
         provider: String,
-        /// `input_tokens`, `cached_tokens`, `output_tokens`, `wasted_tokens`, `audio_ms` or `characters`.
+        /// `input_tokens`, `cached_tokens`, `output_tokens`, of these `input_audio_tokens` and `output_audio_tokens`, `wasted_tokens`, `audio_ms` or
+        /// `characters`.
         unit: String,
         /// How many.
         count: u64,

@@ -96,6 +96,29 @@ fn a_tool_in_the_midst_of_an_answer_leaves_no_silence() {
     assert_eq!(call.said().last().unwrap(), "Aap wahan hain?");
 }
 
+/// A model that uses tools without end is told to stop, and then the caller is asked; whether it does so in one answer or in many.
+#[test]
+fn tools_without_end_come_to_one() {
+    for habits in [GEMINI, OPENAI] {
+        let mut call = Call::new(1, habits);
+        speaks(&mut call);
+        call.commits();
+        for round in 1..=6 {
+            if habits == OPENAI || round == 1 {
+                call.model(&[&format!("begin {round}")]);
+            }
+            call.model(&[&format!("tool t{round} look")]);
+            if habits == OPENAI && round < 6 {
+                call.model(&["done"]);
+            }
+            if round <= 4 {
+                call.tool_answers();
+            }
+        }
+        assert_eq!(call.said().last().unwrap(), "Phir se boliye.", "{habits:?}: {:?}", call.said());
+    }
+}
+
 /// The rest of a long answer is heard, and is cut where it was heard.
 #[test]
 fn an_answer_of_more_than_a_minute_is_heard_to_its_end() {

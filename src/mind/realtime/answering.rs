@@ -168,7 +168,9 @@ impl RealtimeMind {
         let Some(answer) = self.answer.take() else { return self.ask_if_owed(now) };
         self.close_sayings();
         self.is_asked |= answer.goes_on;
-        self.rounds = if answer.uses_tools { self.rounds.saturating_add(1) } else { 0 };
+        if !answer.uses_tools {
+            self.rounds = 0;
+        }
         self.end_marks(now, &answer);
         match status {
             AnswerStatus::Completed | AnswerStatus::Incomplete(_) | AnswerStatus::Failed(_) => {

@@ -20,7 +20,10 @@ impl RealtimeMind {
         if request.name == END_CALL && self.tools.at_work() == 0 {
             return self.end_call(now, request);
         }
-        answer.uses_tools = true;
+        (answer.uses_tools, answer.goes_on) = (true, false);
+        if self.rounds > self.config.talk.max_rounds {
+            return self.no_more_tools(now, request);
+        }
         if !answer.has_sound {
             self.quiet.begin(now, self.config.talk.tool_filler_after);
             self.command(MindCommand::Think);
@@ -42,6 +45,15 @@ impl RealtimeMind {
             Handed::ToUse(call) => self.wishes.push_back(Wish::Tool(call)),
             Handed::Refused(answered) => self.tell_result(now, answered),
         }
+    }
+
+    /// It was told to use no more of them, and does: the caller is asked instead.
+    fn no_more_tools(&mut self, now: Instant, request: ToolRequest) {
+        self.drop_answer(now);
+        self.leave_tool(now, request);
+        self.owed = None;
+        let line = self.config.lines.trouble.clone();
+        self.say_line(now, &line);
     }
 
     /// Nobody wants this tool used any more. The model is told so, or it would wait, and the next tool's answer with it.
@@ -105,10 +117,12 @@ impl RealtimeMind {
     /// When all have answered the model goes on, without being asked.
     fn model_knows(&mut self, now: Instant, result: ToolResult) {
         if self.tools.at_work() == 0 {
-            match &mut self.answer {
-                Some(answer) => answer.goes_on = true,
-                None => self.is_asked = true,
-            }
+            let goes_on = match &mut self.answer {
+                Some(answer) => &mut answer.goes_on,
+                None => &mut self.is_asked,
+            };
+            let is_news = !std::mem::replace(goes_on, true);
+            self.rounds = self.rounds.saturating_add(u8::from(is_news));
             self.owed.get_or_insert(now);
             self.quiet.begin(now, self.config.talk.filler_after);
         }
