@@ -93,6 +93,11 @@ impl RawCall {
         self.rtp.play(self.answer.rtp_address(), audio);
     }
 
+    /// Begins to say what is said to what comes, 20 ms of µ-law at a time.
+    pub(crate) fn converse(&mut self, say: impl FnMut(&[RtpArrived]) -> Vec<u8> + Send + 'static) {
+        self.rtp.converse(self.answer.rtp_address(), say);
+    }
+
     /// Whether the server has ended the call since this was asked last; its BYE is answered.
     pub(crate) fn answers_bye(&self) -> bool {
         while let Some(arrived) = self.sip.receive(Duration::ZERO) {

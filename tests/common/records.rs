@@ -143,6 +143,12 @@ pub(crate) fn leg_quality(call: &Value) -> Value {
     quality[0]["leg"].clone()
 }
 
+/// Slots of 20 ms in which the server says that it sent nothing, as it came too late.
+#[track_caller]
+pub(crate) fn missed(call: &Value) -> u64 {
+    events_of(call, "tick_late").iter().map(|event| count(event, "missed")).sum()
+}
+
 /// The directions of all negotiations, in their order.
 #[track_caller]
 pub(crate) fn directions(call: &Value) -> Vec<String> {

@@ -41,13 +41,28 @@ impl RtpLine {
 
     /// Begins to send `audio` to `remote`, again and again, and to keep what comes.
     pub(crate) fn play(&mut self, remote: SocketAddr, audio: &[f64]) {
+        let audio: Vec<u8> = audio.iter().map(|&sample| mu_law(sample)).collect();
+        let (mut at, count) = (0, audio.len() / FRAME_BYTES);
+        self.converse(remote, move |_| {
+            let payload = audio[at * FRAME_BYTES..][..FRAME_BYTES].to_vec();
+            at = (at + 1) % count;
+            payload
+        });
+    }
+
+    /// Begins to send to `remote` what is said to what comes: told of the packets since it was asked last, `say` has the next 20 ms.
+    pub(crate) fn converse(
+        &mut self,
+        remote: SocketAddr,
+        say: impl FnMut(&[RtpArrived]) -> Vec<u8> + Send + 'static,
+    ) {
         let stop = Arc::new(AtomicBool::new(false));
         let stream = Stream {
             socket: Arc::clone(&self.socket),
             next: Arc::clone(&self.next),
             stop: Arc::clone(&stop),
             remote,
-            audio: audio.iter().map(|&sample| mu_law(sample)).collect(),
+            say: Box::new(say),
         };
         self.stop = stop;
         self.thread = Some(std::thread::spawn(move || stream.run()));
@@ -91,17 +106,22 @@ struct Stream {
     next: Arc<AtomicU16>,
     stop: Arc<AtomicBool>,
     remote: SocketAddr,
-    audio: Vec<u8>,
+    say: Speaker,
 }
 
+/// Told of what came, has the next 20 ms.
+type Speaker = Box<dyn FnMut(&[RtpArrived]) -> Vec<u8> + Send>;
+
 impl Stream {
-    fn run(self) -> Vec<RtpArrived> {
-        let mut heard = Vec::new();
+    fn run(mut self) -> Vec<RtpArrived> {
+        let (mut heard, mut known) = (Vec::new(), 0);
         let mut due = Instant::now();
-        for payload in self.audio.chunks_exact(160).cycle() {
+        loop {
+            let payload = (self.say)(&heard[known..]);
+            known = heard.len();
             let sequence = self.next.load(Ordering::Relaxed);
             // Gone when the call is over; the test looks at what came back.
-            let _ = self.socket.send(&packet(sequence, payload), self.remote);
+            let _ = self.socket.send(&packet(sequence, &payload), self.remote);
             self.next.store(sequence.wrapping_add(1), Ordering::Relaxed);
             due += FRAME;
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
@@ -140,6 +160,8 @@ fn instant_of(stamp: Duration) -> Instant {
 }
 
 const FRAME: Duration = Duration::from_millis(20);
+/// 20 ms of µ-law.
+const FRAME_BYTES: usize = 160;
 /// Loud enough to be told from silence, and not clipped.
 const SPEECH_DB: f64 = -12.0;
 const SSRC: u32 = 0x0ca1_1e4e;

@@ -3,11 +3,13 @@
 #![allow(dead_code, reason = "every test file is a crate of its own and uses a part of this")]
 #![allow(clippy::expect_used, reason = "here a failure is the test's failure")]
 
+#[path = "../thinking/caller.rs"]
+pub(crate) mod caller;
 #[path = "../thinking/cast.rs"]
 pub(crate) mod cast;
 
-use std::fmt::Write as _;
 use std::fs;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use caly_vendors::faults::{Fault, Faults, When};
@@ -15,7 +17,7 @@ use caly_vendors::hearing::{Manner, Script};
 use caly_vendors::model::{Model, Rule, TokenPace};
 use caly_vendors::seen::Seen;
 use caly_vendors::sockets::{Authority, Server as Vendor};
-use caly_vendors::stage::Pause;
+use caly_vendors::stage::{Pause, Stage};
 use caly_vendors::strict::KEY;
 use caly_vendors::voice::{Pace, Voice};
 use serde_json::Value;
@@ -23,9 +25,10 @@ use tokio::runtime::Runtime;
 
 use crate::common::raw_call::RawCall;
 use crate::common::records::events_of;
-use crate::common::rtp_peer::{RtpArrived, decode};
+use crate::common::rtp_peer::{RtpArrived, decode, mu_law};
 use crate::common::scratch::Scratch;
 use crate::common::tone;
+use caller::{Caller, Saying};
 
 /// What every caller asks.
 pub(crate) const QUESTION: &str = "where is my order please";
@@ -49,6 +52,8 @@ pub(crate) struct House {
 pub(crate) enum Act<'a> {
     /// As a real one on a good day.
     Well,
+    /// The same over TLS.
+    WellByTls,
     /// It has this fault whoever comes.
     Fails(&'a Fault),
     /// It stands still when this says so.
@@ -61,11 +66,14 @@ impl House {
         fs::create_dir_all(scratch.join("agents")).expect("a folder");
         fs::write(scratch.join("agents/keypad.toml"), KEYPAD).expect("a file");
         fs::write(scratch.join("key"), KEY).expect("a file");
-        let config = format!("[agents]\ndir = {:?}\n", scratch.join("agents"));
+        let authority = Authority::new().expect("an authority");
+        fs::write(scratch.join("ca.pem"), authority.pem()).expect("a file");
+        let (agents, trusted) = (scratch.join("agents"), scratch.join("ca.pem"));
+        let config = format!("[agents]\ndir = {agents:?}\n[providers]\nca_file = {trusted:?}\n");
         Self {
             runtime: Runtime::new().expect("a runtime"),
             vendors: Vec::new(),
-            authority: Authority::new().expect("an authority"),
+            authority,
             config,
             agents: 0,
             scratch,
@@ -88,36 +96,74 @@ impl House {
             self.config.push_str(&cast::table(hop, kind, name, (program, "")));
             return;
         };
+        let (http, websocket) = self.open(stage, act, cast::is_streaming(hop, kind));
+        self.name(&cast::table(hop, kind, name, (&http, &websocket)));
+    }
+
+    /// A model of this kind and name that hears and speaks: it hears the script and answers by the model's rules.
+    pub(crate) fn talker(
+        &mut self,
+        kind: &str,
+        name: &str,
+        (script, model): (&Script, Model),
+        act: &Act<'_>,
+    ) {
+        let stage = cast::talker(kind, script, Manner::default(), model, &self.seen);
+        let (_, websocket) = self.open(stage, act, true);
+        self.name(&cast::talker_table(kind, name, &websocket));
+    }
+
+    /// Opens a vendor. Returns what stands before the paths of its URLs, for HTTP and for WebSockets.
+    fn open(&mut self, stage: Stage, act: &Act<'_>, is_stream: bool) -> (String, String) {
         let stage = match act {
-            Act::Well => stage,
+            Act::Well | Act::WellByTls => stage,
             Act::Fails(fault) => stage.with_faults(Faults::default().with(When::From(1), (*fault).clone())),
             Act::StandsStill(pause) => stage.with_pause(pause),
         };
-        let is_tls = matches!(act, Act::Fails(Fault::TlsFails));
+        let is_tls = matches!(act, Act::WellByTls | Act::Fails(Fault::TlsFails));
         let vendor = self.runtime.block_on(async {
             if is_tls { Vendor::start_tls(stage, &self.authority).await } else { Vendor::start(stage).await }
         });
         let vendor = vendor.expect("a port");
-        let (mut http, mut websocket) = (vendor.http_base(), vendor.websocket_base());
+        let bases = (vendor.http_base(), vendor.websocket_base());
+        self.vendors.push((vendor, is_stream));
         if matches!(act, Act::Fails(Fault::Unresolved)) {
-            http = "http://nobody.invalid".to_owned();
-            websocket = "ws://nobody.invalid".to_owned();
+            return ("http://nobody.invalid".to_owned(), "ws://nobody.invalid".to_owned());
         }
-        self.vendors.push((vendor, cast::is_streaming(hop, kind)));
-        let table = cast::table(hop, kind, name, (&http, &websocket));
+        bases
+    }
+
+    /// Adds the table of a provider, whose key is in a file.
+    fn name(&mut self, table: &str) {
         let key = format!("key_file = {:?}", self.scratch.join("key"));
         self.config.push_str(&table.replace("key_env = \"KEY\"", &key));
     }
 
     /// An agent with these providers. Returns the number by which it is called.
     pub(crate) fn agent(&mut self, providers: [&[&str]; 3]) -> String {
+        let [asr, llm, tts] = providers;
+        self.hire(&AGENT.replace("PROVIDERS", &format!("asr = {asr:?}\nllm = {llm:?}\ntts = {tts:?}")))
+    }
+
+    /// An agent whose models hear and speak. It begins in this language, and says something after so long where no answer comes.
+    pub(crate) fn talking_agent(
+        &mut self,
+        language: &str,
+        filler_after: Duration,
+        models: &[&str],
+    ) -> String {
+        let agent = TALKING_AGENT.replace("MODELS", &format!("{models:?}")).replace("LANGUAGE", language);
+        self.hire(&agent.replace("FILLER_AFTER", &filler_after.as_millis().to_string()))
+    }
+
+    /// An agent of this file. Its calls are recorded.
+    fn hire(&mut self, agent: &str) -> String {
         let number = (1_000 + self.agents).to_string();
         self.agents += 1;
-        let [asr, llm, tts] = providers;
-        let agent = AGENT.replace("PROVIDERS", &format!("asr = {asr:?}\nllm = {llm:?}\ntts = {tts:?}"));
         fs::write(self.scratch.join(&format!("agents/a{number}.toml")), agent).expect("a file");
-        write!(self.config, "[[route]]\nnumber = \"{number}\"\ndestination = \"agent:a{number}\"\n")
-            .expect("a String takes all");
+        let route =
+            format!("[[route]]\nnumber = \"{number}\"\ndestination = \"agent:a{number}\"\nrecord = true\n");
+        self.config.push_str(&route);
         number
     }
 
@@ -173,7 +219,9 @@ pub(crate) fn asking_takes() -> Duration {
 pub(crate) struct Asking {
     call: RawCall,
     begun: Instant,
-    has_ended: bool,
+    caller: Option<Arc<Mutex<Caller>>>,
+    /// Once the agent has ended it: packets that were sent by then.
+    sent: Option<u16>,
 }
 
 /// A call that is over.
@@ -183,21 +231,43 @@ pub(crate) struct Asked {
     /// What was heard.
     pub(crate) heard: Vec<RtpArrived>,
     pub(crate) call_id: String,
-    /// Packets that were sent.
+    /// Packets that were sent until its end.
     pub(crate) sent: u16,
+    /// When each saying of a caller who listens began and ended.
+    pub(crate) said: Vec<(Instant, Instant)>,
 }
 
 impl Asking {
     pub(crate) fn new(mut call: RawCall, audio: &[f64]) -> Self {
         let begun = Instant::now();
         call.say(audio);
-        Self { call, begun, has_ended: false }
+        Self { call, begun, caller: None, sent: None }
+    }
+
+    /// With a caller who says these things, each when it is his turn.
+    pub(crate) fn talking(mut call: RawCall, says: &[Saying]) -> Self {
+        let begun = Instant::now();
+        let caller = Arc::new(Mutex::new(Caller::new(says)));
+        let speaker = Arc::clone(&caller);
+        call.converse(move |heard| {
+            let mut caller = speaker.lock().unwrap_or_else(PoisonError::into_inner);
+            for packet in heard {
+                let at = packet.at.saturating_duration_since(begun);
+                let samples: Vec<i16> = decode(std::slice::from_ref(packet)).into_iter().map(pcm).collect();
+                caller.hears(at, &samples.try_into().expect("20 ms in every packet"));
+            }
+            let said = caller.next(begun.elapsed());
+            said.iter().map(|sample| mu_law(f64::from(*sample) / f64::from(i16::MAX))).collect()
+        });
+        Self { call, begun, caller: Some(caller), sent: None }
     }
 
     /// Whether the agent has ended it.
     pub(crate) fn is_over(&mut self) -> bool {
-        self.has_ended = self.has_ended || self.call.answers_bye();
-        self.has_ended
+        if self.sent.is_none() && self.call.answers_bye() {
+            self.sent = Some(self.call.rtp().next_sequence());
+        }
+        self.sent.is_some()
     }
 
     /// When the caller began to send.
@@ -208,10 +278,17 @@ impl Asking {
     /// Ends it, if the agent has not.
     pub(crate) fn end(mut self) -> Asked {
         let (by_agent, call_id) = (self.is_over(), self.call.call_id());
-        let sent = self.call.rtp().next_sequence();
+        let sent = self.sent.unwrap_or_else(|| self.call.rtp().next_sequence());
         let heard = if by_agent { self.call.heard() } else { self.call.hang_up() };
-        Asked { by_agent, heard, call_id, sent }
+        let caller = self.caller.as_ref().map(|caller| caller.lock().unwrap_or_else(PoisonError::into_inner));
+        let said = caller.map(|caller| caller.said.clone()).unwrap_or_default();
+        let said = said.into_iter().map(|(from, until)| (self.begun + from, self.begun + until)).collect();
+        Asked { by_agent, heard, call_id, sent, said }
     }
+}
+
+fn pcm(sample: f64) -> i16 {
+    (sample * f64::from(i16::MAX)) as i16
 }
 
 impl Asked {
@@ -229,7 +306,9 @@ pub(crate) fn dialogue(call: &Value, what: &str) -> Vec<Value> {
 
 /// The texts that the agent said.
 pub(crate) fn said(call: &Value) -> Vec<String> {
-    dialogue(call, "said").iter().map(|event| event["text"].as_str().unwrap_or_default().to_owned()).collect()
+    let is_said = |event: &Value| event["what"] == "said" || event["what"] == "said_on";
+    let said = events_of(call, "dialogue").into_iter().filter(is_said);
+    said.map(|event| event["text"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
 /// -36 dBFS: no noise of a line.
@@ -254,6 +333,28 @@ idle = { en = "Are you there?" }
 sorry = { en = "Sorry." }
 goodbye = { en = "Goodbye." }
 fillers = [{ en = "One moment." }, { en = "Just a second." }]
+"#;
+
+const TALKING_AGENT: &str = r#"
+[agent]
+name = "Meera"
+language = "LANGUAGE"
+voice = { hi = "hi", en = "en" }
+fallback = "keypad"
+[mind]
+kind = "realtime"
+realtime = MODELS
+instructions = "You answer the telephone of a shop."
+tools = ["lookup_order", "end_call"]
+filler_after_ms = FILLER_AFTER
+tool_patience_ms = 5000
+[line]
+greeting = { hi = "Namaste.", en = "Hello." }
+trouble = { hi = "Phir se boliye.", en = "Say it again." }
+idle = { hi = "Aap wahan hain?", en = "Are you there?" }
+sorry = { hi = "Maaf kijiye.", en = "Sorry." }
+goodbye = { hi = "Dhanyavaad.", en = "Thank you." }
+fillers = [{ hi = "Ek minute.", en = "One moment." }, { hi = "Bas ek second.", en = "Just a second." }]
 "#;
 
 /// Whom the agents fall back to: says goodbye to who presses no key.

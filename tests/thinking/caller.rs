@@ -6,7 +6,25 @@ use std::time::Duration;
 use caly_rtp::frame::FRAME_SAMPLES;
 use caly_vendors::voice::Voice;
 
-use super::{Saying, When};
+/// Something that the caller says.
+#[derive(Clone, Copy)]
+pub(crate) struct Saying {
+    /// When: so long after the agent fell silent, or after it began to speak.
+    pub(crate) when: When,
+    /// The words.
+    pub(crate) text: &'static str,
+}
+
+/// When the caller speaks.
+#[derive(Clone, Copy)]
+pub(crate) enum When {
+    /// So long after the agent has said something and fallen silent.
+    AfterAgent(Duration),
+    /// So long into the agent's next utterance.
+    OverAgent(Duration),
+    /// At this time of the call, whoever speaks.
+    At(Duration),
+}
 
 /// Speaks when it is his turn.
 pub(crate) struct Caller {

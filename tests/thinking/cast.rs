@@ -63,13 +63,13 @@ pub(crate) fn table(hop: usize, kind: &str, name: &str, (http, websocket): (&str
 pub(crate) const TALKERS: [&str; 2] = ["openai", "gemini"];
 
 /// The table of one who hears and speaks, as [`table`] has them.
-pub(crate) fn talker_table(kind: &str, name: &str) -> String {
+pub(crate) fn talker_table(kind: &str, name: &str, websocket: &str) -> String {
     let rest = match kind {
         "gemini" => {
             let path = "ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent";
-            format!("url = \"wss://{name}/{path}\"\nmodel = \"models/gemini-3.8-live\"")
+            format!("url = \"{websocket}/{path}\"\nmodel = \"models/gemini-3.8-live\"")
         }
-        _ => format!("url = \"wss://{name}/v1\"\nmodel = \"gpt-realtime-2.1\""),
+        _ => format!("url = \"{websocket}/v1\"\nmodel = \"gpt-realtime-2.1\""),
     };
     // An echo has the other's interface.
     let kind = if kind == "echo" { "openai" } else { kind };

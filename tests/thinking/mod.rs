@@ -42,6 +42,7 @@ use caly_vendors::voice::{Pace, Voice};
 use serde_json::{Value, json};
 
 use caller::Caller;
+pub(crate) use caller::{Saying, When};
 use line::{Line, World};
 pub(crate) use outcome::Outcome;
 
@@ -90,26 +91,6 @@ pub(crate) struct Scene {
     pub(crate) grain: Duration,
     /// How long the call is watched.
     pub(crate) lasts: Duration,
-}
-
-/// Something that the caller says.
-#[derive(Clone, Copy)]
-pub(crate) struct Saying {
-    /// When: so long after the agent fell silent, or after it began to speak.
-    pub(crate) when: When,
-    /// The words.
-    pub(crate) text: &'static str,
-}
-
-/// When the caller speaks.
-#[derive(Clone, Copy)]
-pub(crate) enum When {
-    /// So long after the agent has said something and fallen silent.
-    AfterAgent(Duration),
-    /// So long into the agent's next utterance.
-    OverAgent(Duration),
-    /// At this time of the call, whoever speaks.
-    At(Duration),
 }
 
 impl Default for Scene {
@@ -307,7 +288,11 @@ impl Scene {
 
     fn realtime(&self, epoch: Instant) -> RealtimeAgent {
         let table = |(number, kind): (usize, &&str)| {
-            format!("{}{}\n", cast::talker_table(kind, &format!("realtime{number}")), self.realtime_keys)
+            format!(
+                "{}{}\n",
+                cast::talker_table(kind, &format!("realtime{number}"), &format!("wss://realtime{number}")),
+                self.realtime_keys
+            )
         };
         let tables: String = self.realtime.iter().enumerate().map(table).collect();
         let config = Config::parse_in(&|_| Some(KEY.into()), "caly.toml", &tables, &[]);
