@@ -204,14 +204,16 @@ impl Dialogue {
     }
 
     /// True for what must not be dropped as long as there is any room: who the agent was, what it did outside of the call
-    /// (an order was cancelled, or was asked to be), what the conversation came to, where messages are.
+    /// (an order was cancelled, or was asked to be), what it was kept from saying, what the conversation came to, where messages are.
     pub fn is_milestone(&self) -> bool {
         match self {
             Self::Agent { .. }
             | Self::ToolCalled { .. }
             | Self::ToolAnswered { .. }
             | Self::Message { .. }
-            | Self::Hop(HopEvent::Usage { .. } | HopEvent::GaveUp { .. })
+            | Self::Hop(
+                HopEvent::Usage { .. } | HopEvent::GaveUp { .. } | HopEvent::GuardrailTripped { .. },
+            )
             | Self::Outcome { .. } => true,
             Self::Said { .. }
             | Self::SaidOn { .. }

@@ -150,6 +150,39 @@ pub enum HopEvent {
         /// The step that nobody takes any more.
         hop: Hop,
     },
+    /// The model was about to say what its agent must never say. It was stopped, and something else is said.
+    GuardrailTripped {
+        /// Number of the caller's turn that was being answered.
+        turn: u32,
+        /// The list in which the rule stands that it would have broken.
+        list: RuleList,
+        /// The rule's place there, from 1.
+        rule: u64,
+        /// The words that were withheld, as far as they were written.
+        text: String,
+        /// How much was heard of the utterance in which they were to be said, in milliseconds.
+        heard_ms: u64,
+    },
+}
+
+/// A list of what an agent must never say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RuleList {
+    /// Phrases.
+    NeverSay,
+    /// Regular expressions.
+    NeverSayPatterns,
+}
+
+impl RuleList {
+    /// The word in logs and in agents' files.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::NeverSay => "never_say",
+            Self::NeverSayPatterns => "never_say_patterns",
+        }
+    }
 }
 
 impl Hop {
@@ -207,7 +240,7 @@ impl HopEvent {
         match self {
             Self::Mark { provider, .. } => (None, provider.iter_mut().collect()),
             Self::Transcript { text, language, .. } => (Some(text), language.iter_mut().collect()),
-            Self::HeardText { text, .. } => (Some(text), Vec::new()),
+            Self::HeardText { text, .. } | Self::GuardrailTripped { text, .. } => (Some(text), Vec::new()),
             Self::Uses { provider, request_id, .. } => {
                 (None, request_id.iter_mut().chain([provider]).collect())
             }

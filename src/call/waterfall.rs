@@ -247,6 +247,10 @@ impl Reader {
                 self.incident(at, "budget", format!("{hop} took {took_ms} ms where {budget_ms} are allowed"));
             }
             HopEvent::GaveUp { hop } => self.incident(at, "gave up", format!("nobody is left for {hop}")),
+            HopEvent::GuardrailTripped { list, rule, heard_ms, .. } => {
+                let what = format!("withheld by {} {rule}, {heard_ms} ms of it were heard", list.word());
+                self.incident(at, "guardrail", what);
+            }
             HopEvent::Transcript { is_committed: false, .. }
             | HopEvent::HeardText { .. }
             | HopEvent::Uses { .. }

@@ -50,6 +50,18 @@ struct AgentReport {
     languages: Vec<&'static str>,
     /// The tools that it uses, each once.
     tools: Vec<String>,
+    /// What it must never say, if it has a model that could.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    guardrail: Option<GuardrailReport>,
+}
+
+/// The rules of what an agent must never say.
+#[derive(Debug, Serialize)]
+struct GuardrailReport {
+    /// How many phrases.
+    never_say: usize,
+    /// How many regular expressions.
+    never_say_patterns: usize,
 }
 
 /// What an agent thinks by.
@@ -182,6 +194,10 @@ impl AgentReport {
             mind: MindReport::of(&agent.mind),
             languages: agent.mind.languages().into_iter().map(Language::code).collect(),
             tools: tools.into_iter().collect(),
+            guardrail: agent.mind.persona().map(|persona| {
+                let (never_say, never_say_patterns) = persona.guardrail.counts();
+                GuardrailReport { never_say, never_say_patterns }
+            }),
         }
     }
 }
@@ -220,9 +236,19 @@ impl fmt::Display for MindReport {
 
 impl fmt::Display for AgentReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, title, mind, languages, tools } = self;
+        let Self { name, title, mind, languages, tools, guardrail } = self;
         write!(f, "agent:{name} ({title:?}): {mind}; speaks {}", languages.join(", "))?;
-        if tools.is_empty() { Ok(()) } else { write!(f, "; uses {}", tools.join(", ")) }
+        if !tools.is_empty() {
+            write!(f, "; uses {}", tools.join(", "))?;
+        }
+        match guardrail {
+            None | Some(GuardrailReport { never_say: 0, never_say_patterns: 0 }) => Ok(()),
+            Some(GuardrailReport { never_say, never_say_patterns }) => {
+                let [phrases, patterns] = [(*never_say, "phrase"), (*never_say_patterns, "pattern")]
+                    .map(|(count, noun)| counted(count, noun));
+                write!(f, "; never says {phrases}, {patterns}")
+            }
+        }
     }
 }
 
@@ -343,7 +369,8 @@ mod tests {
     fn agents_that_think_are_told_with_their_providers() {
         let report = report_on_sample(str::to_owned);
         let expected = "caly.toml: agent:asha (\"Asha\"): cascade: asr deepgram; llm gpt; tts elevenlabs, aura, espeak; falls \
-            back to agent:demo; speaks hi, en; uses cancel_order, end_call, lookup_order, open_ticket, refund_order, return_order";
+            back to agent:demo; speaks hi, en; uses cancel_order, end_call, lookup_order, open_ticket, refund_order, return_order; \
+            never says 4 phrases, 1 pattern";
         assert_eq!(report.lines()[1], expected);
         let agent = &serde_json::to_value(&report).unwrap()["agents"][1];
         assert_eq!(

@@ -2,6 +2,7 @@
 
 mod cascade;
 mod folder;
+mod guardrail;
 mod lines;
 mod persona;
 mod realtime;

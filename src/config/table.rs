@@ -212,6 +212,11 @@ impl<'a> Table<'a> {
         self.list(key, limit, read).unwrap_or_default()
     }
 
+    /// Whether the table itself is there.
+    pub(super) fn is_there(&self) -> bool {
+        self.keys.is_some()
+    }
+
     /// Whether a key is there, sound or not.
     pub(super) fn has(&self, key: &str) -> bool {
         self.value(key).is_some()

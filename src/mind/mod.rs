@@ -4,6 +4,7 @@
 pub mod cascade;
 pub mod conversation;
 pub mod end_of_turn;
+pub mod guardrail;
 pub mod history;
 mod normal_form;
 pub mod realtime;

@@ -141,7 +141,8 @@ impl Turns {
                 | HopEvent::Usage { .. }
                 | HopEvent::OverBudget { .. }
                 | HopEvent::Audio { .. }
-                | HopEvent::GaveUp { .. },
+                | HopEvent::GaveUp { .. }
+                | HopEvent::GuardrailTripped { .. },
             )
             | Dialogue::Echo { .. }
             | Dialogue::Dropped { .. }

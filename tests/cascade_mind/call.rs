@@ -8,6 +8,7 @@ use caly::call::dialogue::Dialogue;
 use caly::call::hop::HopEvent;
 use caly::mind::cascade::{Answers, Cascade, CascadeMind};
 use caly::mind::conversation::{END_CALL, Hops, Line, Lines};
+use caly::mind::guardrail::{Guardrail, Pattern, Phrase};
 use caly::mind::script::Script;
 use caly::mind::speech::{Clips, Language};
 use caly::mind::{Mind, ToolCall, ToolCallId, Wish};
@@ -344,11 +345,18 @@ fn cascade(book: &Book, providers: usize, epoch: Instant, answers: Answers) -> C
         instructions: "Be brief.".into(),
         tools: ["look", "cancel", END_CALL].map(spec).into(),
         lines: lines(),
+        guardrail: Arc::new(guardrail()),
         waiting_sound: None,
         understanding: Default::default(),
         answers,
         fallback: Arc::new(fallback),
     }
+}
+
+fn guardrail() -> Guardrail {
+    let phrase = |text: &str| Phrase::parse(text).unwrap();
+    let phrases = ["poora paisa wapas", "Acme"].map(phrase).into();
+    Guardrail::new(phrases, vec![Pattern::parse("(?:[0-9][ .,-]*){13,16}").unwrap()])
 }
 
 fn lines() -> Lines {
@@ -361,6 +369,7 @@ fn lines() -> Lines {
         idle: line("Aap wahan hain?"),
         sorry: line("Maaf kijiye."),
         goodbye: line("Dhanyavaad."),
+        withheld: line("Yeh main nahi bata sakti."),
     }
 }
 

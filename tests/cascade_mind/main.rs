@@ -3,9 +3,11 @@
 
 mod call;
 mod fakes;
+mod guardrail;
 mod speech;
 mod tools;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use caly::call::dialogue::Dialogue;
@@ -42,6 +44,8 @@ fn steps() -> impl Strategy<Value = Step> {
         "t:Ji zaroor, main dekhti hoon. ",
         "t:It is on its way. It comes tomorrow. All is well. That is all. ",
         "t:... ",
+        "t:Poora paisa, ",
+        "t:wapas milega. ",
         "b:look",
         "c:1|look|{}",
         "c:1|cancel|{\"order\":1}",
@@ -116,6 +120,12 @@ fn check_end(mut call: Call) {
     let unanswered = called - answered;
     assert!(unanswered <= call.tools.len() + ends.count(), "{called} called, {answered} answered");
     assert!(unanswered >= call.tools.len(), "{called} called, {answered} answered, {:?}", call.tools);
+    let mut texts: BTreeMap<_, String> = BTreeMap::new();
+    for (link, speech, text) in &call.asked().texts {
+        *texts.entry((*link, *speech)).or_default() += &format!("{text} ");
+    }
+    let is_forbidden = |text: &String| text.to_lowercase().contains("poora paisa, wapas");
+    assert!(!texts.values().any(is_forbidden), "forbidden, and said: {texts:?}");
     call.finish();
     call.waits(10_000);
     assert!(call.links.is_empty(), "left open: {:?}", call.links);

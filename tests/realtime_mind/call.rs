@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use caly::call::dialogue::Dialogue;
 use caly::call::hop::HopEvent;
 use caly::mind::conversation::{END_CALL, Hops, Line, Lines};
+use caly::mind::guardrail::{Guardrail, Phrase};
 use caly::mind::realtime::{RealtimeAgent, RealtimeMind, Talk};
 use caly::mind::script::Script;
 use caly::mind::speech::{Clips, Language};
@@ -235,10 +236,16 @@ fn agent(models: usize, habits: Habits, epoch: Instant) -> RealtimeAgent {
         instructions: "Be brief.".into(),
         tools: ["look", "cancel", END_CALL].map(spec).into(),
         lines: lines(),
+        guardrail: Arc::new(guardrail()),
         waiting_sound: None,
         talk: Talk::default(),
         fallback: Arc::new(fallback),
     }
+}
+
+fn guardrail() -> Guardrail {
+    let phrase = |text: &str| Phrase::parse(text).unwrap();
+    Guardrail::new(["poora paisa wapas", "Acme"].map(phrase).into(), Vec::new())
 }
 
 fn lines() -> Lines {
@@ -251,6 +258,7 @@ fn lines() -> Lines {
         idle: line("Aap wahan hain?"),
         sorry: line("Maaf kijiye."),
         goodbye: line("Dhanyavaad."),
+        withheld: line("Yeh main nahi bata sakti."),
     }
 }
 

@@ -18,6 +18,7 @@ use caly::config::Config;
 use caly::mind::Mind;
 use caly::mind::cascade::{Answers, Cascade, CascadeMind};
 use caly::mind::conversation::{END_CALL, Hops, Line as Words, Lines};
+use caly::mind::guardrail::{Guardrail, Phrase};
 use caly::mind::realtime::{RealtimeAgent, RealtimeMind, Talk};
 use caly::mind::script::Script;
 use caly::mind::speech::{Clips, Language, WaitingSound};
@@ -79,6 +80,8 @@ pub(crate) struct Scene {
     pub(crate) tools: BTreeMap<&'static str, (Duration, Value)>,
     /// How the agent answers.
     pub(crate) answers: Answers,
+    /// What it must never say.
+    pub(crate) never_says: Vec<&'static str>,
     /// Whether he hears somebody type while he waits.
     pub(crate) types: bool,
     /// What becomes known of the caller from before, and when.
@@ -111,6 +114,7 @@ impl Default for Scene {
             manner: Manner::default(),
             tools: BTreeMap::new(),
             answers: Answers::default(),
+            never_says: Vec::new(),
             types: false,
             record: None,
             has_clips: true,
@@ -286,6 +290,11 @@ impl Scene {
         }
     }
 
+    fn guardrail(&self) -> Guardrail {
+        let phrases = self.never_says.iter().map(|text| Phrase::parse(text).unwrap());
+        Guardrail::new(phrases.collect(), Vec::new())
+    }
+
     fn realtime(&self, epoch: Instant) -> RealtimeAgent {
         let table = |(number, kind): (usize, &&str)| {
             format!(
@@ -307,6 +316,7 @@ impl Scene {
             instructions: "Be brief.".into(),
             tools: self.tools.keys().copied().chain([END_CALL]).map(spec).collect(),
             lines: lines(),
+            guardrail: Arc::new(self.guardrail()),
             waiting_sound: self.types.then(WaitingSound::typing),
             talk: Talk {
                 filler_after,
@@ -345,6 +355,7 @@ impl Scene {
             instructions: "Be brief.".into(),
             tools: self.tools.keys().copied().chain([END_CALL]).map(spec).collect(),
             lines: lines(),
+            guardrail: Arc::new(self.guardrail()),
             waiting_sound: self.types.then(WaitingSound::typing),
             understanding: Default::default(),
             answers: self.answers,
@@ -374,6 +385,7 @@ fn lines() -> Lines {
         idle: line("Aap wahan hain?"),
         sorry: line("Maaf kijiye."),
         goodbye: line("Dhanyavaad."),
+        withheld: line("Yeh main nahi bata sakti."),
     }
 }
 

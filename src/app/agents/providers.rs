@@ -49,7 +49,8 @@ impl Providers {
         turn_taking: &TurnTakingConfig,
         tools: &Toolbox,
     ) -> Cascade {
-        let Persona { title, language, instructions, lines, waiting_sound, fallback, .. } = &config.persona;
+        let Persona { title, language, instructions, lines, guardrail, waiting_sound, fallback, .. } =
+            &config.persona;
         Cascade {
             name: title.clone(),
             language: *language,
@@ -59,6 +60,7 @@ impl Providers {
             instructions: Arc::clone(instructions),
             tools: specs(&config.persona, tools),
             lines: lines.clone(),
+            guardrail: Arc::clone(guardrail),
             waiting_sound: waiting_sound.clone(),
             understanding: turn_taking.understanding.clone(),
             answers: config.answers,
@@ -68,7 +70,8 @@ impl Providers {
 
     /// The same for an agent whose model hears and speaks.
     pub(super) fn realtime(&self, config: &RealtimeConfig, tools: &Toolbox) -> RealtimeAgent {
-        let Persona { title, language, instructions, lines, waiting_sound, fallback, .. } = &config.persona;
+        let Persona { title, language, instructions, lines, guardrail, waiting_sound, fallback, .. } =
+            &config.persona;
         RealtimeAgent {
             name: title.clone(),
             language: *language,
@@ -76,6 +79,7 @@ impl Providers {
             instructions: Arc::clone(instructions),
             tools: specs(&config.persona, tools),
             lines: lines.clone(),
+            guardrail: Arc::clone(guardrail),
             waiting_sound: waiting_sound.clone(),
             talk: config.talk,
             fallback: Arc::clone(&fallback.script),

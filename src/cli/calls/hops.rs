@@ -33,6 +33,10 @@ pub(super) fn described(event: &HopEvent) -> String {
             format!("{hop} audio in samples: {untouched} untouched, {recoded} recoded, {resampled} resampled")
         }
         HopEvent::GaveUp { hop } => format!("nobody is left for {hop}, the agent goes on by its script"),
+        HopEvent::GuardrailTripped { turn, list, rule, text, heard_ms } => {
+            let by = format!("{} {rule}", list.word());
+            format!("turn {turn}: withheld by {by} after {heard_ms} ms of it were heard: {text}")
+        }
     }
 }
 
@@ -43,7 +47,8 @@ pub(super) fn is_in_dialogue(event: &HopEvent) -> bool {
         HopEvent::Uses { .. }
         | HopEvent::Fault { .. }
         | HopEvent::OverBudget { .. }
-        | HopEvent::GaveUp { .. } => true,
+        | HopEvent::GaveUp { .. }
+        | HopEvent::GuardrailTripped { .. } => true,
         HopEvent::Mark { .. }
         | HopEvent::Transcript { .. }
         | HopEvent::HeardText { .. }
@@ -54,7 +59,7 @@ pub(super) fn is_in_dialogue(event: &HopEvent) -> bool {
 
 /// The step as a line of the conversation: the column of who speaks names the hop.
 pub(super) fn in_dialogue(event: &HopEvent) -> (&'static str, String) {
-    let (who, text) = match event {
+    let (hop, text) = match event {
         HopEvent::Uses { hop, provider, request_id } => (hop, format!("by {provider}{}", id(request_id))),
         HopEvent::Fault { hop, provider, kind, detail, request_id } => {
             (hop, format!("{provider} failed, {kind}: {detail}{}", id(request_id)))
@@ -63,13 +68,17 @@ pub(super) fn in_dialogue(event: &HopEvent) -> (&'static str, String) {
             (hop, format!("took {took_ms} ms in turn {turn} where {budget_ms} are allowed"))
         }
         HopEvent::GaveUp { hop } => (hop, "nobody is left, the agent goes on by its script".to_owned()),
+        HopEvent::GuardrailTripped { list, rule, text, heard_ms, .. } => {
+            let heard = if *heard_ms == 0 { String::new() } else { format!(" after {heard_ms} ms") };
+            return ("guardrail", printable(&format!("{} {rule} withheld{heard}: {text}", list.word())));
+        }
         HopEvent::Mark { .. }
         | HopEvent::Transcript { .. }
         | HopEvent::HeardText { .. }
         | HopEvent::Usage { .. }
         | HopEvent::Audio { .. } => return ("server", printable(&described(event))),
     };
-    (who.word(), printable(&text))
+    (hop.word(), printable(&text))
 }
 
 fn id(id: &Option<String>) -> String {

@@ -30,12 +30,14 @@ pub(super) fn read(table: &mut Table<'_>, voices: &BTreeMap<Language, String>, r
         idle: line("idle"),
         sorry: line("sorry"),
         goodbye: line("goodbye"),
+        // Stands with the rules.
+        withheld: Line::default(),
         fillers: table.list("fillers", MAX_FILLERS, |value| self::line(value, voices)).unwrap_or_default(),
     }
 }
 
 /// One text for each language of the voices.
-fn line(value: &DeValue<'_>, voices: &BTreeMap<Language, String>) -> Result<Line, String> {
+pub(super) fn line(value: &DeValue<'_>, voices: &BTreeMap<Language, String>) -> Result<Line, String> {
     let texts = by_language(value, "a text", "\"..\"")?;
     for (language, text) in &texts {
         if !voices.is_empty() && !voices.contains_key(language) {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use toml::de::{DeTable, DeValue};
 
 use super::folder::AgentText;
+use super::guardrail;
 use super::lines::{self, Required, by_language};
 use super::{DEMO_NAME, Scripts};
 use crate::agent::FeedKind;
@@ -17,6 +18,7 @@ use crate::config::fault::Faults;
 use crate::config::read_file;
 use crate::config::table::{Document, Table, integer, nearest, text, word};
 use crate::mind::conversation::{END_CALL, Lines};
+use crate::mind::guardrail::Guardrail;
 use crate::mind::script::Script;
 use crate::mind::speech::{Language, WaitingSound};
 use crate::sound::wav;
@@ -41,6 +43,8 @@ pub struct Persona {
     pub hears: FeedKind,
     /// What it says by itself.
     pub lines: Lines,
+    /// What its model must never say.
+    pub guardrail: Arc<Guardrail>,
     /// What is heard while it works, between fillers.
     pub waiting_sound: Option<WaitingSound>,
     /// Silence of the caller after which he is asked again.
@@ -90,7 +94,7 @@ fn read_tables<M>(
     // Read by those who make the agent's voice.
     root.section("turn_taking");
     let (mut agent, mut mind) = (root.section("agent"), root.section("mind"));
-    let mut line = root.section("line");
+    let (mut line, mut rules) = (root.section("line"), root.section("guardrail"));
     let voices = agent.require("voice", |value| by_language(value, "a voice of espeak-ng", "\"..\""));
     let voices = voices.unwrap_or_default();
     let seconds = |agent: &mut Table<'_>, key, usual| {
@@ -107,9 +111,10 @@ fn read_tables<M>(
     let memory = memory.unwrap_or(USUAL_MEMORY);
     let waiting_sound = mind.get("waiting_sound", |value| waiting_sound(value, &file.folder));
     let hears = mind.get("hears", word(HEARS)).unwrap_or(FeedKind::Payload);
-    let lines = lines::read(&mut line, &voices, required);
+    let mut lines = lines::read(&mut line, &voices, required);
+    let guardrail = guardrail::read(&mut rules, &line, &voices, &mut lines);
     mind.get("kind", text);
-    [agent, mind, line, root].into_iter().for_each(Table::finish);
+    [agent, mind, line, rules, root].into_iter().for_each(Table::finish);
     let fallback = fallback?;
     let persona = Persona {
         title,
@@ -120,6 +125,7 @@ fn read_tables<M>(
         memory,
         hears,
         lines,
+        guardrail: Arc::new(guardrail),
         waiting_sound,
         idle,
         give_up_after,

@@ -14,6 +14,7 @@ use super::tool_use::MAX_CALLS;
 use crate::call::hop::{Hop, HopEvent, Mark};
 use crate::mind::conversation::END_CALL;
 use crate::mind::end_of_turn;
+use crate::mind::guardrail::Watch;
 use crate::mind::history::SaidId;
 use crate::mind::normal_form::with_normal_forms;
 use crate::mind::speech::chunker::Chunker;
@@ -31,11 +32,13 @@ pub(super) struct Answer {
     /// What was thought of before the turn was over.
     held: Vec<Piece>,
     /// The question that is open.
-    ask: Option<AskId>,
+    pub(super) ask: Option<AskId>,
     asked_at: Instant,
     /// Who writes it.
-    provider: usize,
+    pub(super) provider: usize,
     chunker: Chunker,
+    /// Reads what is to be said.
+    pub(super) watch: Watch,
     /// What is said in this round, as far as it is written.
     pub(super) text: String,
     pub(super) speech: Option<SpeechId>,
@@ -49,7 +52,7 @@ pub(super) struct Answer {
     /// What the caller said while tools were at work.
     pub(super) more_words: Vec<String>,
     /// Characters of the answer, for what is wasted.
-    written: usize,
+    pub(super) written: usize,
     is_written: bool,
     /// Somebody has broken off or said nothing, and was asked again.
     is_asked_again: bool,
@@ -66,6 +69,7 @@ impl Answer {
             asked_at: now,
             provider: 0,
             chunker: Chunker::new(max_sentences),
+            watch: Watch::default(),
             text: String::new(),
             speech: None,
             calls: Vec::new(),
@@ -260,7 +264,7 @@ impl CascadeMind {
             Piece::Text(text) => {
                 let chunks = answer.chunker.push(&text);
                 let is_full = answer.chunker.is_full();
-                chunks.iter().for_each(|chunk| self.say_chunk(now, chunk));
+                chunks.iter().for_each(|chunk| self.say_unless_withheld(now, chunk));
                 if is_full {
                     self.enough(now);
                 }
@@ -309,7 +313,7 @@ impl CascadeMind {
         }
         answer.ask = None;
         if let Some(rest) = answer.chunker.finish() {
-            self.say_chunk(now, &rest);
+            self.say_unless_withheld(now, &rest);
         }
         if let Some(speech) = self.answer.as_ref().and_then(|answer| answer.speech) {
             self.mouth.finish(now, speech);

@@ -7,6 +7,7 @@ use caly_provider::llm::{self, ToolSpec};
 use caly_provider::{asr, tts};
 
 use crate::mind::conversation::{Hops, Lines};
+use crate::mind::guardrail::Guardrail;
 use crate::mind::script::Script;
 use crate::mind::speech::{Language, WaitingSound};
 use crate::mind::understanding::UnderstandingConfig;
@@ -30,6 +31,8 @@ pub struct Cascade {
     pub tools: Arc<[ToolSpec]>,
     /// What it says by itself.
     pub lines: Lines,
+    /// What it must never say.
+    pub guardrail: Arc<Guardrail>,
     /// What is heard while it works, between fillers.
     pub waiting_sound: Option<WaitingSound>,
     /// How it understands its callers.

@@ -10,6 +10,7 @@ mod mouth;
 mod quiet;
 mod saying;
 mod tool_use;
+mod withholding;
 
 use std::collections::VecDeque;
 use std::sync::Arc;

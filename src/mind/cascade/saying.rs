@@ -221,7 +221,7 @@ impl CascadeMind {
     }
 
     /// No sound of it has come, and none will: it was not said.
-    fn drop_unheard(&mut self, speech: SpeechId) {
+    pub(super) fn drop_unheard(&mut self, speech: SpeechId) {
         let Some(at) = self.sayings.iter().position(|saying| saying.speech == Some(speech)) else { return };
         let said = self.sayings.remove(at).and_then(|saying| saying.said);
         said.into_iter().for_each(|said| self.history.cut(said, ""));

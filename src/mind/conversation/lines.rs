@@ -33,13 +33,15 @@ pub struct Lines {
     pub sorry: Line,
     /// The last words of a call.
     pub goodbye: Line,
+    /// In the place of what the guardrail withholds.
+    pub withheld: Line,
 }
 
 impl Lines {
     /// Every text of them, in every language.
     pub fn texts(&self) -> impl Iterator<Item = (Language, &str)> {
-        let Self { greeting, fillers, trouble, not_understood, idle, sorry, goodbye } = self;
-        let alone = [greeting, trouble, not_understood, idle, sorry, goodbye];
+        let Self { greeting, fillers, trouble, not_understood, idle, sorry, goodbye, withheld } = self;
+        let alone = [greeting, trouble, not_understood, idle, sorry, goodbye, withheld];
         let lines = alone.into_iter().chain(fillers);
         lines.flat_map(|line| line.0.iter().map(|(language, text)| (*language, text.as_str())))
     }

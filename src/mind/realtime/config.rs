@@ -7,6 +7,7 @@ use caly_provider::llm::ToolSpec;
 use caly_provider::realtime;
 
 use crate::mind::conversation::{Hops, Lines};
+use crate::mind::guardrail::Guardrail;
 use crate::mind::script::Script;
 use crate::mind::speech::{Language, WaitingSound};
 
@@ -25,6 +26,8 @@ pub struct RealtimeAgent {
     pub tools: Arc<[ToolSpec]>,
     /// What it says by itself.
     pub lines: Lines,
+    /// What it must never say.
+    pub guardrail: Arc<Guardrail>,
     /// What is heard while it works, between fillers.
     pub waiting_sound: Option<WaitingSound>,
     /// How it answers.

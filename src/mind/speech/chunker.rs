@@ -46,6 +46,11 @@ impl Chunker {
         self.dropped_chars
     }
 
+    /// Whether a chunk was cut within something so long that it is no word: the next one goes on without a blank.
+    pub fn is_cut_in_word(chunk: &str) -> bool {
+        chunk.chars().count() > LONGEST_CHARS && !chunk.contains(char::is_whitespace)
+    }
+
     fn take(&mut self, chunk: &str, is_sentence: bool) -> Option<String> {
         let chunk = chunk.trim();
         if !chunk.chars().any(char::is_alphanumeric) {
@@ -186,7 +191,13 @@ mod tests {
         let chunks = cut(&"bahut lamba vaakya ".repeat(30));
         assert!(chunks.len() > 3 && chunks.iter().all(|chunk| chunk.chars().count() <= LONGEST_CHARS));
         assert_eq!(chunks.join(" "), "bahut lamba vaakya ".repeat(30).trim());
-        assert_eq!(cut(&"x".repeat(400)).concat(), "x".repeat(400));
+        let pieces = cut(&"x".repeat(400));
+        assert_eq!(pieces.concat(), "x".repeat(400));
+        assert_eq!(
+            pieces.iter().map(|piece| Chunker::is_cut_in_word(piece)).collect::<Vec<_>>(),
+            [true, true, false]
+        );
+        assert!(!chunks.iter().any(|chunk| Chunker::is_cut_in_word(chunk)));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::{numbered, opened, said};
 use crate::call::cause::HangupCause;
 use crate::call::dialogue::Dialogue;
-use crate::call::hop::{Hop, HopEvent, Mark};
+use crate::call::hop::{Hop, HopEvent, Mark, RuleList};
 use crate::call::log::{CallId, CallTime, Ended, Event, Record};
 
 /// Two turns: one that is answered at once, and one with a fault, a filler, a tool and an interruption. Then a word that is no turn.
@@ -95,7 +95,7 @@ fn usage() -> HopEvent {
 }
 
 /// Every kind of step once.
-pub(super) fn one_of_each_hop() -> [Event; 9] {
+pub(super) fn one_of_each_hop() -> [Event; 10] {
     let (hop_kind, provider) = (Hop::Tts, || "mouth".to_owned());
     let [kind, detail] = ["refused", "401 Unauthorized"].map(str::to_owned);
     let fault = HopEvent::Fault { hop: hop_kind, provider: provider(), kind, detail, request_id: None };
@@ -110,6 +110,13 @@ pub(super) fn one_of_each_hop() -> [Event; 9] {
         hop(HopEvent::OverBudget { turn: 0, hop: hop_kind, budget_ms: 300, took_ms: 420 }),
         hop(HopEvent::Audio { hop: hop_kind, untouched: 8_000, recoded: 160, resampled: 0 }),
         hop(HopEvent::GaveUp { hop: hop_kind }),
+        hop(HopEvent::GuardrailTripped {
+            turn: 0,
+            list: RuleList::NeverSay,
+            rule: 2,
+            text: "We guarantee it.".to_owned(),
+            heard_ms: 340,
+        }),
     ]
 }
 

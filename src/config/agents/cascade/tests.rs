@@ -178,13 +178,70 @@ fn a_script_may_say_that_it_is_one_and_nothing_more() {
 }
 
 #[test]
+fn what_is_wrong_with_a_guardrail_is_told_with_what_to_do() {
+    let before = ASHA.lines().take_while(|line| *line != "[guardrail]").count();
+    let rest: String = ASHA.lines().take(before).map(|line| format!("{line}\n")).collect();
+    let faults = |table: &str| {
+        let told = Folder::faults(&format!("{rest}[guardrail]\n{table}"));
+        told.lines()
+            .map(|line| line.split_once(": [").map_or(line, |(_, what)| what).to_owned())
+            .collect::<Vec<_>>()
+    };
+    let empty = "guardrail]: needs `never_say` or `never_say_patterns` with something in it; without them remove the table";
+    for table in ["", "never_say = []\n", "instead = { hi = \"x\", en = \"x\" }\n"] {
+        assert_eq!(faults(table), [empty], "{table}");
+    }
+    let told = faults("never_say = [\"--\", 5]\nnever_say_patterns = ['(ab', 'x?']\nnever_sya = 1\n");
+    assert_eq!(told.len(), 5, "{told:?}");
+    assert!(
+        told[0].ends_with("has no letter or digit; write the words that are not to be said, or remove it"),
+        "{told:?}"
+    );
+    assert!(
+        told[2].contains("is no regular expression: unclosed group; see https://docs.rs/regex"),
+        "{told:?}"
+    );
+    assert!(told[3].contains("is found in every text, so that nothing could be said"), "{told:?}");
+    assert!(told[4].ends_with("unknown key; did you mean `never_say`?"), "{told:?}");
+    let own = faults("never_say = [\"Asha\", \"sorry\"]\ninstead = { hi = \"x\", en = \"Sorry!\" }\n");
+    let expected = "says in en what [guardrail] never_say 2 forbids; change one of the two";
+    assert_eq!(own.iter().filter(|line| line.ends_with(expected)).count(), 4, "{own:?}");
+    assert!(
+        own.iter().any(|line| line.starts_with("line] greeting") && line.contains("never_say 1")),
+        "{own:?}"
+    );
+    let many: String = (0..501).map(|n| format!("\"w{n}\",")).collect();
+    let many = faults(&format!("never_say = [{many}]\n"));
+    assert!(many[0].ends_with("has 501 items; at most 500 are allowed"), "{many:?}");
+}
+
+#[test]
+fn without_a_line_of_its_own_for_what_is_withheld_the_agent_says_its_trouble() {
+    let load = |agent: &str| {
+        let name = std::thread::current().name().unwrap_or("?").replace("::", "-");
+        let folder = Folder::new(&name, &[("asha.toml", agent), ("asha.txt", "You are Asha.")]);
+        asha(&folder.parse(SAMPLE).unwrap()).persona.clone()
+    };
+    let whole = load(ASHA);
+    assert_eq!(whole.guardrail.counts(), (4, 1));
+    assert!(
+        whole.lines.texts().any(|(_, text)| text.starts_with("Sorry, I cannot say anything about that."))
+    );
+    let instead = ASHA.lines().find(|line| line.starts_with("instead")).unwrap();
+    let bare = load(&ASHA.replace(instead, ""));
+    assert_eq!(bare.lines.withheld, bare.lines.trouble);
+    let none = load(ASHA.split("# What the model must never say").next().unwrap());
+    assert!(none.guardrail.is_empty() && none.lines.withheld.0.is_empty());
+}
+
+#[test]
 fn every_key_of_an_agents_file_is_documented() {
     let strange = ASHA.replace("\n[", "\nzzzzzzzzzzzz = 1\n[") + "\nzzzzzzzzzzzz = 1\n";
     let told = Folder::faults(&strange.replacen("zzzzzzzzzzzz = 1\n", "", 1));
     let documented =
         include_str!("../../../../docs/agents.md").split("## Agents that think by providers").nth(1).unwrap();
     let tables: Vec<&str> = told.lines().filter_map(|line| line.split("known here: ").nth(1)).collect();
-    assert_eq!(tables.len(), 3, "{told}");
+    assert_eq!(tables.len(), 4, "{told}");
     for key in tables.iter().flat_map(|keys| keys.split(", ")) {
         assert!(documented.contains(&format!("`{key}`")), "docs/agents.md lacks {key}");
     }
