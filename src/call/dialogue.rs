@@ -62,6 +62,17 @@ pub enum Dialogue {
         /// `speech` or `digit`.
         by: String,
     },
+    /// The agent had something to say while the caller spoke, and waited with its first sound.
+    HeldBack {
+        /// Number of the utterance.
+        utterance: u64,
+        /// How long it waited, in milliseconds.
+        held_ms: u64,
+        /// Why it waited no longer: `silence` and `backchannel` (it began), `longest` (it began although the caller was still heard),
+        /// `speech` or `digit` (it was never begun, as the caller took the floor), `stopped` (never either: the agent itself
+        /// stopped it).
+        until: String,
+    },
     /// The caller began to speak.
     SpeechStarted,
     /// The caller stopped speaking.
@@ -188,6 +199,7 @@ impl Dialogue {
             }
             Self::Agent { name } | Self::State { name } | Self::Outcome { name } => cut(name, MAX_NAME_BYTES),
             Self::BargeIn { by: word, .. }
+            | Self::HeldBack { until: word, .. }
             | Self::TurnCommitted { why: word, .. }
             | Self::DrySlots { cause: word, .. }
             | Self::Dropped { kind: word, .. } => cut(word, MAX_NAME_BYTES),
@@ -219,6 +231,7 @@ impl Dialogue {
             | Self::SaidOn { .. }
             | Self::Heard { .. }
             | Self::BargeIn { .. }
+            | Self::HeldBack { .. }
             | Self::SpeechStarted
             | Self::SpeechEnded { .. }
             | Self::TurnCommitted { .. }
@@ -289,6 +302,7 @@ mod tests {
             Dialogue::Said { utterance: 1, text: huge(), language: huge() },
             Dialogue::SaidOn { utterance: 1, text: huge() },
             Dialogue::BargeIn { utterance: 1, heard_ms: 1, by: huge() },
+            Dialogue::HeldBack { utterance: 1, held_ms: 1, until: huge() },
             Dialogue::TurnCommitted { speech_ms: 1, why: huge(), silence_ms: 1, turn: Some(1) },
             Dialogue::State { name: huge() },
             Dialogue::ToolCalled { name: huge(), arguments: huge() },

@@ -81,7 +81,7 @@ pub struct Saying {
 pub struct Incident {
     /// When.
     pub at: CallTime,
-    /// `fault`, `budget`, `gave up`, `dry` or `gap`.
+    /// `fault`, `budget`, `gave up`, `dry`, `held`, `late` or `gap`.
     pub kind: &'static str,
     /// What, in words.
     pub what: String,
@@ -131,6 +131,11 @@ impl TurnPath {
         let synthesized = self.marks.get(&Mark::TtsFrame).and_then(|reached| reached.utterance);
         let is_answer = !self.marks.contains_key(&Mark::LlmStart) || first.utterance == synthesized;
         Some(if is_answer { FirstSpeech::Answer } else { FirstSpeech::Filler })
+    }
+
+    /// Whether something that was to be said waited because the caller spoke.
+    pub fn was_held(&self) -> bool {
+        self.incidents.iter().any(|incident| incident.kind == HELD)
     }
 
     /// When the first sample of the answer left.
@@ -214,6 +219,12 @@ impl Reader {
             }
             Dialogue::DrySlots { cause, count } => {
                 self.incident(at, "dry", format!("{} ms without sound, the {cause} was late", count * 20));
+            }
+            Dialogue::HeldBack { utterance, held_ms, until } => {
+                let end = if is_begun(until) { "before it began" } else { "and was not begun" };
+                let what =
+                    format!("utterance {utterance} waited {held_ms} ms for the caller {end} ({until})");
+                self.incident(at, HELD, what);
             }
             Dialogue::Hop(event) => self.read_hop(at, event),
             Dialogue::Agent { .. }
@@ -305,6 +316,14 @@ impl Reader {
         }
         Waterfall { turns, before }
     }
+}
+
+/// The incident of an utterance that was held back.
+const HELD: &str = "held";
+
+/// Whether an utterance that was held back until then was begun.
+fn is_begun(until: &str) -> bool {
+    matches!(until, "silence" | "backchannel" | "longest")
 }
 
 #[cfg(test)]

@@ -191,6 +191,7 @@ impl CallRow {
             | Dialogue::Message { .. }
             | Dialogue::DrySlots { .. }
             | Dialogue::Unfinished { .. }
+            | Dialogue::HeldBack { .. }
             | Dialogue::Hop(_)
             | Dialogue::Echo { .. }
             | Dialogue::Dropped { .. } => {}

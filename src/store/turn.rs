@@ -133,6 +133,7 @@ impl Turns {
             | Dialogue::ToolAnswered { .. }
             | Dialogue::DrySlots { .. }
             | Dialogue::Unfinished { .. }
+            | Dialogue::HeldBack { .. }
             | Dialogue::Hop(
                 HopEvent::Mark { .. }
                 | HopEvent::HeardText { .. }

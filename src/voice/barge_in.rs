@@ -1,6 +1,6 @@
 //! Who interrupts: the agent is turned down at the first sign of speech, pauses when it goes on, and is stopped when it is more than
 //! a cough or a "hmm": by its words where a recognizer is at work, by its length where none is. Otherwise the agent goes on where
-//! it was and as loud as before.
+//! it was and as loud as before. What the agent is about to say while the caller speaks is held by the same rules before its first sound.
 
 use super::detection::{Detection, frames_in};
 
@@ -51,6 +51,8 @@ enum State {
     Ducked { age: u32, burst: Burst },
     /// It waits.
     Paused { age: u32, burst: Burst },
+    /// It has not begun, as the caller speaks.
+    Held(Burst),
     /// It goes on, but the words of what was heard may still come. What was told to be a backchannel may itself go on; speech
     /// after that raises a new alarm.
     Resumed { goes_on: Option<Burst>, rising: u32 },
@@ -95,6 +97,7 @@ impl BargeIn {
             State::Rising(frames) => self.rise(frames, is_speech),
             State::Ducked { age, burst } => self.ducked(age + 1, burst.and(is_speech, self.limits.end)),
             State::Paused { age, burst } => self.paused(age + 1, burst.and(is_speech, self.limits.end)),
+            State::Held(burst) => self.held(burst.and(is_speech, self.limits.end)),
             State::Resumed { goes_on: None, rising } => self.rise_again(rising, is_speech),
             State::Resumed { goes_on: Some(burst), rising: _ } => {
                 self.go_on(burst.and(is_speech, self.limits.end))
@@ -106,8 +109,36 @@ impl BargeIn {
     pub fn is_alarmed(&self) -> bool {
         match self.state {
             State::Quiet | State::Rising(_) | State::Resumed { goes_on: None, .. } => false,
-            State::Ducked { .. } | State::Paused { .. } | State::Resumed { goes_on: Some(_), .. } => true,
+            State::Ducked { .. }
+            | State::Paused { .. }
+            | State::Held(_)
+            | State::Resumed { goes_on: Some(_), .. } => true,
         }
+    }
+
+    /// The agent is about to speak, and waits: the caller does, for so many frames so far, with so many of silence behind them.
+    pub fn hold(&mut self, frames: u32, silence: u32) -> Verdict {
+        let burst = Burst { frames, speech: frames, silence };
+        if frames >= self.stop_frames() {
+            return self.stop();
+        }
+        self.held(burst)
+    }
+
+    /// Whether the agent waits to begin.
+    pub fn is_held(&self) -> bool {
+        matches!(self.state, State::Held(_))
+    }
+
+    /// It has waited for long enough: it begins, and what the caller does from here on counts anew.
+    pub fn release(&mut self) {
+        self.restore();
+    }
+
+    /// Whether so many words of the caller's stop the agent, and whether so long a speech does where no words are expected.
+    pub fn is_turn(&self, words: Option<(u16, bool)>, frames: u32) -> bool {
+        let stops = |(words, is_backchannel): (u16, bool)| !is_backchannel && words >= self.limits.min_words;
+        words.is_some_and(stops) || !self.expects_words && frames >= self.limits.stop_without_words
     }
 
     /// The words of the caller's present turn are others than they were: how many there are, and whether they only tell the agent
@@ -118,8 +149,10 @@ impl BargeIn {
         match self.state {
             // Nothing was heard of it here: it is the end of something said before, or nobody who is near.
             State::Quiet | State::Rising(_) => Verdict::Nothing,
-            State::Ducked { .. } | State::Paused { .. } | State::Resumed { .. } if stops => self.stop(),
-            State::Ducked { burst, .. } | State::Paused { burst, .. } if resumes => {
+            State::Ducked { .. } | State::Paused { .. } | State::Held(_) | State::Resumed { .. } if stops => {
+                self.stop()
+            }
+            State::Ducked { burst, .. } | State::Paused { burst, .. } | State::Held(burst) if resumes => {
                 self.state = State::Resumed { goes_on: Some(burst.heard()), rising: 0 };
                 Verdict::Restore
             }
@@ -127,7 +160,9 @@ impl BargeIn {
                 self.state = State::Resumed { goes_on: Some(burst.heard()), rising };
                 Verdict::Nothing
             }
-            State::Ducked { .. } | State::Paused { .. } | State::Resumed { .. } => Verdict::Nothing,
+            State::Ducked { .. } | State::Paused { .. } | State::Held(_) | State::Resumed { .. } => {
+                Verdict::Nothing
+            }
         }
     }
 
@@ -202,6 +237,23 @@ impl BargeIn {
         Verdict::Nothing
     }
 
+    /// Nothing is heard of the agent yet, so that less has to be known to keep it waiting than to make it pause; but what is over, and was
+    /// no more than would have turned it down, is nothing to wait for the words of.
+    fn held(&mut self, burst: Burst) -> Verdict {
+        if self.lasts(burst) {
+            return self.stop();
+        }
+        let is_cough = burst.speech < self.limits.pause;
+        let since_begin = burst.frames.saturating_add(burst.silence);
+        let has_waited = since_begin >= self.limits.pause.saturating_add(self.limits.longest_pause);
+        let is_over = burst.silence >= self.limits.end && (has_waited || !self.expects_words);
+        if is_over || is_cough && burst.silence >= COUGH_END.min(self.limits.end) {
+            return self.restore();
+        }
+        self.state = State::Held(burst);
+        Verdict::Nothing
+    }
+
     /// After a backchannel the caller speaks on: the agent is not turned down again before it is known that there is more to it.
     fn go_on(&mut self, burst: Burst) -> Verdict {
         if self.lasts(burst) {
@@ -255,6 +307,9 @@ impl Burst {
 
 /// 60 ms: silence within a word is seldom longer.
 const GAP: u32 = 3;
+/// 100 ms: so long after a cough nobody is spoken over. Between the first sounds of a sentence it is seldom longer, and if it is, the agent
+/// that has begun is turned down as ever.
+const COUGH_END: u32 = 5;
 
 #[cfg(test)]
 mod tests;

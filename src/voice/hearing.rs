@@ -58,6 +58,15 @@ pub(super) struct Judged {
     pub(super) edge: Option<Edge>,
 }
 
+/// A run of speech so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Run {
+    /// From its first frame to its last one of speech.
+    pub(super) frames: u32,
+    /// Frames after them.
+    pub(super) silence: u32,
+}
+
 /// Where a run of speech begins or ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Edge {
@@ -92,6 +101,12 @@ impl Hearing {
             codec: Codec::Pcmu,
             delivered: MediaTime(0),
         }
+    }
+
+    /// The run of speech that goes on, if one does.
+    pub(super) fn run(&self) -> Option<Run> {
+        let SpeechRun { is_speech, frames, against, .. } = self.run;
+        is_speech.then(|| Run { frames: frames.saturating_sub(against), silence: against })
     }
 
     /// The codec of what comes from now on.

@@ -95,6 +95,13 @@ impl Mixer {
         }
     }
 
+    /// Nothing of what waits is heard until it [goes on](Mixer::resume), as nothing of it has begun.
+    pub(crate) fn hold(&mut self) {
+        if let Next::Ring = self.next {
+            self.next = Next::Hold(None);
+        }
+    }
+
     /// Goes on where it paused. The frame that faded out comes again, so 20 ms are repeated and nothing is skipped.
     pub(crate) fn resume(&mut self) {
         self.next = match std::mem::replace(&mut self.next, Next::Ring) {

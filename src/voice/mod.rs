@@ -6,6 +6,7 @@ mod conditioning;
 pub mod detection;
 pub mod exchange;
 mod hearing;
+mod hold;
 pub mod level;
 pub mod mixer;
 mod outbox;

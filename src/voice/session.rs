@@ -1,6 +1,7 @@
 //! The agent's voice in one call: what it hears becomes turns and interruptions, what the mind sends becomes frames. Driven on the
 //! call's shard: [`Voice::hear`] for each frame that came, then [`Voice::speak`] once per tick.
 
+mod beginnings;
 mod interruptions;
 mod turns;
 
@@ -14,6 +15,7 @@ use super::barge_in::BargeIn;
 use super::conditioning::{CallerListener, Conditioning};
 use super::exchange::{Codec, Digit, Interruption, MindCommand, UtteranceId, VoiceEvent, YieldsTo};
 use super::hearing::{Edge, Hearing, Judged};
+use super::hold::{Hold, Until};
 use super::mixer::Mixer;
 use super::outbox::Outbox;
 use super::response::Response;
@@ -49,6 +51,7 @@ pub struct Voice {
     conditioning: Conditioning,
     hearing: Hearing,
     barge_in: BargeIn,
+    hold: Hold,
     turn: TurnMachine,
     mixer: Mixer,
     outbox: Outbox,
@@ -85,6 +88,7 @@ impl Voice {
             conditioning: Conditioning::new(config.turn_taking.audio, config.listener),
             hearing: Hearing::new(config.detector, &config.turn_taking.detection),
             barge_in: BargeIn::new(&config.turn_taking.detection),
+            hold: Hold::default(),
             turn: TurnMachine::new(config.turn_taking.patience, now),
             mixer: Mixer::new(),
             outbox: Outbox::default(),
@@ -143,6 +147,7 @@ impl Voice {
             }
             MindCommand::Finish { utterance } => self.mixer.finish(utterance),
             MindCommand::Stop => {
+                self.end_hold(now, Until::Stopped);
                 self.fall_silent();
                 self.advance(now, Input::Stopped);
             }
@@ -167,6 +172,12 @@ impl Voice {
             }
             // The mind is ahead of what is heard.
             MindCommand::Note(note @ Dialogue::Said { utterance, .. }) => {
+                self.utterances.announce(UtteranceId(utterance), note, &mut self.outbox);
+            }
+            // More of what waits to begin stands behind its first words.
+            MindCommand::Note(note @ Dialogue::SaidOn { utterance, .. })
+                if self.utterances.is_announced(UtteranceId(utterance)) =>
+            {
                 self.utterances.announce(UtteranceId(utterance), note, &mut self.outbox);
             }
             MindCommand::Note(note) => self.outbox.note(note),
@@ -268,8 +279,10 @@ impl Voice {
 
     /// Pulls a frame and tells what began and ended in it.
     fn play(&mut self, now: Instant, samples: &mut [i16; FRAME_SAMPLES]) {
+        self.hold_or_begin(now);
         let pulled = self.mixer.pull(samples);
         if pulled.samples_filled > 0 && self.utterances.begin(&mut self.outbox) {
+            self.hold.begun();
             self.advance(now, Input::PlaybackStarted);
         }
         if let Some(utterance) = self.utterances.first().filter(|_| pulled.samples_filled > 0) {

@@ -188,6 +188,19 @@ impl TurnMachine {
         self.expects_words || self.turn.has_words()
     }
 
+    /// Whether the caller speaks in his present turn. Speech that was there when the turn before it ended is not known to be his.
+    pub fn is_spoken_in(&self) -> bool {
+        self.speaking.is_some_and(|by| by.cut.is_none())
+    }
+
+    /// What he has said in his present turn and is not done with: how much of it is over, and how many words it has with whether they only
+    /// tell the agent to go on. `None` if the agent has the floor, or nothing is known but words of what he said before.
+    pub fn unfinished(&self) -> Option<(Duration, Option<(u16, bool)>)> {
+        let is_callers = matches!(self.state, State::Listening | State::Interrupted) && self.turn.is_open;
+        let is_heard = self.speaking.is_some() || self.turn.silent_since.is_some();
+        (is_callers && is_heard).then(|| (self.turn.speech, self.turn.words()))
+    }
+
     /// How often something came for a turn that was over, since this was asked last.
     pub fn take_stale(&mut self) -> Stale {
         std::mem::take(&mut self.stale)

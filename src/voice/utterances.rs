@@ -42,6 +42,11 @@ impl Utterances {
         self.open.front().map(|open| open.utterance)
     }
 
+    /// The one that is next, if nothing of it is heard yet.
+    pub(super) fn unbegun(&self) -> Option<UtteranceId> {
+        self.open.front().filter(|open| !open.has_begun).map(|open| open.utterance)
+    }
+
     /// Whether one more may come, or this is one of those that are here.
     pub(super) fn takes(&self, utterance: UtteranceId) -> bool {
         self.open.len() < MAX_OPEN || self.is_open(utterance)
@@ -68,6 +73,11 @@ impl Utterances {
             outbox.note(earliest);
         }
         self.announced.push_back((utterance, note));
+    }
+
+    /// Whether nobody has heard of it yet.
+    pub(super) fn is_announced(&self, utterance: UtteranceId) -> bool {
+        self.announced.iter().any(|(announced, _)| *announced == utterance)
     }
 
     /// Its samples are heard; true for the first of them.

@@ -2,8 +2,8 @@
 //!
 //! The server's own share of what the caller waits is what neither a provider nor the wait for the end of the turn takes: from the turn's
 //! end to the request to the model, and from the first synthesized sound to its departure. The text is given to the synthesizer in the step in
-//! which it can be spoken, which takes no time that a log could show. Where a filler still sounds, the answer waits for it on purpose: such
-//! turns have no share.
+//! which it can be spoken, which takes no time that a log could show. Where a filler still sounds, or the caller speaks, the answer waits on
+//! purpose: such turns have no share.
 
 use serde::Serialize;
 
@@ -81,7 +81,7 @@ impl TurnPath {
 
     /// The server's share. A model that was asked before the turn was over did not wait.
     pub fn own_ms(&self) -> Option<u64> {
-        if self.first_speech()? == FirstSpeech::Filler {
+        if self.first_speech()? == FirstSpeech::Filler || self.was_held() {
             return None;
         }
         let (committed, _) = self.committed.as_ref()?;

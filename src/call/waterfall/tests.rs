@@ -90,3 +90,27 @@ fn what_went_wrong_before_the_first_turn_is_told_too() {
     let waterfall = read(&events);
     assert_eq!(waterfall.before.iter().map(|incident| incident.kind).collect::<Vec<_>>(), ["gap"]);
 }
+
+#[test]
+fn an_answer_that_waited_for_the_caller_says_so_and_is_no_share_of_the_servers() {
+    let committed = Dialogue::TurnCommitted { speech_ms: 1, why: String::new(), silence_ms: 1, turn: None };
+    let mark = |mark| {
+        let (at_us, utterance) = (Some(CallTime(1_500_000)), Some(1));
+        Dialogue::Hop(HopEvent::Mark { turn: 0, mark, at_us, utterance, provider: None })
+    };
+    let turn = |until: Option<&str>| {
+        let held =
+            until.map(|until| Dialogue::HeldBack { utterance: 1, held_ms: 420, until: until.to_owned() });
+        let told = [committed.clone(), mark(Mark::LlmStart), mark(Mark::TtsFrame), mark(Mark::MediaOut)];
+        let events = told.into_iter().chain(held).map(|what| (CallTime(1_000_000), Event::Dialogue(what)));
+        read(&events.collect::<Vec<_>>()).turns.remove(0)
+    };
+    assert_eq!((turn(None).own_ms(), turn(None).incidents), (Some(500), vec![]));
+    for (until, told) in [("silence", "before it began (silence)"), ("speech", "and was not begun (speech)")]
+    {
+        let turn = turn(Some(until));
+        assert_eq!(turn.own_ms(), None);
+        assert_eq!(turn.incidents[0].kind, "held");
+        assert_eq!(turn.incidents[0].what, format!("utterance 1 waited 420 ms for the caller {told}"));
+    }
+}

@@ -185,6 +185,7 @@ fn beside_turns(dialogue: Dialogue) -> Option<What> {
         | Dialogue::SaidOn { .. }
         | Dialogue::Heard { .. }
         | Dialogue::BargeIn { .. }
+        | Dialogue::HeldBack { .. }
         | Dialogue::SpeechStarted
         | Dialogue::SpeechEnded { .. }
         | Dialogue::TurnCommitted { .. }

@@ -91,6 +91,9 @@ fn describe_dialogue(dialogue: &Dialogue) -> String {
         Dialogue::BargeIn { utterance, heard_ms, by } => {
             format!("{utterance} was cut by a caller's {by} after {}", time(heard_ms))
         }
+        Dialogue::HeldBack { utterance, held_ms, until } => {
+            format!("{utterance} waited {} for the caller, {}", time(held_ms), describe_holding(until))
+        }
         Dialogue::SpeechStarted => "the caller speaks".to_owned(),
         Dialogue::SpeechEnded { duration_ms } => format!("the caller spoke for {}", time(duration_ms)),
         Dialogue::TurnCommitted { speech_ms, why, silence_ms, turn: _ } => {
@@ -122,6 +125,19 @@ fn describe_dialogue(dialogue: &Dialogue) -> String {
         }
         Dialogue::Hop(event) => hops::described(event),
         Dialogue::Outcome { name } => format!("outcome {name}"),
+    }
+}
+
+/// What became of an utterance that waited for the caller before its first sound.
+fn describe_holding(until: &str) -> &str {
+    match until {
+        "silence" => "and began when nobody spoke",
+        "backchannel" => "and began when he had only told the agent to go on",
+        "longest" => "and began although he was still heard",
+        "speech" => "and was never begun: he has said more",
+        "digit" => "and was never begun: he pressed a key",
+        "stopped" => "and was never begun: the agent had stopped",
+        other => other,
     }
 }
 
@@ -204,6 +220,7 @@ mod tests {
             silence_ms,
             turn: None,
         };
+        let held = |until: &str| Dialogue::HeldBack { utterance: 3, held_ms: 420, until: until.to_owned() };
         let told = [
             (Dialogue::Agent { name: "Caly".to_owned() }, "agent Caly takes the call"),
             (
@@ -237,6 +254,9 @@ mod tests {
                 "the caller's turn is over, 1.400 s of speech; no more words came of the speech that is heard",
             ),
             (ended("key", 0), "the caller's turn is over, 1.400 s of speech; a key ended it"),
+            (held("silence"), "3 waited 0.420 s for the caller, and began when nobody spoke"),
+            (held("longest"), "3 waited 0.420 s for the caller, and began although he was still heard"),
+            (held("speech"), "3 waited 0.420 s for the caller, and was never begun: he has said more"),
             (Dialogue::SpeechDismissed, "what the caller said is no turn"),
             (Dialogue::Idle { silence_ms: 10_000 }, "nobody said anything for 10.000 s"),
             (Dialogue::State { name: "menu".to_owned() }, "state menu"),

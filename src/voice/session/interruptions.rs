@@ -9,6 +9,7 @@ use crate::call::dialogue::Dialogue;
 use crate::voice::barge_in::Verdict;
 use crate::voice::exchange::{Interruption, Transcript, VoiceEvent};
 use crate::voice::hearing::Judged;
+use crate::voice::hold::Until;
 use crate::voice::turn::Input;
 
 impl Voice {
@@ -20,7 +21,7 @@ impl Voice {
             self.barge_in.expect_words(self.turn.expects_words());
             let is_speech = if self.barge_in.is_alarmed() { judged.goes_on } else { judged.is_speech };
             let verdict = self.barge_in.push(is_speech);
-            self.judge(now, verdict);
+            self.judge(now, verdict, Until::Silence);
         }
     }
 
@@ -30,7 +31,7 @@ impl Voice {
         self.advance(now, Input::Words(transcript));
         if is_present && self.can_be_stopped() {
             let verdict = self.barge_in.hear_words(transcript.words, transcript.is_backchannel);
-            self.judge(now, verdict);
+            self.judge(now, verdict, Until::Backchannel);
         }
     }
 
@@ -38,13 +39,13 @@ impl Voice {
         !self.utterances.is_empty() && self.utterances.yields_to().speech
     }
 
-    /// Does with what the agent is saying what was decided.
-    fn judge(&mut self, now: Instant, verdict: Verdict) {
+    /// Does with what the agent is saying, or about to say, what was decided. If it is to go on, that is why.
+    pub(super) fn judge(&mut self, now: Instant, verdict: Verdict, until: Until) {
         match verdict {
             Verdict::Nothing => {}
             Verdict::Duck => self.mixer.duck(),
             Verdict::Pause => self.mixer.pause(),
-            Verdict::Restore => self.go_on(),
+            Verdict::Restore => self.go_on_from(now, until),
             Verdict::Stop => self.interrupt(now, Interruption::Speech),
         }
     }
@@ -55,29 +56,46 @@ impl Voice {
         self.go_on();
     }
 
+    fn go_on_from(&mut self, now: Instant, until: Until) {
+        self.end_hold(now, until);
+        self.go_on();
+    }
+
     /// The agent goes on where it was, as loud as it was.
-    fn go_on(&mut self) {
+    pub(super) fn go_on(&mut self) {
         self.mixer.resume();
         self.mixer.restore();
     }
 
     /// Stops what is being said, if anything is.
     pub(super) fn interrupt(&mut self, now: Instant, by: Interruption) {
-        let Some(first) = self.utterances.first() else { return };
+        if self.cut(now, by) {
+            let input = match by {
+                Interruption::Speech => Input::StoppedBySpeech,
+                Interruption::Digit => Input::Stopped,
+            };
+            self.advance(now, input);
+        }
+    }
+
+    /// Drops what is being said, if anything is, and tells what was heard of it.
+    pub(super) fn cut(&mut self, now: Instant, by: Interruption) -> bool {
+        let Some(first) = self.utterances.first() else { return false };
+        let (word, until) = match by {
+            Interruption::Speech => ("speech", Until::Speech),
+            Interruption::Digit => ("digit", Until::Digit),
+        };
+        self.end_hold(now, until);
         let cursor = self.fall_silent().unwrap_or(Cursor { utterance: first, samples_heard: 0 });
         let Cursor { utterance, samples_heard } = cursor;
         let heard = Duration::from_micros(samples_heard.saturating_mul(MICROS_PER_SAMPLE));
         self.outbox.event(VoiceEvent::Interrupted { utterance, heard, by });
-        let (word, input) = match by {
-            Interruption::Speech => ("speech", Input::StoppedBySpeech),
-            Interruption::Digit => ("digit", Input::Stopped),
-        };
         self.outbox.note(Dialogue::BargeIn {
             utterance: utterance.0,
             heard_ms: millis(heard),
             by: word.to_owned(),
         });
-        self.advance(now, input);
+        true
     }
 
     /// Drops what is being said and what waits; how much was heard of it.

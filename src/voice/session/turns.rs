@@ -14,7 +14,10 @@ impl Voice {
             None => {}
             Some(Output::Likely { turn }) => self.outbox.event(VoiceEvent::TurnLikely { turn }),
             Some(Output::Resumed { turn }) => self.outbox.event(VoiceEvent::TurnResumed { turn }),
-            Some(Output::Committed(committed)) => self.committed(committed),
+            Some(Output::Committed(committed)) => {
+                self.drop_held(now);
+                self.committed(committed);
+            }
             Some(Output::Dismissed { turn }) => {
                 self.outbox.event(VoiceEvent::SpeechDismissed { turn });
                 self.outbox.note(Dialogue::SpeechDismissed);

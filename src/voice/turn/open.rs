@@ -32,6 +32,7 @@ struct Words {
     count: u16,
     revision: u32,
     completeness: f32,
+    is_backchannel: bool,
     /// When they were last others than before.
     changed_at: Option<Instant>,
 }
@@ -47,6 +48,11 @@ impl Turn {
         self.words.count > 0
     }
 
+    /// How many there are, and whether they only tell the agent to go on; `None` if there are none.
+    pub(super) fn words(&self) -> Option<(u16, bool)> {
+        self.has_words().then_some((self.words.count, self.words.is_backchannel))
+    }
+
     /// The caller speaks: what was believed of his silence is void.
     pub(super) fn speak_on(&mut self) {
         self.is_open = true;
@@ -56,7 +62,8 @@ impl Turn {
 
     /// Takes words; true if they are others than before.
     pub(super) fn hear_words(&mut self, now: Instant, transcript: Transcript) -> bool {
-        let Transcript { turn: _, words, revision, is_backchannel: _, completeness } = transcript;
+        let Transcript { turn: _, words, revision, is_backchannel, completeness } = transcript;
+        self.words.is_backchannel = is_backchannel;
         self.words.completeness =
             if completeness.is_finite() { completeness.clamp(0.0, 1.0) } else { UNKNOWN };
         self.is_open |= words > 0;

@@ -7,13 +7,13 @@ use super::super::super::utterances::MAX_OPEN;
 use super::*;
 use crate::seed::Seeds;
 
-/// What a mind counts on: turns end in their order, each once; an interruption by speech ends before the next one; and who was told
-/// that a turn is likely over is told what became of it.
+/// What a mind counts on: turns end in their order, each once; speech interrupts once in a turn, unless more was said meanwhile; and who
+/// was told that a turn is likely over is told what became of it.
 #[derive(Debug, Default)]
 struct Promises {
     turn: u32,
     is_likely: bool,
-    is_interrupted: bool,
+    interrupted: Option<UtteranceId>,
 }
 
 impl Promises {
@@ -31,8 +31,8 @@ impl Promises {
                 assert_eq!(*turn, self.turn, "{place}");
                 *self = Self { turn: turn + 1, ..Self::default() };
             }
-            VoiceEvent::Interrupted { by: Interruption::Speech, .. } => {
-                assert!(!std::mem::replace(&mut self.is_interrupted, true), "{place}");
+            VoiceEvent::Interrupted { by: Interruption::Speech, utterance, .. } => {
+                assert!(self.interrupted.replace(*utterance) < Some(*utterance), "{place}");
             }
             VoiceEvent::Answered
             | VoiceEvent::SpeechStarted
@@ -177,7 +177,7 @@ fn no_order_of_events_breaks_it() {
         assert!(hang_ups <= 1);
         bench.run(50 * 40, QUIET);
         bench.events.iter().skip(checked).for_each(|(_, event)| promises.check(event, "at the end"));
-        assert!(!promises.is_interrupted && !promises.is_likely, "{promises:?}");
+        assert!(promises.interrupted.is_none() && !promises.is_likely, "{promises:?}");
         bench.voice.handle_end();
         bench.tick(&[]);
         // Words of a turn that is over and opinions on it are sent here on purpose.

@@ -105,7 +105,7 @@ fn who_was_stopped_while_turned_down_is_as_loud_as_ever_after_that() {
             bench.run(5, QUIET);
             bench.run(speech, SPEECH);
             bench.command(MindCommand::Stop);
-            bench.run(5, QUIET);
+            bench.run(10, QUIET);
             bench.say_this(2, vec![10_000; 16_000]);
             bench.run(2, QUIET);
             assert_eq!(bench.peak(), 10_000, "{speech} frames of speech, {queued} samples");
