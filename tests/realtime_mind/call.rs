@@ -150,13 +150,14 @@ impl Call {
     /// What the agent said, by the log.
     pub(crate) fn said(&self) -> Vec<String> {
         let said = self.notes().filter_map(|note| match note {
-            Dialogue::Said { text, .. } => Some(text.clone()),
+            Dialogue::Said { text, .. } | Dialogue::SaidOn { text, .. } => Some(text.clone()),
             _ => None,
         });
         said.collect()
     }
 
-    fn notes(&self) -> impl Iterator<Item = &Dialogue> {
+    /// Everything that was logged.
+    pub(crate) fn notes(&self) -> impl Iterator<Item = &Dialogue> {
         self.commands.iter().filter_map(|command| match command {
             MindCommand::Note(note) | MindCommand::NoteAt(_, note) => Some(note),
             _ => None,

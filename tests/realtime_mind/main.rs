@@ -3,6 +3,7 @@
 
 mod call;
 mod fakes;
+mod guardrail;
 
 use std::time::Duration;
 
@@ -219,6 +220,7 @@ fn steps() -> impl Strategy<Value = Step> {
         "sound",
         "sound",
         "text",
+        "forbidden",
         "tool t1 look",
         "tool t2 cancel",
         "tool t3 unknown",
@@ -269,6 +271,7 @@ fn take(call: &mut Call, answers: &mut u32, step: Step) {
         }
         Step::Model("sound") => call.model(&[&format!("sound {answers} i{answers} 400")]),
         Step::Model("text") => call.model(&[&format!("text {answers} i{answers} Ji, dekhti hoon.")]),
+        Step::Model("forbidden") => call.model(&[&format!("text {answers} i{answers}  Acme ji.")]),
         Step::Model(line) => call.model(&[line]),
         Step::Breaks => call.breaks(),
         Step::Tool => call.tool_answers(),
@@ -312,6 +315,7 @@ fn whatever_happens_in_whatever_order_the_mind_keeps_its_promises() {
         steps.into_iter().for_each(|step| take(&mut call, &mut answers, step));
         comes_to_rest(&mut call, &mut answers);
         assert!(call.gave_up() <= 1, "the script took over twice");
+        assert!(!call.said().iter().any(|text| text.contains("Acme")), "{:?}", call.said());
         call.mind.finish(call.now);
         Ok(())
     });

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::CascadeMind;
 use super::answering::Answer;
 use crate::call::hop::HopEvent;
-use crate::mind::guardrail::{Rule, Verdict};
+use crate::mind::guardrail::{Rule, Verdict, WITHHELD};
 use crate::mind::history::SaidId;
 use crate::mind::speech::chunker::Chunker;
 
@@ -68,7 +68,3 @@ impl CascadeMind {
         self.mouth.finish(now, speech);
     }
 }
-
-/// What the model is told in the place of its words, which it is not to read again.
-const WITHHELD: &str = "[What you were about to say was withheld: it has something that you must never say. The caller \
-                        has heard the next words instead. Do not try to say it again.]";

@@ -73,3 +73,7 @@ impl Guardrail {
         Watch::default().read_whole(self, text)
     }
 }
+
+/// What a model is told in the place of its words, which it is not to read again.
+pub(in crate::mind) const WITHHELD: &str = "[What you were about to say was withheld: it has something that you must never say. The caller \
+                                            has heard the next words instead. Do not try to say it again.]";

@@ -8,6 +8,7 @@ use caly_provider::realtime::{AnswerStatus, Event, ItemId};
 use super::RealtimeMind;
 use super::turns::Due;
 use crate::call::hop::Mark;
+use crate::mind::guardrail::Watch;
 use crate::voice::exchange::ProviderTurn;
 
 /// An answer of the model.
@@ -25,6 +26,10 @@ pub(super) struct Answer {
     /// All tools have answered, and nothing has come since.
     pub(super) goes_on: bool,
     first: Option<ItemId>,
+    /// Reads what it says.
+    pub(super) watch: Watch,
+    /// In which item it said it last.
+    pub(super) text_of: Option<ItemId>,
 }
 
 impl Answer {
@@ -38,6 +43,8 @@ impl Answer {
             uses_tools: false,
             goes_on: false,
             first: None,
+            watch: Watch::default(),
+            text_of: None,
         }
     }
 
@@ -110,7 +117,7 @@ impl RealtimeMind {
             Event::AgentText { item, text } => self.agent_text(now, item, &text),
             Event::ToolRequest(request) => self.use_tool(now, request),
             Event::ToolsCancelled(requests) => self.tools.cancel(&requests),
-            Event::Interrupted => self.cut_by_model(),
+            Event::Interrupted => self.cut_by_model(now),
             Event::AnswerDone { status, .. } => self.answer_done(now, &status),
             // These are no parts of an answer.
             Event::Ready { .. }
@@ -131,7 +138,14 @@ impl RealtimeMind {
         let Some(answer) = &mut self.answer else { return };
         answer.is_free = true;
         let held = std::mem::take(&mut answer.held);
+        let withheld = self.withheld;
         for event in held {
+            if self.withheld != withheld {
+                if let Event::ToolRequest(request) = event {
+                    self.leave_tool(now, request);
+                }
+                continue;
+            }
             // The rest is of another answer to the same turn.
             self.is_asked |= event == Event::AnswerStarted;
             self.model(now, event);
@@ -152,7 +166,10 @@ impl RealtimeMind {
     }
 
     /// The model has stopped, as it hears the caller. Whether he takes the floor is decided by voice, and by what the model says next.
-    fn cut_by_model(&mut self) {
+    fn cut_by_model(&mut self, now: Instant) {
+        if self.withholds_last_word(now) {
+            return;
+        }
         self.is_cut_by_model = true;
         if let Some(answer) = self.answer.take() {
             // Of whose answer nothing was heard, he waits for it as before.
@@ -165,6 +182,9 @@ impl RealtimeMind {
     }
 
     fn answer_done(&mut self, now: Instant, status: &AnswerStatus) {
+        if self.withholds_last_word(now) {
+            return;
+        }
         let Some(answer) = self.answer.take() else { return self.ask_if_owed(now) };
         self.close_sayings();
         self.is_asked |= answer.goes_on;

@@ -8,6 +8,7 @@ mod saying;
 mod talker;
 mod tool_use;
 mod turns;
+mod withholding;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -69,6 +70,8 @@ pub struct RealtimeMind {
     rounds: u8,
     /// Answers in a row that came to nothing.
     troubles: u8,
+    /// Answers to the caller's last turn that were withheld.
+    withheld: u8,
     quiet: Quiet,
     keys: Keys,
     marks: Marks,
@@ -114,6 +117,7 @@ impl RealtimeMind {
             said_of: None,
             rounds: 0,
             troubles: 0,
+            withheld: 0,
             quiet: Quiet::default(),
             keys: Keys::default(),
             marks: Marks::default(),
@@ -220,7 +224,7 @@ impl RealtimeMind {
 
     /// The caller waits from now on.
     fn owe(&mut self, now: Instant, turn: u32) {
-        self.rounds = 0;
+        (self.rounds, self.withheld) = (0, 0);
         self.owed = Some(now);
         self.command(MindCommand::Think);
         // Where the turn's end was long in coming the caller has waited for a part of it.

@@ -16,9 +16,9 @@ use crate::voice::exchange::{Interruption, MindCommand, UtteranceId, YieldsTo};
 #[derive(Debug)]
 pub(super) struct Saying {
     /// `None` until there is sound of it.
-    utterance: Option<UtteranceId>,
-    kind: Kind,
-    text: SpokenText,
+    pub(super) utterance: Option<UtteranceId>,
+    pub(super) kind: Kind,
+    pub(super) text: SpokenText,
     /// What of the item's sound is in utterances before it.
     before: Duration,
     /// Text that no sound has carried to voice yet.
@@ -31,7 +31,7 @@ pub(super) struct Saying {
 
 /// Whose words.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     /// The model's: it knows them.
     Model(ItemId),
     /// A line of the agent, of which the model is to know.
@@ -130,7 +130,7 @@ impl RealtimeMind {
     }
 
     /// The place of what the model says in an item.
-    fn item(&mut self, item: ItemId) -> usize {
+    pub(super) fn item(&mut self, item: ItemId) -> usize {
         let is_it = |saying: &Saying| saying.kind == Kind::Model(item) && !saying.is_whole;
         self.sayings.iter().position(is_it).unwrap_or_else(|| {
             let before =
@@ -148,6 +148,9 @@ impl RealtimeMind {
         let Some(answer) = &self.answer else { return };
         let turn = answer.turn;
         self.mark_turn(now, turn, Mark::LlmToken);
+        if self.withholds(now, item, text) {
+            return;
+        }
         let at = self.item(item);
         self.sayings[at].text.more(text);
         self.sayings[at].untold.push_str(text);
@@ -240,25 +243,7 @@ impl RealtimeMind {
         heard: Duration,
         by: Interruption,
     ) {
-        let is_before = |one: &Saying| one.utterance.is_some_and(|before| before < utterance);
-        let (before, cut): (VecDeque<_>, VecDeque<_>) =
-            std::mem::take(&mut self.sayings).into_iter().partition(is_before);
-        self.sayings = before;
-        let mut first = None;
-        for saying in cut {
-            let is_it = saying.utterance == Some(utterance);
-            let (heard, text) = if is_it { (heard, saying.text.heard(heard)) } else { Default::default() };
-            if let Some(utterance) = saying.utterance.filter(|_| !text.is_empty()) {
-                self.note(HopEvent::HeardText { utterance: utterance.0, text: text.clone() });
-            }
-            match saying.kind {
-                Kind::Model(item) => drop(first.get_or_insert((item, saying.before + heard))),
-                Kind::Line(_) if text.is_empty() => {}
-                Kind::Line(_) => self.talker.note(now, Speaker::Assistant, &text),
-                Kind::Aside => {}
-            }
-        }
-        self.outbox.flush();
+        let first = self.cut(now, utterance, heard);
         // The rest of an answer that is cut is not wanted either; what tools are at is done.
         let is_in_the_making =
             self.answer.as_ref().is_some_and(|answer| answer.is_free && !answer.uses_tools);
@@ -281,6 +266,35 @@ impl RealtimeMind {
             // Who presses a key while tools are at work still waits for them.
             self.wait_on(now);
         }
+    }
+
+    /// What was not heard of this utterance and of those behind it was not said. How much was heard of the model's first item among them.
+    pub(super) fn cut(
+        &mut self,
+        now: Instant,
+        utterance: UtteranceId,
+        heard: Duration,
+    ) -> Option<(ItemId, Duration)> {
+        let is_before = |one: &Saying| one.utterance.is_some_and(|before| before < utterance);
+        let (before, cut): (VecDeque<_>, VecDeque<_>) =
+            std::mem::take(&mut self.sayings).into_iter().partition(is_before);
+        self.sayings = before;
+        let mut first = None;
+        for saying in cut {
+            let is_it = saying.utterance == Some(utterance);
+            let (heard, text) = if is_it { (heard, saying.text.heard(heard)) } else { Default::default() };
+            if let Some(utterance) = saying.utterance.filter(|_| !text.is_empty()) {
+                self.note(HopEvent::HeardText { utterance: utterance.0, text: text.clone() });
+            }
+            match saying.kind {
+                Kind::Model(item) => drop(first.get_or_insert((item, saying.before + heard))),
+                Kind::Line(_) if text.is_empty() => {}
+                Kind::Line(_) => self.talker.note(now, Speaker::Assistant, &text),
+                Kind::Aside => {}
+            }
+        }
+        self.outbox.flush();
+        first
     }
 
     /// An utterance was heard to its end.

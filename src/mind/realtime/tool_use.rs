@@ -16,6 +16,9 @@ use crate::voice::exchange::MindCommand;
 impl RealtimeMind {
     /// The model wants a tool used.
     pub(super) fn use_tool(&mut self, now: Instant, request: ToolRequest) {
+        if self.withholds_last_word(now) {
+            return self.leave_tool(now, request);
+        }
         let Some(answer) = &mut self.answer else { return self.leave_tool(now, request) };
         if request.name == END_CALL && self.tools.at_work() == 0 {
             return self.end_call(now, request);

@@ -63,6 +63,8 @@ pub struct Outbox {
     next: u64,
     granted_samples: u64,
     sent_samples: u64,
+    /// Which utterances were sent last, and from which sample on.
+    begun: VecDeque<(UtteranceId, u64)>,
     notes: VecDeque<Dialogue>,
     counters: OutboxCounters,
 }
@@ -153,6 +155,7 @@ impl Default for Outbox {
             next: 1,
             granted_samples: 0,
             sent_samples: 0,
+            begun: VecDeque::new(),
             notes: VecDeque::new(),
             counters: OutboxCounters::default(),
         }
@@ -280,6 +283,10 @@ impl Outbox {
         }
         if !first.is_announced {
             first.is_announced = true;
+            self.begun.push_back((first.id, self.sent_samples));
+            if self.begun.len() > MAX_BEGUN {
+                self.begun.pop_front();
+            }
             let text = first.utterance.text();
             // A moment of silence is nothing that anybody said.
             if !text.is_empty() {
@@ -298,6 +305,19 @@ impl Outbox {
         let sent = self.last_sent.iter().map(|(id, utterance)| (*id, utterance));
         let (_, found) = waiting.chain(sent).find(|(id, _)| *id == utterance)?;
         Some(found.heard(heard))
+    }
+
+    /// Which utterance is heard, as far as voice has told by what it grants, and how much of it was heard at most: up to 200 ms less may have been.
+    pub fn playing(&self) -> Option<(UtteranceId, Duration)> {
+        let heard = self.granted_samples.saturating_sub(GRANTED_UNHEARD_SAMPLES).min(self.sent_samples);
+        let (id, from) = self.begun.iter().rfind(|(_, from)| *from <= heard).or(self.begun.front())?;
+        let millis = heard.saturating_sub(*from) * 1_000 / u64::from(SAMPLE_RATE_HZ);
+        Some((*id, Duration::from_millis(millis)))
+    }
+
+    /// Whether voice has got sound of this utterance, not long ago.
+    pub fn has_begun(&self, id: UtteranceId) -> bool {
+        self.begun.iter().any(|(begun, _)| *begun == id)
     }
 
     /// Whether everything is sent.
@@ -353,6 +373,10 @@ const CHUNK_SAMPLES: usize = 800;
 pub const MAX_UTTERANCE: Duration = Duration::from_secs(60);
 /// A filler, its answer, and a few more.
 pub const MAX_WAITING: usize = 4;
+/// Voice holds 400 ms, and grants more when 200 of them are heard: of what it has granted last so much is not, at least.
+const GRANTED_UNHEARD_SAMPLES: u64 = 1_600;
+/// More utterances than voice can hold: none is shorter than a frame.
+const MAX_BEGUN: usize = 32;
 /// 10 ms: short beside a word, long beside a click.
 const FADE_SAMPLES: usize = 80;
 /// One frame.
@@ -413,6 +437,28 @@ mod tests {
         let (samples, kinds) = drain(&mut outbox);
         assert_eq!(kinds, ["said", "speak", "speak", "speak", "finish", "speak", "finish"]);
         assert_eq!(samples.len(), 1_700 + LEAST_SAMPLES);
+    }
+
+    #[test]
+    fn what_is_heard_is_known_by_what_is_granted() {
+        let mut outbox = Outbox::default();
+        assert_eq!(outbox.playing(), None);
+        let first = outbox.say(utterance(&[("one", 4_000)])).unwrap();
+        let second = outbox.say(utterance(&[("two", 4_000)])).unwrap();
+        let heard = |outbox: &Outbox| outbox.playing().map(|(id, heard)| (id, heard.as_millis()));
+        // Voice begins with room for 400 ms, and makes more when half of it is heard.
+        for (granted, id, heard_ms) in [
+            (3_200, first, 200),
+            (4_800, first, 400),
+            (6_400, second, 100),
+            (8_000, second, 300),
+            (11_200, second, 500),
+        ] {
+            outbox.grant(granted);
+            drain(&mut outbox);
+            assert_eq!(heard(&outbox), Some((id, heard_ms)), "{granted}");
+            assert_eq!(outbox.has_begun(second), granted > 4_000, "{granted}");
+        }
     }
 
     #[test]
