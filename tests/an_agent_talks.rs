@@ -10,6 +10,7 @@ use caly::call::dialogue::Dialogue;
 use caly::call::hop::{HopEvent, Mark};
 use caly::mind::cascade::Answers;
 use caly_rtp::codec::Codec;
+use caly_vendors::faults::{Fault, Faults, When as CallWhen};
 use caly_vendors::model::Rule;
 use serde_json::json;
 
@@ -50,6 +51,28 @@ fn a_question_is_answered_and_the_call_ends_politely() {
         let marks =
             [Mark::SttFinal, Mark::LlmStart, Mark::LlmToken, Mark::TtsFrame, Mark::LlmEnd, Mark::MediaOut];
         assert!(marks.iter().all(|mark| outcome.mark(0, *mark).is_some()), "{shown}");
+    }
+}
+
+/// The first one has heard the words, and perhaps told them, and its connection breaks before it answers: nobody has to say them again.
+#[test]
+fn words_that_were_heard_are_not_lost_with_the_connection() {
+    let order = || Rule::user("order").say("Aapka order raste mein hai.");
+    for (kinds, messages) in [(["gemini", "openai"], 2), (["gemini", "openai"], 3), (["openai", "gemini"], 8)]
+    {
+        let breaks = Faults::default().with(CallWhen::From(1), Fault::DropAfter(messages));
+        let scene = Scene {
+            realtime: kinds.to_vec(),
+            says: vec![after(500, "mera order kahan hai")],
+            rules: vec![order(), Rule::user("go on").say("Aapka order raste mein hai.")],
+            faults: [Faults::default(), breaks, Faults::default()],
+            lasts: MS(12_000),
+            ..Scene::default()
+        };
+        let outcome = scene.play();
+        let shown = format!("{kinds:?} {messages}\n{}", outcome.shown());
+        assert!(outcome.hops().any(|(_, event)| matches!(event, HopEvent::Fault { .. })), "{shown}");
+        assert_eq!(outcome.said_by_agent().last().unwrap(), "Aapka order raste mein hai.", "{shown}");
     }
 }
 

@@ -382,6 +382,14 @@ impl Realtime for Client {
         self.send_audio(now);
     }
 
+    fn caller_begins(&mut self) {
+        self.kept.has_speech = true;
+    }
+
+    fn caller_said_nothing(&mut self) {
+        self.kept.has_speech = false;
+    }
+
     fn end_turn(&mut self, now: Instant) {
         if !self.connection.is_ready() {
             self.owed = Some(Owed { instructions: None, ends_turn: true });

@@ -67,6 +67,12 @@ pub trait Realtime: Send + fmt::Debug {
     /// The next sound of the caller.
     fn hear(&mut self, now: Instant, audio: &[u8]);
 
+    /// The caller begins to speak, as far as others than the vendor know: what he says is kept until it is part of the conversation, at most 15 s of it.
+    fn caller_begins(&mut self);
+
+    /// What he said was nothing.
+    fn caller_said_nothing(&mut self);
+
     /// The caller's turn is over, and the agent is to answer. A vendor that finds that out by itself may be told when it takes too long.
     fn end_turn(&mut self, now: Instant);
 

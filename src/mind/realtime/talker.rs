@@ -159,11 +159,13 @@ impl Talker {
     /// The caller begins to speak.
     pub(super) fn begin_turn(&mut self) {
         self.gate.is_open = true;
+        self.model.iter_mut().for_each(|model| model.client.caller_begins());
     }
 
     /// What he said is no turn.
     pub(super) fn drop_turn(&mut self) {
         self.gate.is_open = false;
+        self.model.iter_mut().for_each(|model| model.client.caller_said_nothing());
     }
 
     /// His turn is over, and is to be answered.
@@ -398,6 +400,9 @@ impl Talker {
         self.engage(now, history);
         let Some(model) = &mut self.model else { return };
         let audio = Converter::new(format, model.client.formats().input).convert(&unsettled);
+        if !unsettled.is_empty() {
+            model.client.caller_begins();
+        }
         model.client.hear(now, &audio);
         self.outputs.push_back(TalkerOutput::Replaced);
         self.drain(now);

@@ -12,17 +12,20 @@ pub(super) struct Kept {
     bytes: VecDeque<u8>,
     /// How many of them were sent: the first ones.
     sent: usize,
+    /// The caller has spoken, and that is no part of the conversation yet. Not all vendors say so before they answer.
+    pub(super) has_speech: bool,
     lost_bytes: u64,
 }
 
 impl Kept {
     pub(super) fn new(format: AudioFormat) -> Self {
-        Self { format, bytes: VecDeque::new(), sent: 0, lost_bytes: 0 }
+        Self { format, bytes: VecDeque::new(), sent: 0, has_speech: false, lost_bytes: 0 }
     }
 
     /// More sound. Much is kept while somebody speaks, or waits; of silence only as much as a word may begin in.
     pub(super) fn push(&mut self, audio: &[u8], is_waiting: bool) {
         self.bytes.extend(audio);
+        let is_waiting = is_waiting || self.has_speech;
         let most = self.format.bytes(if is_waiting { MOST_WAITING } else { MOST_SILENT }).max(audio.len());
         let over = self.bytes.len().saturating_sub(most);
         self.bytes.drain(..over);
@@ -42,6 +45,7 @@ impl Kept {
     pub(super) fn confirm(&mut self) {
         self.bytes.drain(..self.sent);
         self.sent = 0;
+        self.has_speech = false;
     }
 
     /// What is no part of the conversation yet; nothing if it is but the silence that is always kept.

@@ -92,9 +92,8 @@ impl Client {
 
     fn transcript(&mut self, item: &str, text: String, is_final: bool) {
         let item = self.items.id(item);
-        if is_final {
-            self.history.set(item, &text);
-        }
+        // Also what may be revised: the connection can break before it is final, and some vendors tell nothing else until they answer.
+        self.history.set(item, &text);
         self.tell(Event::Transcript { item, text, is_final });
     }
 

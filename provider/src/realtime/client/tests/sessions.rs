@@ -81,6 +81,26 @@ fn the_callers_words_that_a_break_swallowed_are_said_again() {
     assert_eq!(stage.told(), ["audio 120", "ready"]);
 }
 
+/// Some vendors say nothing of the caller's speech before they answer it.
+#[test]
+fn speech_that_others_heard_is_said_again_until_it_is_answered() {
+    let second = [0; 8_000];
+    let mut stage = Stage::ready(OPENAI);
+    stage.does(0, |client, now| client.hear(now, &second));
+    stage.does(0, |client, _| client.caller_begins());
+    stage.does(10, |client, now| client.hear(now, &second));
+    assert_eq!(stage.client.unsettled().len(), 16_000);
+    stage.does(20, |client, _| client.caller_said_nothing());
+    stage.does(20, |client, now| client.hear(now, &second));
+    assert!(stage.client.unsettled().is_empty(), "silence is not handed on");
+    stage.does(30, |client, _| client.caller_begins());
+    stage.does(30, |client, now| client.hear(now, &second));
+    stage.says(40, "turn u1");
+    stage.does(50, |client, now| client.hear(now, &second));
+    stage.does(60, |client, now| client.hear(now, &second));
+    assert!(stage.client.unsettled().is_empty(), "what came before is part of the conversation");
+}
+
 #[test]
 fn a_break_is_mended_three_times_and_tells_of_the_answer() {
     let mut stage = Stage::ready(OPENAI);
