@@ -134,7 +134,9 @@ fn check_log(kind: &str, call: &Asked, record: &Value) {
 
 /// The stream is whole, and the agent's words end where the log says that they were cut.
 fn check_rtp(kind: &str, call: &Asked, record: &Value, stalls: &Stalls) {
-    stalls.assert_whole(kind, &call.heard, missed(record));
+    stalls
+        .check_whole(&call.heard, missed(record))
+        .unwrap_or_else(|what| panic!("{kind}: {what}: {record:#}"));
     let quality = leg_quality(record);
     let (received, lost) = (count(&quality, "received"), count(&quality, "lost"));
     assert!(lost == 0 && received + 5 > u64::from(call.sent), "{kind}: {received} of {}", call.sent);

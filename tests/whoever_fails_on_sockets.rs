@@ -1,7 +1,7 @@
 //! Providers fail in whole calls over real sockets: a real server, a connection for each, real callers. Every provider meets the faults that real
-//! ones have most, and of every hop one meets all that there are; each with another one behind it, and of every hop one with nobody. The caller
-//! hears something soon and never nothing for long, the cause stands in the log, and nothing is left when the calls are over. In virtual time
-//! every provider meets every fault (`whoever_fails`).
+//! ones have most, of every hop one meets all that there are, and so do all models that hear and speak; each with another one behind it, and of every
+//! hop one with nobody. The caller hears something soon and never nothing for long, his RTP goes on unbroken both ways, the cause stands in the log,
+//! and nothing is left when the calls are over. In virtual time every provider meets every fault (`whoever_fails`).
 #![allow(clippy::expect_used, reason = "here a failure is the test's failure")]
 #![allow(clippy::print_stdout, reason = "the table is worth reading")]
 
@@ -15,16 +15,18 @@ use std::time::{Duration, Instant};
 
 use caly::signaling::Destinations;
 use caly_vendors::faults::Fault;
+use caly_vendors::hearing::Script;
+use caly_vendors::model::{Model, Rule, TokenPace};
 use serde_json::Value;
 
 use common::in_process::InProcess;
 use common::process::Footprint;
 use common::raw_call::RawCall;
-use common::records::{count, events_of};
+use common::records::{count, leg_quality, missed};
 use common::stalls::{StallWatch, Stalls};
 use common::wait;
-use on_sockets::cast::{HOPS, KINDS};
-use on_sockets::{ANSWER, Act, Asked, Asking, House, asking, asking_takes, dialogue, said};
+use on_sockets::cast::{HOPS, KINDS, TALKERS};
+use on_sockets::{ANSWER, Act, Asked, Asking, House, QUESTION, asking, asking_takes, dialogue, said};
 
 /// A provider that fails, and whether another one is behind it.
 struct Case {
@@ -38,8 +40,21 @@ impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let behind = if self.is_alone { "nobody" } else { "another" };
         let fault = format!("{:?}", self.fault);
-        write!(f, "{:>3} {:<15} {fault:<36} {behind:<8}", HOPS[self.hop], self.kind)
+        write!(f, "{:>8} {:<15} {fault:<36} {behind:<8}", word(self.hop), self.kind)
     }
+}
+
+/// The place of those who do all three.
+const TALKS: usize = 3;
+
+/// What a hop is called in a configuration.
+fn word(hop: usize) -> &'static str {
+    HOPS.get(hop).unwrap_or(&"realtime")
+}
+
+/// Who may be in it.
+fn kinds(hop: usize) -> &'static [&'static str] {
+    KINDS.get(hop).copied().unwrap_or(&TALKERS)
 }
 
 /// A case's call.
@@ -52,7 +67,7 @@ struct Played {
 #[test]
 fn whoever_fails_on_the_wire_the_caller_is_answered_and_nothing_is_left() {
     // One hop after the other: what is left is counted in the whole process.
-    let wrong: Vec<String> = (0..HOPS.len()).flat_map(play_hop).collect();
+    let wrong: Vec<String> = (0..=TALKS).flat_map(play_hop).collect();
     assert!(wrong.is_empty(), "{} calls:\n{}", wrong.len(), wrong.join("\n"));
 }
 
@@ -72,7 +87,11 @@ fn play_hop(hop: usize) -> Vec<String> {
 
     let (played, refused) = play(sip, cases, numbers);
     let stalls = stalls.stop();
-    let rows = server.records().ended_calls(1 + calls + refused);
+    let rows = wait::until("finished recordings", SETTLES, || {
+        let rows = server.records().ended_calls(1 + calls + refused);
+        let is_told = |row: &Value| row["recording_ms"].is_u64() || row["answered_at"].is_null();
+        rows.iter().all(is_told).then_some(rows)
+    });
     let mut wrong = Vec::new();
     for played in &played {
         let record = server.records().call_of(&rows, &played.asked.call_id);
@@ -93,11 +112,13 @@ fn play_hop(hop: usize) -> Vec<String> {
     wrong
 }
 
+/// What a simulated model says to nothing.
+const UNTOLD: &str = "I have no rule for that.";
 /// Calls at the same time: as many as two cores of a debug build carry with ease.
 const AT_ONCE: usize = 21;
 /// How long each is up, if the agent does not end it.
 const LASTS: Duration = Duration::from_secs(12);
-/// And if nobody is behind a model that fails: it is waited for twice.
+/// And if nobody is behind a model that fails: it is waited for more than once.
 const LASTS_ALONE: Duration = Duration::from_secs(18);
 /// When the caller asks.
 const ASKS_AFTER_S: f64 = 1.5;
@@ -105,20 +126,22 @@ const ASKS_AFTER_S: f64 = 1.5;
 const FILLER: Duration = Duration::from_millis(500);
 /// The longest silence behind the question.
 const SILENCE: Duration = Duration::from_millis(2_000);
+/// Packets that may be under way when a call begins or ends.
+const EDGE: u64 = 10;
 /// What two cores that run everything may take beside it, where the watch for stalls saw nothing.
 const SLACK: Duration = Duration::from_millis(300);
 
 fn cases(hop: usize) -> Vec<Case> {
     // Those that last longest come first.
     let alone = [Fault::Unauthorized, Fault::Stall];
-    let alone = alone.map(|fault| Case { hop, kind: KINDS[hop][0], fault, is_alone: true });
+    let alone = alone.map(|fault| Case { hop, kind: kinds(hop)[0], fault, is_alone: true });
     let mut cases: Vec<Case> = alone.into();
-    for kind in KINDS[hop] {
+    for kind in kinds(hop) {
         let faults = match (hop, *kind) {
             // A program is there or is not.
             (_, "espeak") => vec![Fault::Refused],
             // These meet all of them.
-            (0, "deepgram-flux") | (1, "anthropic") | (2, "cartesia") => all_faults(hop),
+            (0, "deepgram-flux") | (1, "anthropic") | (2, "cartesia") | (TALKS, _) => all_faults(hop),
             _ => vec![Fault::Refused, Fault::Unauthorized, Fault::Stall, Fault::DropAfter(3)],
         };
         cases.extend(faults.into_iter().map(|fault| Case { hop, kind, fault, is_alone: false }));
@@ -139,7 +162,7 @@ fn all_faults(hop: usize) -> Vec<Fault> {
         Fault::DropAfter(3),
         Fault::GarbageAfter(2),
         // Of sound, slower than it is heard, and fast enough for the agent's own lines to be said before the calls.
-        Fault::Drip(Duration::from_millis(if hop == 2 { 150 } else { 400 })),
+        Fault::Drip(Duration::from_millis(if hop >= 2 { 150 } else { 400 })),
         Fault::Malformed,
         Fault::WrongAudio,
         Fault::Oversized(8 * 1024 * 1024),
@@ -147,7 +170,7 @@ fn all_faults(hop: usize) -> Vec<Fault> {
         Fault::OutOfOrder,
     ];
     let concerns = |fault: &Fault| match fault {
-        Fault::WrongAudio => hop == 2,
+        Fault::WrongAudio => hop >= 2,
         Fault::Silence(_) => hop != 1,
         _ => true,
     };
@@ -156,6 +179,9 @@ fn all_faults(hop: usize) -> Vec<Fault> {
 
 /// The case's own provider, and an agent that uses it; the other hops are well, and all agents share these.
 fn cast_one(house: &mut House, number: usize, case: &Case) -> String {
+    if case.hop == TALKS {
+        return cast_talker(house, number, case);
+    }
     if number == 0 {
         for (hop, kinds) in KINDS.iter().enumerate() {
             for kind in *kinds {
@@ -176,6 +202,26 @@ fn cast_one(house: &mut House, number: usize, case: &Case) -> String {
     house.agent(providers.each_ref().map(Vec::as_slice))
 }
 
+/// The same of a model that hears and speaks.
+fn cast_talker(house: &mut House, number: usize, case: &Case) -> String {
+    let script = || Script::new(std::iter::repeat_n(QUESTION, 1_000));
+    // Who takes over has read or heard the question, and may be told to answer it. What it is to say word for word is no question.
+    let rules = ["order", "go on"].map(|words| Rule::user(words).say(ANSWER));
+    let model = || Model::new(rules.clone(), TokenPace::default());
+    let well = |kind: &str| format!("realtime-{kind}");
+    if number == 0 {
+        for kind in TALKERS {
+            house.talker(kind, &well(kind), (&script(), model()), &Act::Well);
+        }
+    }
+    let name = format!("fails-{number}");
+    house.talker(case.kind, &name, (&script(), model()), &Act::Fails(&case.fault));
+    let behind = TALKERS.iter().find(|kind| **kind != case.kind).filter(|_| !case.is_alone);
+    let models: Vec<String> = std::iter::once(name).chain(behind.map(|kind| well(kind))).collect();
+    let models: Vec<&str> = models.iter().map(String::as_str).collect();
+    house.talking_agent("en", FILLER - Duration::from_millis(100), &models)
+}
+
 /// Places all calls, some of them at the same time. Also tells how many were refused: where the machine stands still for half a second the server
 /// sends callers elsewhere, and they come again.
 fn play(sip: SocketAddr, cases: Vec<Case>, numbers: Vec<String>) -> (Vec<Played>, usize) {
@@ -186,7 +232,7 @@ fn play(sip: SocketAddr, cases: Vec<Case>, numbers: Vec<String>) -> (Vec<Played>
     let mut refused = 0;
     wait::until("the end of all calls", limit * 2, || {
         let is_over = |case: &Case, asking: &mut Asking| {
-            let lasts = if case.is_alone && case.hop == 1 { LASTS_ALONE } else { LASTS };
+            let lasts = if case.is_alone && matches!(case.hop, 1 | TALKS) { LASTS_ALONE } else { LASTS };
             asking.is_over() || asking.begun().elapsed() > lasts
         };
         for (case, asking) in up.extract_if(.., |(case, asking)| is_over(case, asking)) {
@@ -232,11 +278,16 @@ fn judge(played: &Played, record: &Value, stalls: &Stalls) -> Result<String, Str
     let is_answered = said.iter().any(|text| text == ANSWER);
     let asks = ["Say it again.", "I did not hear that.", "Sorry."];
     let is_asked = case.is_alone && said.iter().any(|text| asks.contains(&text.as_str()));
+    // Who has erased the words and said nothing has the sound all the same: the next one speaks, and knows only that he is to.
+    let is_asked = is_asked
+        || case.hop == TALKS
+            && matches!(case.fault, Fault::Silence(_))
+            && said.iter().any(|text| text == UNTOLD);
     if !is_answered && !is_asked {
         return Err(format!("not answered: {said:?}"));
     }
-    let late: u64 = events_of(record, "tick_late").iter().map(|event| count(event, "missed") * 20).sum();
-    let (first, slack) = (first_sound(record), SLACK + Duration::from_millis(late));
+    check_media(asked, record, stalls)?;
+    let (first, slack) = (first_sound(record), SLACK + Duration::from_millis(20 * missed(record)));
     if first.is_none_or(|first| first > FILLER + slack) {
         return Err(format!("the first sound came {first:?} behind the turn's end"));
     }
@@ -248,6 +299,24 @@ fn judge(played: &Played, record: &Value, stalls: &Stalls) -> Result<String, Str
     let first_ms = first.unwrap_or_default().as_millis();
     let kind = kinds.first().and_then(Value::as_str).unwrap_or("-");
     Ok(format!("{kind:<12} first sound {first_ms:>4} ms, longest silence {:>4} ms", silence.as_millis()))
+}
+
+/// What was sent came, both ways, and stands in the recording.
+fn check_media(asked: &Asked, record: &Value, stalls: &Stalls) -> Result<(), String> {
+    stalls.check_whole(&asked.heard, missed(record))?;
+    let quality = leg_quality(record);
+    let (received, lost) = (count(&quality, "received"), count(&quality, "lost"));
+    // Some are under way when it ends.
+    if lost > 0 || received + EDGE < u64::from(asked.sent) {
+        return Err(format!("{received} packets of {} came, {lost} were lost", asked.sent));
+    }
+    let (recorded, lacking) = (count(record, "recording_ms"), count(record, "recording_missing_blocks"));
+    if lacking > 0 || recorded + 20 * EDGE < 20 * received {
+        return Err(format!(
+            "{recorded} ms of {received} packets are recorded, {lacking} blocks are missing"
+        ));
+    }
+    Ok(())
 }
 
 /// From the end of the turn to the first sound behind it, by the call's log; zero if something was being said.

@@ -101,36 +101,37 @@ impl Stalls {
     /// Holds a whole call's stream against what a peer must hear, however late its packets were read: sequence numbers without a hole, a packet for
     /// each 20 ms of timestamp but for `missed` of them that the server says it missed, no more of these than the machine's stalls, and as
     /// much sound as time has passed.
-    #[track_caller]
-    pub(crate) fn assert_whole(&self, whose: &str, packets: &[RtpArrived], missed: u64) {
-        let [first, .., last] = packets else { panic!("{whose}: {} packets", packets.len()) };
+    ///
+    /// # Errors
+    /// What is not so.
+    pub(crate) fn check_whole(&self, packets: &[RtpArrived], missed: u64) -> Result<(), String> {
+        let [first, .., last] = packets else { return Err(format!("{} packets", packets.len())) };
         let mut skipped = 0;
         for pair in packets.windows(2) {
             let (before, after) = (&pair[0], &pair[1]);
-            let next = before.sequence.wrapping_add(1);
-            assert_eq!(after.sequence, next, "{whose}: a hole in the sequence numbers");
-            assert_eq!(after.ssrc, before.ssrc, "{whose}: another stream");
+            if after.sequence != before.sequence.wrapping_add(1) || after.ssrc != before.ssrc {
+                return Err(format!("packet {} behind packet {}", after.sequence, before.sequence));
+            }
             let advance = after.timestamp.wrapping_sub(before.timestamp);
             let frames = advance / FRAME_SAMPLES;
-            assert!(
-                advance % FRAME_SAMPLES == 0 && (1..=LONGEST_SKIP).contains(&frames),
-                "{whose}: timestamps {advance} apart"
-            );
+            if !advance.is_multiple_of(FRAME_SAMPLES) || !(1..=LONGEST_SKIP).contains(&frames) {
+                return Err(format!("timestamps {advance} apart"));
+            }
             skipped += frames - 1;
         }
+        if u64::from(skipped) > missed {
+            return Err(format!("{skipped} packets are missing, {missed} by the log"));
+        }
         let stalled = self.between(first.at.checked_sub(LONGEST_STALL).unwrap_or(first.at), last.at);
-        let lacking = FRAME * skipped;
-        assert!(u64::from(skipped) <= missed, "{whose}: {skipped} frames are missing, {missed} by the log");
-        assert!(
-            lacking <= stalled + LONGEST_PAUSE,
-            "{whose}: {lacking:?} are missing, and the machine stood still for {stalled:?} only"
-        );
         let sound = FRAME * (last.timestamp.wrapping_sub(first.timestamp) / FRAME_SAMPLES);
-        let passed = last.at - first.at;
-        assert!(
-            sound.abs_diff(passed) <= LONGEST_PAUSE + stalled,
-            "{whose}: {sound:?} of sound in {passed:?}, and the machine stood still for {stalled:?} only"
-        );
+        let (lacking, astray) = (FRAME * skipped, sound.abs_diff(last.at - first.at));
+        if lacking.max(astray) > stalled + LONGEST_PAUSE {
+            let passed = last.at - first.at;
+            return Err(format!(
+                "{lacking:?} are missing, and {sound:?} of sound came in {passed:?}; the machine stood still for {stalled:?}"
+            ));
+        }
+        Ok(())
     }
 }
 

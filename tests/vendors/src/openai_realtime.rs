@@ -367,7 +367,10 @@ impl Talking {
         }
         self.uncommitted = 0;
         self.history.push(text.clone());
-        self.heard = Some(Heard::User(text));
+        // To silence behind words that were written a model answers the words.
+        if !text.is_empty() || self.heard.is_none() {
+            self.heard = Some(Heard::User(text));
+        }
     }
 
     fn add_item(&mut self, now: Duration, mut item: Value) -> String {
