@@ -4,6 +4,8 @@ use caly::call::dialogue::Dialogue;
 use caly::call::hop::{HopEvent, RuleList};
 use caly::voice::exchange::VoiceEvent;
 use caly_provider::llm::Turn;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use crate::call::Call;
 
@@ -66,14 +68,14 @@ fn the_model_is_stopped_and_what_it_wrote_for_nothing_is_counted() {
 fn a_phrase_over_the_border_of_two_chunks_is_not_said_to_its_end() {
     let mut call = Call::new(1);
     call.says("paisa wapas milega kya");
-    call.model(&["t:Ji zaroor, aapko poora paisa, wa"]);
-    assert_eq!(texts(&call), ["Ji zaroor,"], "no clause waits for the next");
+    call.model(&["t:Ji aapko poora paisa, wa"]);
+    assert_eq!(texts(&call), ["Ji aapko poora paisa,"], "no clause waits for the next");
     call.tell("tts", "a:700");
     call.model(&["t:pas milega. "]);
-    assert_eq!(texts(&call), ["Ji zaroor,"]);
-    assert_eq!(call.said(), ["Namaste!", "Ji zaroor,"], "the line waits for the clause");
+    assert_eq!(texts(&call), ["Ji aapko poora paisa,"]);
+    assert_eq!(call.said(), ["Namaste!", "Ji aapko poora paisa,"], "the line waits for the clause");
     call.tell("tts", "d");
-    assert_eq!(call.said(), ["Namaste!", "Ji zaroor,", INSTEAD]);
+    assert_eq!(call.said(), ["Namaste!", "Ji aapko poora paisa,", INSTEAD]);
     assert!(call.utterances.values().all(|(_, is_whole)| *is_whole), "{:?}", call.utterances);
     call.plays();
     call.says("accha");
@@ -85,7 +87,7 @@ fn a_phrase_over_the_border_of_two_chunks_is_not_said_to_its_end() {
             _ => None,
         })
         .collect();
-    assert_eq!(said, ["Namaste!", "Ji zaroor,", INSTEAD]);
+    assert_eq!(said, ["Namaste!", "Ji aapko poora paisa,", INSTEAD]);
 }
 
 #[test]
@@ -95,8 +97,8 @@ fn a_clause_that_does_not_sound_yet_goes_with_what_is_withheld() {
     call.model(&["t:Ji zaroor, woh 4111 1111 1111 ", "t:1111 hai. ", "f"]);
     assert!(call.asked().speeches.is_empty(), "{:?}", call.asked().speeches);
     assert_eq!(call.said(), ["Namaste!", INSTEAD]);
-    let [(list, number, ..)] = &tripped(&call)[..] else { panic!("{:?}", tripped(&call)) };
-    assert_eq!((*list, *number), (RuleList::NeverSayPatterns, 1));
+    let withheld = "Ji zaroor, woh 4111 1111 1111 1111 hai.".to_owned();
+    assert_eq!(tripped(&call), [(RuleList::NeverSayPatterns, 1, withheld, 0)]);
     call.plays();
     assert!(!call.has_given_up() && !call.hangs_up());
 }
@@ -124,4 +126,76 @@ fn who_interrupts_the_line_instead_and_says_nothing_is_answered() {
     call.dismisses();
     let Some(Turn::User(asked)) = call.told().pop() else { panic!("{:?}", call.told()) };
     assert!(asked.contains("was withheld") && call.asked().prompts.len() == 2, "{asked}");
+}
+
+/// Answers in which the forbidden comes together by chance, over the borders of clauses, sentences and lines.
+fn answers() -> impl Strategy<Value = String> {
+    let parts = prop::sample::select(vec![
+        "poora ",
+        "poora. ",
+        "paisa ",
+        "paisa, ",
+        "paisa\n",
+        "wapas ",
+        "wapas. ",
+        "poora paisa, ",
+        "poora paisa. ",
+        "mera poora paisa? ",
+        "wapas",
+        "-",
+        "**",
+        "Ji zaroor ",
+        "Acme",
+        "acmeist ",
+        "raste mein hai ",
+        "4111 1111 ",
+        "1111, 1111",
+    ]);
+    prop::collection::vec(parts, 3..16).prop_map(|parts| parts.concat())
+}
+
+/// However a model cuts its answer into tokens and whenever its sound comes, the same is withheld, and no synthesizer is given what is forbidden.
+#[test]
+fn however_an_answer_comes_the_same_of_it_is_withheld() {
+    let config = Config { cases: 400, failure_persistence: None, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &[5; 32]));
+    let withheld = std::cell::Cell::new(0);
+    let tokens = prop::collection::vec((1..9_usize, any::<bool>()), 1..60);
+    let outcome = runner.run(&(answers(), tokens), |(answer, tokens)| {
+        let spoken = |tokens: &[(usize, bool)]| {
+            let mut call = Call::new(1);
+            call.says("batao");
+            let (mut letters, mut sizes) = (answer.chars().peekable(), tokens.iter().cycle());
+            while letters.peek().is_some() && tripped(&call).is_empty() {
+                let (size, has_sound) = sizes.next().copied().unwrap_or((1, false));
+                let token: String = letters.by_ref().take(size).collect();
+                call.model(&[&format!("t:{token}")]);
+                if has_sound {
+                    call.tell("tts", "a:100");
+                }
+            }
+            if tripped(&call).is_empty() {
+                call.model(&["f"]);
+            }
+            (
+                texts(&call),
+                tripped(&call).into_iter().map(|(list, rule, ..)| (list, rule)).collect::<Vec<_>>(),
+            )
+        };
+        let (whole, cut) = (spoken(&[(usize::MAX, false)]), spoken(&tokens));
+        prop_assert_eq!(&whole, &cut, "{}", answer);
+        let words = |text: &str| -> Vec<String> {
+            let words = text.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
+            words.map(str::to_lowercase).collect()
+        };
+        let heard = words(&cut.0.join(" ").replace("**", ""));
+        for forbidden in ["poora paisa wapas", "acme"] {
+            let phrase = words(forbidden);
+            prop_assert!(!heard.windows(phrase.len()).any(|words| words == phrase), "{}: {:?}", answer, cut);
+        }
+        withheld.set(withheld.get() + usize::from(!cut.1.is_empty()));
+        Ok(())
+    });
+    outcome.unwrap_or_else(|failure| panic!("{failure}"));
+    assert!((40..390).contains(&withheld.get()), "neither all nor none: {}", withheld.get());
 }

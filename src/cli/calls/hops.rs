@@ -84,3 +84,25 @@ pub(super) fn in_dialogue(event: &HopEvent) -> (&'static str, String) {
 fn id(id: &Option<String>) -> String {
     id.as_ref().map_or_else(String::new, |id| format!(", request {id}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::hop::RuleList;
+
+    #[test]
+    fn what_was_withheld_is_shown_with_its_rule() {
+        let event = |heard_ms| HopEvent::GuardrailTripped {
+            turn: 3,
+            list: RuleList::NeverSayPatterns,
+            rule: 2,
+            text: "It is 4111\u{1b}[2J".to_owned(),
+            heard_ms,
+        };
+        let unheard = ("guardrail", "never_say_patterns 2 withheld: It is 4111\u{fffd}[2J".to_owned());
+        assert_eq!(in_dialogue(&event(0)), unheard);
+        assert!(in_dialogue(&event(340)).1.starts_with("never_say_patterns 2 withheld after 340 ms: "));
+        assert!(is_in_dialogue(&event(0)));
+        assert!(described(&event(340)).starts_with("turn 3: withheld by never_say_patterns 2 after 340 ms"));
+    }
+}

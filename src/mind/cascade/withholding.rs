@@ -37,15 +37,19 @@ impl CascadeMind {
         }
         let unsaid = answer.written.saturating_sub(answer.text.chars().count());
         self.used.add(answer.provider, "wasted_tokens", (unsaid as u64).div_ceil(4));
+        let is_sounding = self.keep_what_sounds(now, &answer);
+        let text = match answer.text.as_str() {
+            unheard if !is_sounding && !unheard.is_empty() => format!("{unheard} {chunk}"),
+            _ => chunk.to_owned(),
+        };
         self.note(HopEvent::GuardrailTripped {
             turn: answer.turn,
             list: rule.list,
             rule: rule.number as u64,
-            text: chunk.to_owned(),
+            text,
             // It has no sound.
             heard_ms: 0,
         });
-        self.keep_what_sounds(now, &answer);
         self.history.user(WITHHELD);
         if let Some(filler) = self.quiet.filler() {
             self.outbox.shorten(filler);
@@ -54,17 +58,20 @@ impl CascadeMind {
         self.say_line(now, &line);
     }
 
-    fn keep_what_sounds(&mut self, now: Instant, answer: &Answer) {
-        let Some(speech) = answer.speech else { return };
+    /// Whether anything of the answer is heard.
+    fn keep_what_sounds(&mut self, now: Instant, answer: &Answer) -> bool {
+        let Some(speech) = answer.speech else { return false };
         let said = SaidId(self.next_said);
         let sounding = self.sayings.iter_mut().find(|saying| saying.speech == Some(speech));
         let Some(saying) = sounding.filter(|saying| saying.utterance.is_some()) else {
             self.mouth.cancel(now, speech);
-            return self.drop_unheard(speech);
+            self.drop_unheard(speech);
+            return false;
         };
         saying.said = Some(said);
         self.next_said += 1;
         self.history.said(said, &answer.text);
         self.mouth.finish(now, speech);
+        true
     }
 }

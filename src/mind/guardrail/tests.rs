@@ -124,8 +124,8 @@ fn texts() -> impl Strategy<Value = String> {
     prop::collection::vec(parts, 0..60).prop_map(|parts| parts.concat())
 }
 
-fn runner() -> TestRunner {
-    let config = Config { cases: 4_000, failure_persistence: None, ..Config::default() };
+fn runner(cases: u32) -> TestRunner {
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
     TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &[11; 32]))
 }
 
@@ -135,7 +135,7 @@ fn runner() -> TestRunner {
 fn however_a_text_is_cut_the_verdict_is_the_same() {
     let rules = guardrail(&["money back", "पैसे वापस", "ss kg", "fi"], &["4.?1", r"guarantee\W+money"]);
     let tripped = std::cell::Cell::new(0);
-    let outcome = runner().run(&(texts(), prop::collection::vec(0..6_usize, 0..80)), |(text, sizes)| {
+    let outcome = runner(1_500).run(&(texts(), prop::collection::vec(0..6_usize, 0..80)), |(text, sizes)| {
         let whole = rules.judge(&text);
         let mut watch = Watch::default();
         let (mut letters, mut sizes) = (text.chars().peekable(), sizes.into_iter());
@@ -159,5 +159,29 @@ fn however_a_text_is_cut_the_verdict_is_the_same() {
         Ok(())
     });
     outcome.unwrap_or_else(|failure| panic!("{failure}"));
-    assert!((400..3_600).contains(&tripped.get()), "neither all nor none are found: {}", tripped.get());
+    assert!((100..1_400).contains(&tripped.get()), "neither all nor none are found: {}", tripped.get());
+}
+
+/// Whatever stands in an agent's file becomes a rule that can be used, or is refused with what to do.
+#[test]
+fn whatever_is_written_is_a_rule_or_told_why_not() {
+    let written = prop_oneof![
+        any::<String>(),
+        "[a-z0-9\\\\(){}\\[\\]|*+?.^$wdsWDS, -]{0,40}",
+        "(\\\\w\\{[0-9]{1,4}\\}){1,4}",
+    ];
+    let outcome = runner(300).run(&(written, texts()), |(written, text)| {
+        match Pattern::parse(&written) {
+            Ok(pattern) => {
+                prop_assert_eq!(Guardrail::new(Vec::new(), vec![pattern]).judge(""), Verdict::Pass)
+            }
+            Err(error) => prop_assert!(error.to_string().contains(';') || error.to_string().contains(':')),
+        }
+        if let Ok(phrase) = Phrase::parse(&written) {
+            let rules = Guardrail::new(vec![phrase], Vec::new());
+            prop_assert_ne!(rules.judge(&format!("{text}, {written}")), Verdict::Pass);
+        }
+        Ok(())
+    });
+    outcome.unwrap_or_else(|failure| panic!("{failure}"));
 }

@@ -23,15 +23,17 @@ impl Watch {
         if guardrail.is_empty() {
             return Verdict::Pass;
         }
-        self.open.push_str(piece);
-        while let Some(end) = end_of_word(&self.open) {
-            let rest = self.open.split_off(end);
-            let word = std::mem::replace(&mut self.open, rest);
-            let phrase = self.take(guardrail, &normal(&word));
-            if let Some(number) = phrase {
+        let mut text = std::mem::take(&mut self.open);
+        text.push_str(piece);
+        let mut rest = text.as_str();
+        while let Some(end) = end_of_word(rest) {
+            let (word, after) = rest.split_at(end);
+            rest = after;
+            if let Some(number) = self.take(guardrail, &normal(word)) {
                 return Verdict::Replace(Rule { list: RuleList::NeverSay, number });
             }
         }
+        rest.clone_into(&mut self.open);
         let pattern = guardrail.patterns.iter().position(|pattern| pattern.is_in(&self.text));
         self.forget();
         pattern.map_or(Verdict::Pass, |at| {
