@@ -53,7 +53,7 @@ impl RequestVendor for Espeak {
     }
 
     fn decoder(&self, format: AudioFormat) -> Box<dyn AudioDecoder> {
-        Box::new(Plain::new(format))
+        Box::new(Plain::wav_alone(format))
     }
 }
 

@@ -11,6 +11,8 @@ pub struct Plain {
     expected: AudioFormat,
     state: State,
     head: Vec<u8>,
+    /// Nothing but WAV is sound.
+    is_wav_alone: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +28,12 @@ enum State {
 impl Plain {
     /// For audio of this format.
     pub fn new(expected: AudioFormat) -> Self {
-        Self { expected, state: State::Beginning, head: Vec::new() }
+        Self { expected, state: State::Beginning, head: Vec::new(), is_wav_alone: false }
+    }
+
+    /// For WAV of this format from who always writes its head: what has none is no sound.
+    pub fn wav_alone(expected: AudioFormat) -> Self {
+        Self { is_wav_alone: true, ..Self::new(expected) }
     }
 
     /// The chunks of a WAV file (RIFF, WAVE) up to the sound.
@@ -109,6 +116,7 @@ impl AudioDecoder for Plain {
                 [b'I', b'D', b'3', ..] | [b'O', b'g', b'g', b'S', ..] | [b'f', b'L', b'a', b'C', ..] => {
                     return Err(wrong("a compressed file where plain audio was asked for"));
                 }
+                _ if self.is_wav_alone => return Err(wrong("no WAV file")),
                 _ => {
                     self.state = State::Sound;
                     audio.append(&mut self.head);
@@ -146,6 +154,13 @@ const MAX_HEAD_BYTES: usize = 64 * 1024;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_are_no_sound_where_a_wav_file_is_due() {
+        let (mut plain, mut audio) = (Plain::wav_alone(AudioFormat::PCM_24K), Vec::new());
+        let fault = plain.receive(b"espeak-ng: this is no wave file at all", &mut audio).unwrap_err();
+        assert_eq!((fault.kind, audio.len()), (FaultKind::WrongAudio, 0));
+    }
 
     /// A WAV head as it is streamed: nobody knows the length.
     fn head(tag: u16, channels: u16, rate: u32, bits: u16) -> Vec<u8> {
