@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::faults::{Fault, Faults, Troubled};
 use crate::seen::Seen;
-use crate::vendor::{Action, Answer, Arrival, Connection, Frame, Refusal, Session, Vendor};
+use crate::vendor::{Action, Answer, Arrival, Connection, Frame, OVERFULL, Refusal, Session, Vendor};
 
 /// A vendor that is watched, and that fails as a script says.
 pub struct Stage {
@@ -127,7 +127,13 @@ impl Session for Watched {
     fn poll(&mut self, now: Duration) -> Option<Action> {
         // What was due before the pause is done, however late it is asked for: it was under way.
         let is_held = self.pause.until(now).is_some() && self.next().is_none_or(|due| now < due);
-        if is_held { None } else { self.inner.poll(now) }
+        let action = if is_held { None } else { self.inner.poll(now) };
+        if let Some(Action::Close { reason, .. }) = &action
+            && reason == OVERFULL
+        {
+            self.seen.complain(OVERFULL);
+        }
+        action
     }
 }
 
@@ -173,9 +179,32 @@ impl Session for Body {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vendor::Outbox;
+    use crate::vendor::{MOST_WAITING, Outbox};
 
     struct Echo;
+
+    /// Says more than anybody waits for.
+    struct Endless;
+
+    impl Vendor for Endless {
+        fn open(&mut self, now: Duration, _arrival: &Arrival) -> Answer {
+            let mut body = Outbox::default();
+            (0..=MOST_WAITING).for_each(|_| body.at(now, Action::End));
+            Answer::Respond(Vec::new(), Box::new(Body(body)))
+        }
+    }
+
+    #[test]
+    fn who_has_too_much_to_say_is_complained_of() {
+        let seen = Seen::default();
+        let Answer::Respond(_, mut session) =
+            Stage::new(Endless, &seen).open(Duration::ZERO, &Arrival::new("GET", "/"))
+        else {
+            panic!("refused");
+        };
+        assert!(matches!(session.poll(Duration::ZERO), Some(Action::Close { code: 1011, .. })));
+        assert_eq!(seen.complaints(), [OVERFULL]);
+    }
 
     impl Vendor for Echo {
         fn open(&mut self, now: Duration, arrival: &Arrival) -> Answer {

@@ -186,12 +186,20 @@ impl Frame {
     }
 }
 
-/// What a session will do, in the order of time. Most sessions are this and what fills it.
+/// What a session will do, in the order of time. Most sessions are this and what fills it. When more than [`MOST_WAITING`] actions wait it drops them
+/// all, closes the connection and says [`OVERFULL`]; what comes afterwards is dropped.
 #[derive(Debug, Default)]
 pub struct Outbox {
     due: BTreeMap<(Duration, u64), (Option<String>, Action)>,
     number: u64,
+    is_overfull: bool,
 }
+
+/// The longest text that any vendor takes has 5,000 characters: 5 minutes of sound in pieces of 20 ms, and its words.
+pub const MOST_WAITING: usize = 32_768;
+
+/// The reason of a simulation that closes a connection because more waits on it than [`MOST_WAITING`]; it is complained of.
+pub const OVERFULL: &str = "the simulation has too much to say";
 
 impl Outbox {
     /// Something to do at a time.
@@ -244,8 +252,17 @@ impl Outbox {
     }
 
     fn put(&mut self, due: Duration, of: Option<String>, action: Action) {
+        if self.is_overfull {
+            return;
+        }
         self.number += 1;
         self.due.insert((due, self.number), (of, action));
+        if self.due.len() > MOST_WAITING {
+            self.is_overfull = true;
+            self.due.clear();
+            let close = Action::Close { code: 1011, reason: OVERFULL.to_owned() };
+            self.due.insert((Duration::ZERO, self.number), (None, close));
+        }
     }
 }
 
@@ -287,6 +304,19 @@ mod tests {
         assert_eq!(arrival.parameter("keyterm"), Some("x= y"));
         assert_eq!(arrival.parameter("flag"), Some(""));
         assert_eq!(Arrival::new("GET", "ws://host?a=1").parameter("a"), Some("1"));
+    }
+
+    #[test]
+    fn an_outbox_that_is_full_closes_the_connection() {
+        let (mut outbox, ms) = (Outbox::default(), Duration::from_millis);
+        for _ in 0..MOST_WAITING {
+            outbox.at(ms(10), Action::Garbage);
+        }
+        assert_eq!((outbox.next(), outbox.last()), (Some(ms(10)), Some(ms(10))));
+        outbox.at(ms(10), Action::Garbage);
+        outbox.at(ms(10), Action::Garbage);
+        let close = Action::Close { code: 1011, reason: OVERFULL.to_owned() };
+        assert_eq!((outbox.poll(ms(0)), outbox.poll(ms(10))), (Some(close), None));
     }
 
     #[test]
