@@ -10,9 +10,9 @@ use caly_provider::policy::connection::LinkIds;
 use caly_provider::policy::{Patience, RetryConfig};
 use caly_provider::secret::Secret;
 use caly_provider::tts::{
-    Aura, AuraConfig, Cartesia, CartesiaConfig, ElevenLabs, ElevenLabsConfig, ElevenLabsHttp, OpenAiSpeech,
-    OpenAiSpeechConfig, Output, RequestVendor, Requests, SarvamSpeech, SarvamSpeechConfig, SpeechId,
-    Streaming, Synthesizer, TtsEvent, Vendor,
+    Aura, AuraConfig, Cartesia, CartesiaConfig, ElevenLabs, ElevenLabsConfig, ElevenLabsHttp, FluxSpeech,
+    FluxSpeechConfig, OpenAiSpeech, OpenAiSpeechConfig, Output, RequestVendor, Requests, SarvamSpeech,
+    SarvamSpeechConfig, SpeechId, Streaming, Synthesizer, TtsEvent, Vendor,
 };
 use caly_vendors::in_process::{Distance, InProcess};
 use caly_vendors::openai_speech::{self, ElevenLabsStream};
@@ -21,7 +21,7 @@ use caly_vendors::stage::Stage;
 use caly_vendors::strict::KEY;
 use caly_vendors::vendor::Vendor as Simulated;
 use caly_vendors::voice::{Pace, Voice};
-use caly_vendors::{cartesia, deepgram_speak, elevenlabs_contexts, sarvam_speak};
+use caly_vendors::{cartesia, deepgram_flux_speak, deepgram_speak, elevenlabs_contexts, sarvam_speak};
 
 const FIRST: SpeechId = SpeechId(1);
 const CUT: SpeechId = SpeechId(2);
@@ -95,6 +95,14 @@ fn aura_speaks_and_complains_of_nothing() {
     let seen = Seen::default();
     let simulated = deepgram_speak::DeepgramSpeak::new(Voice::default(), Pace::default(), &seen);
     let vendor = Aura(AuraConfig::new(key(), "aura-2-thalia-en"));
+    speak(streaming(vendor, AudioFormat::MULAW_8K), "api.deepgram.com", simulated, &seen);
+}
+
+#[test]
+fn flux_speaks_and_complains_of_nothing() {
+    let seen = Seen::default();
+    let simulated = deepgram_flux_speak::DeepgramFluxSpeak::new(Voice::default(), Pace::default(), &seen);
+    let vendor = FluxSpeech(FluxSpeechConfig::new(key(), "flux-simulated-en"));
     speak(streaming(vendor, AudioFormat::MULAW_8K), "api.deepgram.com", simulated, &seen);
 }
 

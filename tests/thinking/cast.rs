@@ -5,6 +5,7 @@ use caly_vendors::assemblyai::AssemblyAi;
 use caly_vendors::audio;
 use caly_vendors::cartesia::Cartesia;
 use caly_vendors::deepgram_flux::DeepgramFlux;
+use caly_vendors::deepgram_flux_speak::DeepgramFluxSpeak;
 use caly_vendors::deepgram_listen::DeepgramListen;
 use caly_vendors::deepgram_speak::DeepgramSpeak;
 use caly_vendors::elevenlabs_contexts::ElevenLabsContexts;
@@ -31,8 +32,8 @@ pub(crate) const RECOGNIZERS: [&str; 7] =
 /// Who thinks.
 pub(crate) const MODELS: [&str; 2] = ["openai", "anthropic"];
 /// Who speaks.
-pub(crate) const SYNTHESIZERS: [&str; 7] =
-    ["deepgram", "elevenlabs", "elevenlabs-http", "cartesia", "sarvam", "openai", "espeak"];
+pub(crate) const SYNTHESIZERS: [&str; 8] =
+    ["deepgram", "deepgram-flux", "elevenlabs", "elevenlabs-http", "cartesia", "sarvam", "openai", "espeak"];
 
 /// All of them, by the place of their hop in a call: who listens, who thinks, who speaks.
 pub(crate) const KINDS: [&[&str]; 3] = [&RECOGNIZERS, &MODELS, &SYNTHESIZERS];
@@ -50,6 +51,7 @@ pub(crate) fn table(hop: usize, kind: &str, name: &str, (http, websocket): (&str
         ("llm", "anthropic") => (http.to_owned(), "model = \"claude-haiku-4-5\""),
         ("llm", _) => (format!("{http}/v1"), "model = \"gpt-4.1-mini\""),
         ("tts", "deepgram") => (websocket.to_owned(), "models = { \"*\" = \"aura-2-thalia-en\" }"),
+        ("tts", "deepgram-flux") => (websocket.to_owned(), "models = { \"*\" = \"flux-simulated-en\" }"),
         ("tts", "elevenlabs-http") => (http.to_owned(), "voices = { \"*\" = \"v\" }"),
         ("tts", "openai") => (format!("{http}/v1"), "model = \"tts-1\"\nvoices = { \"*\" = \"nova\" }"),
         ("tts", "sarvam") => (websocket.to_owned(), "speakers = { \"*\" = \"anushka\" }"),
@@ -122,6 +124,7 @@ pub(crate) fn synthesizer(kind: &str, pace: Pace, seen: &Seen) -> Option<Stage> 
     let voice = Voice::default();
     Some(match kind {
         "deepgram" => Stage::new(DeepgramSpeak::new(voice, pace, seen), seen),
+        "deepgram-flux" => Stage::new(DeepgramFluxSpeak::new(voice, pace, seen), seen),
         "elevenlabs" => Stage::new(ElevenLabsContexts::new(voice, pace, seen), seen),
         "elevenlabs-http" => Stage::new(ElevenLabsStream::new(voice, pace), seen),
         "cartesia" => Stage::new(Cartesia::new(voice, pace, seen), seen),

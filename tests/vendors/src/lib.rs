@@ -21,6 +21,7 @@ pub mod anthropic;
 pub mod assemblyai;
 pub mod cartesia;
 pub mod deepgram_flux;
+pub mod deepgram_flux_speak;
 pub mod deepgram_listen;
 pub mod deepgram_speak;
 pub mod echo;

@@ -6,6 +6,7 @@ mod drive;
 use std::time::Duration;
 
 use caly_vendors::audio::rms;
+use caly_vendors::deepgram_flux_speak::DeepgramFluxSpeak;
 use caly_vendors::deepgram_listen::DeepgramListen;
 use caly_vendors::deepgram_speak::DeepgramSpeak;
 use caly_vendors::hearing::{Manner, Script};
@@ -233,4 +234,81 @@ fn wrong_uses_of_the_synthesizer_are_refused() {
     play.binary(&[1]);
     play.wait(Duration::from_millis(1));
     assert_eq!(play.closed(), Some((1008, "DATA-0000")));
+}
+
+const FLUX_SPEAK: &str =
+    "wss://api.deepgram.com/v2/speak?model=flux-simulated-en&encoding=mulaw&sample_rate=8000";
+
+fn flux(seen: &Seen) -> DeepgramFluxSpeak {
+    DeepgramFluxSpeak::new(Voice::default(), Pace::default(), seen)
+}
+
+#[test]
+fn flux_speaks_a_turn_as_it_is_written() {
+    let seen = Seen::default();
+    let mut play = opened(&mut flux(&seen), &arrival(FLUX_SPEAK));
+    play.json(&json!({"type": "Speak", "text": "Hello there. "}));
+    play.wait(Duration::from_secs(1));
+    assert!(!play.bytes().is_empty(), "no audio before the end of the turn");
+    play.json(&json!({"type": "Speak", "text": "How are you?"}));
+    play.json(&json!({"type": "Flush"}));
+    play.wait(Duration::from_secs(1));
+    let audio = MULAW_8K.decoded(&play.bytes());
+    let lasts_ms = audio.len() as u64 / 8;
+    assert!((1_400..2_000).contains(&lasts_ms) && rms(&audio) > 1_000.0, "{lasts_ms} ms");
+    let kinds: Vec<_> = play.texts().iter().map(|text| text["type"].clone()).collect();
+    assert_eq!(kinds, ["Connected", "SpeechStarted", "SpeechMetadata", "Flushed"]);
+    play.json(&json!({"type": "Close"}));
+    play.wait(Duration::from_millis(1));
+    assert_eq!(play.closed(), Some((1000, "")));
+    assert_eq!(seen.complaints(), Vec::<String>::new());
+}
+
+#[test]
+fn an_interruption_takes_back_the_turn_of_flux() {
+    let seen = Seen::default();
+    let mut play = opened(&mut flux(&seen), &arrival(FLUX_SPEAK));
+    play.json(
+        &json!({"type": "Speak", "text": "A very long sentence that nobody wants to hear to its end."}),
+    );
+    play.json(&json!({"type": "Flush"}));
+    play.wait(Duration::from_millis(200));
+    let before = play.bytes().len();
+    play.json(&json!({"type": "Interrupt", "playback_offset": {"type": "time_ms", "value": 40}}));
+    play.wait(Duration::from_secs(5));
+    assert_eq!((before > 0, play.bytes().len()), (true, before));
+    let last = play.texts().last().unwrap().clone();
+    assert_eq!((&last["type"], &last["audio_played_ms"]), (&json!("SpeechInterrupted"), &json!(40)));
+    assert!(play.texts_with("type", "Flushed").is_empty());
+    play.json(&json!({"type": "Interrupt"}));
+    play.wait(Duration::from_millis(1));
+    assert_eq!(play.texts().last().unwrap()["type"], "Warning", "nothing is spoken");
+    assert_eq!(seen.complaints(), Vec::<String>::new());
+}
+
+#[test]
+fn wrong_uses_of_flux_for_speech_are_refused() {
+    let mut vendor = flux(&Seen::default());
+    for (right, wrong) in [
+        ("flux-simulated-en", "aura-2-thalia-en"),
+        ("model=flux-simulated-en&", ""),
+        ("mulaw", "mp3"),
+        ("8000", "24000"),
+        ("&sample_rate", "&speed"),
+    ] {
+        assert_eq!(refused(&mut vendor, &arrival(&FLUX_SPEAK.replacen(right, wrong, 1))).0, 400, "{wrong}");
+    }
+    assert_eq!(refused(&mut vendor, &Arrival::new("GET", FLUX_SPEAK).upgrading()).0, 401);
+    let wrong = [
+        json!({"type": "Speak"}),
+        json!({"type": "Speak", "text": ""}),
+        json!({"type": "Clear"}),
+        json!({"type": "Interrupt", "playback_offset": 40}),
+    ];
+    for message in wrong {
+        let mut play = opened(&mut vendor, &arrival(FLUX_SPEAK));
+        play.json(&message);
+        play.wait(Duration::from_millis(1));
+        assert_eq!(play.closed(), Some((1008, "DATA-0000")), "{message}");
+    }
 }
