@@ -15,7 +15,7 @@ use common::records::{count, leg_quality};
 use common::server::{Server, ServerSetup};
 use common::stalls::StallWatch;
 use common::wait;
-use on_sockets::{ANSWER, Act, Asked, Asking, House, asking, dialogue, said};
+use on_sockets::{ANSWER, Act, Asked, Asking, House, asking, dialogue, said, steady};
 
 /// Calls whose providers stand still, and calls beside them whose providers do not.
 const TROUBLED: usize = 6;
@@ -113,13 +113,10 @@ fn go_on(calls: &mut [Asking], lasts: Duration) -> Instant {
 
 /// What the server holds when no call is up and all that belonged to one is gone.
 fn settled(server: &Server, house: &House) -> Footprint {
-    wait::until("the end of the connections to vendors", Duration::from_secs(20), || {
-        (house.connections().0 == 0).then_some(())
-    });
-    let mut last = Footprint::of(server.pid());
-    wait::until("a server that has settled", Duration::from_secs(20), || {
-        std::thread::sleep(Duration::from_millis(1_500));
-        let before = std::mem::replace(&mut last, Footprint::of(server.pid()));
-        (before.descriptors == last.descriptors && before.threads == last.threads).then_some(last)
-    })
+    let held = |house: &House| {
+        let held = Footprint::of(server.pid());
+        (house.connections().0 == 0).then_some((held.descriptors, held.sockets, held.threads))
+    };
+    steady("a server that has settled", Duration::from_secs(40), || held(house));
+    Footprint::of(server.pid())
 }

@@ -1,5 +1,5 @@
 //! Every provider for which there is a key, asked by `caly check --live` and then talked with in a call: it listens, thinks or speaks, and simulated
-//! ones do the rest. `make test-live` runs it against the real vendors; here the same is done with simulated ones in their place.
+//! ones do the rest, or it does all three. `make test-live` runs it against the real vendors; here the same is done with simulated ones in their place.
 #![allow(clippy::expect_used, reason = "here a failure is the test's failure")]
 #![allow(clippy::print_stdout, reason = "what was skipped and what was heard is what it is run for")]
 
@@ -12,13 +12,15 @@ use std::time::Duration;
 
 use caly::config::Config;
 use caly_vendors::audio::wav_decoded;
+use caly_vendors::hearing::Script;
+use caly_vendors::model::{Model, Rule, TokenPace};
 use serde_json::Value;
 
 use common::raw_call::RawCall;
 use common::scratch::Scratch;
 use common::server::ServerSetup;
 use common::wait;
-use on_sockets::cast::{HOPS, KINDS};
+use on_sockets::cast::{HOPS, KINDS, TALKERS};
 use on_sockets::{ANSWER, Act, Asking, House, QUESTION, dialogue, said};
 
 /// A provider to be talked with.
@@ -31,7 +33,7 @@ struct Subject {
 }
 
 /// Each with where its key is, and what it cannot do without.
-const REAL: [(usize, &str, &str, &str); 15] = [
+const REAL: [(usize, &str, &str, &str); 17] = [
     (0, "deepgram", "DEEPGRAM_API_KEY", ""),
     (0, "deepgram-flux", "DEEPGRAM_API_KEY", ""),
     (0, "openai", "OPENAI_API_KEY", ""),
@@ -52,7 +54,17 @@ const REAL: [(usize, &str, &str, &str); 15] = [
         "OPENAI_API_KEY",
         "url = \"https://api.openai.com/v1\"\nmodel = \"gpt-4o-mini-tts\"\nvoices = { \"*\" = \"nova\" }",
     ),
+    (TALKS, "openai", "OPENAI_API_KEY", "model = \"gpt-realtime-2.1\""),
+    (TALKS, "gemini", "GEMINI_API_KEY", "model = \"models/gemini-3.8-live\""),
 ];
+
+/// The place of those who do all three.
+const TALKS: usize = 3;
+
+/// What a hop is called in a configuration.
+fn word(hop: usize) -> &'static str {
+    HOPS.get(hop).unwrap_or(&"realtime")
+}
 
 #[test]
 #[ignore = "asks the real vendors, whose keys must be in the environment: make test-live"]
@@ -62,13 +74,13 @@ fn real_vendors_are_well() {
     for (hop, kind, key, rest) in &REAL {
         let name = format!("real-{kind}");
         if has_key(key) {
-            let table = format!("[{}.{name}]\nkind = \"{kind}\"\nkey_env = \"{key}\"\n{rest}\n", HOPS[*hop]);
+            let table = format!("[{}.{name}]\nkind = \"{kind}\"\nkey_env = \"{key}\"\n{rest}\n", word(*hop));
             subjects.push(Subject { hop: *hop, name, table: Some(table), is_real: true });
         } else {
-            println!("{}.{kind}: skipped, {key} is not set", HOPS[*hop]);
+            println!("{}.{kind}: skipped, {key} is not set", word(*hop));
         }
     }
-    let keys = "DEEPGRAM_API_KEY, OPENAI_API_KEY, ELEVENLABS_API_KEY, SARVAM_API_KEY, ASSEMBLYAI_API_KEY, ANTHROPIC_API_KEY, CARTESIA_API_KEY";
+    let keys = "DEEPGRAM_API_KEY, OPENAI_API_KEY, ELEVENLABS_API_KEY, SARVAM_API_KEY, ASSEMBLYAI_API_KEY, ANTHROPIC_API_KEY, CARTESIA_API_KEY, GEMINI_API_KEY";
     assert!(!subjects.is_empty(), "there is no key in the environment; set one of {keys} and try again");
     talk(subjects, House::new("real"));
 }
@@ -82,13 +94,20 @@ fn vendors_that_are_well_are_found_well() {
         house.provider(hop, kind, &name, &Act::Well);
         subjects.push(Subject { hop, name, table: None, is_real: false });
     }
+    for kind in TALKERS {
+        let name = format!("real-{kind}-talks");
+        let script = Script::new(std::iter::repeat_n(QUESTION, 100));
+        let model = Model::new([Rule::user("order").say(ANSWER)], TokenPace::default());
+        house.talker(kind, &name, (&script, model), &Act::Well);
+        subjects.push(Subject { hop: TALKS, name, table: None, is_real: false });
+    }
     talk(subjects, house);
 }
 
 #[test]
 fn the_tables_of_real_vendors_are_sound() {
     for (hop, kind, key, rest) in &REAL {
-        let table = format!("[{}.a]\nkind = \"{kind}\"\nkey_env = \"{key}\"\n{rest}\n", HOPS[*hop]);
+        let table = format!("[{}.a]\nkind = \"{kind}\"\nkey_env = \"{key}\"\n{rest}\n", word(*hop));
         let config = Config::parse_in(&|_| Some("key".into()), "caly.toml", &table, &[]);
         config.unwrap_or_else(|faults| panic!("{faults}\n{table}"));
     }
@@ -104,8 +123,13 @@ fn talk(subjects: Vec<Subject>, mut house: House) {
     for subject in &subjects {
         config.extend(subject.table.as_deref());
         let mut providers = ["asr-simulated", "llm-simulated", "tts-simulated"];
-        providers[subject.hop] = &subject.name;
-        calls.push(house.agent(providers.each_ref().map(std::slice::from_ref)));
+        calls.push(match providers.get_mut(subject.hop) {
+            Some(provider) => {
+                *provider = &subject.name;
+                house.agent(providers.each_ref().map(std::slice::from_ref))
+            }
+            None => house.talking_agent("en", Duration::from_millis(900), &[&subject.name]),
+        });
     }
     config.insert_str(0, house.config());
     let scratch = Scratch::new("live");
@@ -127,7 +151,7 @@ fn talk(subjects: Vec<Subject>, mut house: House) {
     let mut wrong = Vec::new();
     for (subject, call) in subjects.iter().zip(&ended) {
         let record = server.records().call_of(&rows, &call.call_id);
-        let name = format!("{}.{}", HOPS[subject.hop], subject.name);
+        let name = format!("{}.{}", word(subject.hop), subject.name);
         match judge(subject, &record, call.loud().iter().filter(|is_loud| **is_loud).count()) {
             Ok(what) => println!("{name}: {what}"),
             Err(what) => wrong.push(format!("{name}: {what}")),
@@ -160,6 +184,11 @@ fn judge(subject: &Subject, record: &Value, loud: usize) -> Result<String, Strin
         1 if answer.trim().is_empty() => Err("answered nothing".to_owned()),
         1 => Ok(format!("answered {answer:?}")),
         // Half a second and more behind the greeting.
+        TALKS if heard.split_whitespace().count() < 2 || answer.trim().is_empty() || loud < 40 => {
+            Err(format!("heard {heard:?} and said {answer:?}, {loud} loud frames"))
+        }
+        TALKS if !subject.is_real && !answer.contains(ANSWER) => Err(format!("said {answer:?}")),
+        TALKS => Ok(format!("heard {heard:?} and said {answer:?}")),
         _ if !answer.contains(ANSWER) || loud < 40 => Err(format!("said {answer:?}, {loud} loud frames")),
         _ => Ok(format!("said {answer:?}")),
     }

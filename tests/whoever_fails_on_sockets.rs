@@ -26,7 +26,7 @@ use common::records::{count, leg_quality, missed};
 use common::stalls::{StallWatch, Stalls};
 use common::wait;
 use on_sockets::cast::{HOPS, KINDS, TALKERS};
-use on_sockets::{ANSWER, Act, Asked, Asking, House, QUESTION, asking, asking_takes, dialogue, said};
+use on_sockets::{ANSWER, Act, Asked, Asking, House, QUESTION, asking, asking_takes, dialogue, said, steady};
 
 /// A provider that fails, and whether another one is behind it.
 struct Case {
@@ -138,8 +138,16 @@ fn cases(hop: usize) -> Vec<Case> {
     let mut cases: Vec<Case> = alone.into();
     for kind in kinds(hop) {
         let faults = match (hop, *kind) {
-            // A program is there or is not.
-            (_, "espeak") => vec![Fault::Refused],
+            // A program is missing, fails, hangs before or after its first sound, writes what is no sound, ends too early, or is slow.
+            (_, "espeak") => vec![
+                Fault::Refused,
+                Fault::ServerError(1),
+                Fault::NoAnswer,
+                Fault::Stall,
+                Fault::WrongAudio,
+                Fault::DropAfter(3),
+                Fault::Drip(Duration::from_millis(180)),
+            ],
             // These meet all of them.
             (0, "deepgram-flux") | (1, "anthropic") | (2, "cartesia") | (TALKS, _) => all_faults(hop),
             _ => vec![Fault::Refused, Fault::Unauthorized, Fault::Stall, Fault::DropAfter(3)],
@@ -374,14 +382,19 @@ struct Idle {
 }
 
 fn settled(server: &InProcess, house: &House) -> Idle {
-    let quiet = || (house.connections().0 == 0).then(|| (server.tasks(), Footprint::of(std::process::id())));
-    let mut last = wait::until("the end of the connections to vendors", SETTLES, quiet);
-    wait::until("a server that has settled", SETTLES, || {
-        wait::last(Duration::from_secs(1));
-        let before = std::mem::replace(&mut last, quiet()?);
-        let is_same = before.0 == last.0 && before.1.descriptors == last.1.descriptors;
-        is_same.then(|| Idle { tasks: last.0, held: last.1, kept: 2 * house.connections().1 })
-    })
+    let (tasks, held) = steady("a server that has settled", SETTLES, || {
+        (house.connections().0 == 0).then(|| (server.tasks(), Held(Footprint::of(std::process::id()))))
+    });
+    Idle { tasks, held: held.0, kept: 2 * house.connections().1 }
+}
+
+/// What is held as far as it settles.
+struct Held(Footprint);
+
+impl PartialEq for Held {
+    fn eq(&self, other: &Self) -> bool {
+        (self.0.descriptors, self.0.sockets) == (other.0.descriptors, other.0.sockets)
+    }
 }
 
 const SETTLES: Duration = Duration::from_secs(40);

@@ -9,6 +9,7 @@ pub(crate) mod caller;
 pub(crate) mod cast;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -27,7 +28,7 @@ use crate::common::raw_call::RawCall;
 use crate::common::records::events_of;
 use crate::common::rtp_peer::{RtpArrived, decode, mu_law};
 use crate::common::scratch::Scratch;
-use crate::common::tone;
+use crate::common::{tone, wait};
 use caller::{Caller, Saying};
 
 /// What every caller asks.
@@ -92,12 +93,35 @@ impl House {
             _ => cast::synthesizer(kind, Pace::default(), &self.seen),
         };
         let Some(stage) = stage else {
-            let program = if matches!(act, Act::Fails(_)) { "/nowhere/espeak-ng" } else { "espeak-ng" };
-            self.config.push_str(&cast::table(hop, kind, name, (program, "")));
-            return;
+            let program = self.program(name, act);
+            return self.config.push_str(&cast::table(hop, kind, name, (&program, "")));
         };
         let (http, websocket) = self.open(stage, act, cast::is_streaming(hop, kind));
         self.name(&cast::table(hop, kind, name, (&http, &websocket)));
+    }
+
+    /// A program that speaks, or that fails: a script of the shell in its place.
+    fn program(&self, name: &str, act: &Act<'_>) -> String {
+        let Act::Fails(fault) = act else { return "espeak-ng".to_owned() };
+        let script = match fault {
+            Fault::ServerError(_) => "echo 'no such voice' >&2\nexit 1",
+            Fault::NoAnswer => "exec sleep 60",
+            // A head, a little sound, and then nothing.
+            Fault::Stall => "espeak-ng \"$@\" | head -c 4000\nexec sleep 60",
+            Fault::WrongAudio => {
+                "i=0\nwhile [ $i -lt 500 ]; do echo 'this is no wave file at all'; i=$((i + 1)); done"
+            }
+            Fault::DropAfter(_) => "espeak-ng \"$@\" | head -c 20",
+            // Half as fast as it is heard.
+            Fault::Drip(_) => {
+                "espeak-ng \"$@\" > \"$0.$$\"\nexec < \"$0.$$\"\nrm \"$0.$$\"\nwhile [ \"$(head -c 4000 | tee /dev/fd/3 | wc -c)\" -gt 0 ]; do sleep 0.18; done 3>&1"
+            }
+            _ => return "/nowhere/espeak-ng".to_owned(),
+        };
+        let path = self.scratch.join(name);
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("a file");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a file of our own");
+        path.display().to_string()
     }
 
     /// A model of this kind and name that hears and speaks: it hears the script and answers by the model's rules.
@@ -298,6 +322,24 @@ impl Asked {
         decode(&self.heard).chunks(160).map(is_loud).collect()
     }
 }
+
+/// Waits until this has told the same for a second: programs' own threads that have nothing to do end after that.
+#[track_caller]
+pub(crate) fn steady<T: PartialEq>(what: &str, within: Duration, mut look: impl FnMut() -> Option<T>) -> T {
+    let mut known: Option<(T, Instant)> = None;
+    wait::until(what, within, || {
+        let found = look();
+        known = match (known.take(), found) {
+            (Some((before, since)), Some(now)) if before == now => Some((before, since)),
+            (_, Some(now)) => Some((now, Instant::now())),
+            (_, None) => None,
+        };
+        known.take_if(|(_, since)| since.elapsed() >= STEADY).map(|(last, _)| last)
+    })
+}
+
+/// Idle threads of tokio's end after a second.
+const STEADY: Duration = Duration::from_millis(1_200);
 
 /// The events of one kind in the call's dialogue.
 pub(crate) fn dialogue(call: &Value, what: &str) -> Vec<Value> {
