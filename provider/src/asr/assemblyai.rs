@@ -118,6 +118,11 @@ impl Wire for AssemblyAiWire {
         Duration::from_millis(50)
     }
 
+    /// It wants audio as fast as it is spoken, and closes with code 4029 who is too far ahead; how far that is it does not say.
+    fn most_ahead(&self) -> Duration {
+        Duration::from_millis(4_500)
+    }
+
     fn audio(&mut self, bytes: &[u8]) -> Message {
         Message::Binary(bytes.to_vec())
     }

@@ -180,6 +180,11 @@ pub trait Wire: Send + fmt::Debug {
         Duration::from_millis(20)
     }
 
+    /// How much more audio it may be given than time has passed since it listens; more is given as time passes.
+    fn most_ahead(&self) -> Duration {
+        Duration::MAX
+    }
+
     /// A piece of audio, never empty.
     fn audio(&mut self, bytes: &[u8]) -> Message;
 

@@ -27,6 +27,12 @@ pub struct Streaming {
     sent: u64,
     /// Where the connection's own clock began, counted likewise.
     origin: u64,
+    /// When the vendor began to listen.
+    listens_since: Option<Instant>,
+    /// When more of what waits may be sent, if the vendor wants it no faster than it is spoken.
+    paced_until: Option<Instant>,
+    /// What is known is to be asked for once so much was sent, counted likewise.
+    finalizes_at: Option<u64>,
     /// When audio came last, be it silence of our own.
     last_audio: Option<Instant>,
     /// The silence of our own: behind which byte of all that were sent, and how much. Words are told without it.
@@ -61,6 +67,9 @@ impl Streaming {
             kept_from: 0,
             sent: 0,
             origin: 0,
+            listens_since: None,
+            paced_until: None,
+            finalizes_at: None,
             last_audio: None,
             silences: VecDeque::new(),
             unanswered: Duration::ZERO,
@@ -84,6 +93,7 @@ impl Streaming {
             ConnectionEvent::Lost(fault) => {
                 self.wire = self.vendor.wire(self.format);
                 self.unanswered = Duration::ZERO;
+                (self.paced_until, self.finalizes_at) = (None, None);
                 self.tell(AsrEvent::Lost(fault));
             }
             ConnectionEvent::Failed(fault) => self.tell(AsrEvent::Failed(fault)),
@@ -108,6 +118,7 @@ impl Streaming {
         self.origin = self.kept_from;
         self.sent = self.kept_from;
         self.last_audio = Some(now);
+        self.listens_since = Some(now);
         self.tell(AsrEvent::Ready { request_id });
         self.send_kept(now);
     }
@@ -115,19 +126,46 @@ impl Streaming {
     fn send_kept(&mut self, now: Instant) {
         let least = self.format.bytes(self.wire.least_piece()).max(1);
         let most = self.format.bytes(MOST_AT_ONCE);
+        self.paced_until = None;
         loop {
-            let skip = usize::try_from(self.sent - self.kept_from).unwrap_or(usize::MAX);
-            let waiting = self.kept.len().saturating_sub(skip);
+            let waiting = self.waiting();
             if waiting < least {
-                return;
+                break;
             }
             // What is left over is not to be less than a piece.
             let piece = if waiting < most + least { waiting.min(most.max(least)) } else { most };
+            self.paced_until = self.allowed_from(piece).filter(|from| *from > now);
+            if self.paced_until.is_some() {
+                break;
+            }
+            let skip = usize::try_from(self.sent - self.kept_from).unwrap_or(usize::MAX);
             let bytes: Vec<u8> = self.kept.iter().skip(skip).take(piece).copied().collect();
             self.sent += bytes.len() as u64;
             let message = self.wire.audio(&bytes);
             self.connection.send(now, message);
         }
+        // What is less than a piece waits for more.
+        if self.finalizes_at.take_if(|at| *at < self.sent + least as u64).is_some() {
+            self.send_finalize(now);
+        }
+    }
+
+    fn send_finalize(&mut self, now: Instant) {
+        if let Some(message) = self.wire.finalize() {
+            self.connection.send(now, message);
+        }
+    }
+
+    /// Bytes that were not sent.
+    fn waiting(&self) -> usize {
+        let skip = usize::try_from(self.sent - self.kept_from).unwrap_or(usize::MAX);
+        self.kept.len().saturating_sub(skip)
+    }
+
+    /// When so many bytes more may be sent; `None` if the vendor takes them at any time.
+    fn allowed_from(&self, bytes: usize) -> Option<Instant> {
+        let given = self.format.duration(self.sent - self.origin + bytes as u64);
+        Some(self.listens_since? + given.checked_sub(self.wire.most_ahead())?)
     }
 
     fn received(&mut self, now: Instant, message: &Message) {
@@ -298,10 +336,11 @@ impl Recognizer for Streaming {
     }
 
     fn finalize(&mut self, now: Instant) {
-        if self.connection.is_ready()
-            && let Some(message) = self.wire.finalize()
-        {
-            self.connection.send(now, message);
+        if self.paced_until.is_some() {
+            // Not before it has heard what waits.
+            self.finalizes_at = Some(self.sent + self.waiting() as u64);
+        } else if self.connection.is_ready() {
+            self.send_finalize(now);
         }
     }
 
@@ -329,13 +368,17 @@ impl Recognizer for Streaming {
         if let Some(event) = self.connection.handle_timeout(now) {
             self.handle_connection(now, event);
         }
+        if self.connection.is_ready() && self.paced_until.is_some_and(|due| due <= now) {
+            self.send_kept(now);
+        }
         if self.silence_due().is_some_and(|due| due <= now) {
             self.say_silence(now);
         }
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        earliest([self.connection.poll_timeout(), self.silence_due()])
+        let paced = self.paced_until.filter(|_| self.connection.is_ready());
+        earliest([self.connection.poll_timeout(), self.silence_due(), paced])
     }
 
     fn poll(&mut self) -> Option<Output> {

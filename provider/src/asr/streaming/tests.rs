@@ -4,12 +4,12 @@ use crate::link::Endpoint;
 use crate::link::{LinkDeed, LinkEnd, Request, ResponseHead, Url};
 
 /// A vendor of one letter: audio goes out as it is, and `F text` is a final result, `P text` one that is not, `W seconds` a word that
-/// begins then, `A text` wants to be answered.
+/// begins then, `A text` wants to be answered. Asked for what is known it is sent `!`. It takes audio so far ahead of time.
 #[derive(Debug)]
-struct Letters;
+struct Letters(Duration);
 
 #[derive(Debug)]
-struct LettersWire;
+struct LettersWire(Duration);
 
 impl Vendor for Letters {
     fn formats(&self) -> &[AudioFormat] {
@@ -17,7 +17,7 @@ impl Vendor for Letters {
     }
 
     fn wire(&self, _format: AudioFormat) -> Box<dyn Wire> {
-        Box::new(LettersWire)
+        Box::new(LettersWire(self.0))
     }
 }
 
@@ -28,6 +28,14 @@ impl Wire for LettersWire {
 
     fn audio(&mut self, bytes: &[u8]) -> Message {
         Message::Binary(bytes.to_vec())
+    }
+
+    fn most_ahead(&self) -> Duration {
+        self.0
+    }
+
+    fn finalize(&mut self) -> Option<Message> {
+        Some(Message::Binary(vec![b'!']))
     }
 
     fn silence_after(&self) -> Option<Duration> {
@@ -70,9 +78,13 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
+        Self::of(Letters(Duration::MAX))
+    }
+
+    fn of(vendor: Letters) -> Self {
         let ids = LinkIds::of_client(0);
         let asr = Streaming::new(
-            Arc::new(Letters),
+            Arc::new(vendor),
             AudioFormat::MULAW_8K,
             ids,
             Patience::ASR,
@@ -142,6 +154,44 @@ fn audio_waits_for_the_provider_and_none_is_lost() {
     let expected: Vec<u8> = (0..=10).flat_map(|n| [n; 160]).collect();
     assert_eq!(stage.sent, expected);
     assert_eq!(stage.events, [AsrEvent::Ready { request_id: None }]);
+}
+
+#[test]
+fn who_wants_audio_no_faster_than_it_is_spoken_gets_what_was_kept_in_time_and_all_of_it() {
+    let mut stage = Stage::of(Letters(Duration::from_secs(1)));
+    (0..150_u8).for_each(|number| stage.hear(u64::from(number) * 20, number, 20));
+    stage.link(3_000, opened());
+    assert_eq!(stage.sent.len(), 8_000, "a second at once");
+    stage.asr.finalize(stage.at(3_000));
+    stage.drain();
+    let mut finished = None;
+    for ms in (3_000..6_000).step_by(10) {
+        if stage.asr.poll_timeout().is_some_and(|due| due <= stage.at(ms)) {
+            stage.asr.handle_timeout(stage.at(ms));
+            stage.drain();
+        }
+        let ahead = 8 * (1_000 + ms as usize - 3_000);
+        assert!(stage.sent.len() <= ahead + 1, "{} bytes after {ms} ms", stage.sent.len());
+        if stage.sent.last() == Some(&b'!') {
+            finished = finished.or(Some(ms));
+        }
+    }
+    let kept: Vec<u8> = (0..150).flat_map(|number| [number; 160]).collect();
+    assert_eq!(stage.sent[..24_000], kept);
+    assert_eq!((stage.sent[24_000], finished), (b'!', Some(5_000)), "asked behind the last of it");
+    assert_eq!(stage.asr.lost_bytes(), 0);
+}
+
+#[test]
+fn what_comes_while_others_wait_is_asked_for_where_it_ends() {
+    let mut stage = Stage::of(Letters(Duration::from_secs(1)));
+    (0..100_u8).for_each(|number| stage.hear(u64::from(number) * 20, 1, 20));
+    stage.link(2_000, opened());
+    stage.asr.finalize(stage.at(2_000));
+    // The line goes on and is always a second behind.
+    (0..150).for_each(|number| stage.hear(2_000 + number * 20, 2, 0));
+    let asked = stage.sent.iter().position(|byte| *byte == b'!').unwrap();
+    assert!((16_000..=16_000 + 1_600).contains(&asked), "{asked}");
 }
 
 #[test]
