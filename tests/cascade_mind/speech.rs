@@ -52,6 +52,55 @@ fn the_next_voice_says_all_that_the_one_that_broke_had_to_say() {
     assert!(call.said().contains(&"Aapka order raste mein hai.".to_owned()), "{:?}", call.said());
 }
 
+/// Neither half a sentence is lost nor is one heard twice.
+#[test]
+fn the_next_voice_goes_on_where_the_one_before_it_broke() {
+    for (sound, rest) in [
+        ("a:200", vec!["Aapka order raste mein hai.", "Woh kal pahunchega."]),
+        ("a:1000", vec!["raste mein hai.", "Woh kal pahunchega."]),
+        ("a:1500", vec!["mein hai.", "Woh kal pahunchega."]),
+        ("a:2100", vec!["hai.", "Woh kal pahunchega."]),
+        ("a:2300", vec!["Woh kal pahunchega."]),
+        ("a:2600", vec!["kal pahunchega."]),
+    ] {
+        let mut call = Call::new(2);
+        call.says("mera order");
+        call.model(&["t:Aapka order raste mein hai. Woh kal pahunchega. ", "f"]);
+        call.tell("tts", sound);
+        let before = call.asked().texts.len();
+        call.breaks("tts");
+        let texts: Vec<String> = call.asked().texts[before..].iter().map(|(.., text)| text.clone()).collect();
+        assert_eq!(texts, rest, "{sound}");
+        let chunks = rest.len();
+        for line in ["a:800", "e", "a:900", "e"].iter().take(2 * chunks).chain(&["d"]) {
+            call.tell("tts", line);
+        }
+        assert!(call.utterances.values().all(|(_, is_whole)| *is_whole), "{:?}", call.utterances);
+        assert!(!call.has_given_up());
+        call.plays();
+        call.says("theek hai");
+        let told = call.told();
+        let said = "Aapka order raste mein hai. Woh kal pahunchega.";
+        let is_it = |turn: &Turn| matches!(turn, Turn::Assistant { text, .. } if text == said);
+        assert!(told.iter().any(is_it), "{told:?}");
+    }
+}
+
+#[test]
+fn a_voice_that_breaks_behind_its_last_word_leaves_nothing_to_say() {
+    let mut call = Call::new(2);
+    call.says("mera order");
+    call.model(&[ANSWER, "f"]);
+    call.tell("tts", "a:2600");
+    let before = call.asked().texts.len();
+    call.breaks("tts");
+    assert_eq!(call.asked().texts.len(), before);
+    call.tell("tts", "d");
+    call.plays();
+    assert!(call.utterances.values().all(|(_, is_whole)| *is_whole), "{:?}", call.utterances);
+    assert!(!call.has_given_up() && call.asked().speeches.is_empty());
+}
+
 #[test]
 fn an_answer_that_nobody_has_heard_is_not_said_after_the_caller_has_said_more() {
     let mut call = Call::new(1);

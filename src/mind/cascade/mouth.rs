@@ -59,6 +59,8 @@ struct Speech {
     bytes: u64,
     /// Where the present client began.
     bytes_before: u64,
+    /// The words that it has told of, counted from there.
+    words: Vec<SpokenWord>,
 }
 
 #[derive(Debug)]
@@ -130,6 +132,7 @@ impl Mouth {
             ended: 0,
             bytes: 0,
             bytes_before: 0,
+            words: Vec::new(),
         });
         if self.speaker.is_some() || self.engage(now, language) {
             if let Some(speaker) = &mut self.speaker {
@@ -322,6 +325,7 @@ impl Mouth {
     fn words(&mut self, known_as: SpeechId, words: Vec<SpokenWord>) {
         let Some(speech) = self.known(known_as) else { return };
         let before = duration(speech.bytes_before);
+        speech.words.extend_from_slice(&words);
         let id = speech.id;
         let later =
             |word: SpokenWord| SpokenWord { begins: word.begins + before, ends: word.ends + before, ..word };
@@ -341,7 +345,7 @@ impl Mouth {
         self.outputs.push_back(MouthOutput::Done(speech.id));
     }
 
-    /// The next provider says the rest. A chunk of which most was heard is not said again.
+    /// The next provider says the rest, from the word in which it broke.
     fn broken(&mut self, now: Instant, number: usize, known_as: SpeechId, fault: &Fault) {
         self.chain.failed(now, number, fault);
         self.fault_of(number, fault);
@@ -372,7 +376,9 @@ impl Mouth {
     fn resume(&mut self, now: Instant, at: usize) {
         let fresh = self.fresh();
         let (Some(speaker), Some(speech)) = (&mut self.speaker, self.speeches.get_mut(at)) else { return };
-        speech.resume(fresh);
+        for _ in 0..speech.resume(fresh) {
+            self.outputs.push_back(MouthOutput::ChunkEnd(speech.id));
+        }
         speaker.client.begin(now, fresh, speech.language.tag());
         for chunk in &speech.chunks[speech.from..] {
             self.used.add(speaker.number, "characters", chunk.text.chars().count() as u64);
@@ -407,19 +413,70 @@ impl Mouth {
 }
 
 impl Speech {
-    /// From now on another client says it, from the first chunk that nobody has heard most of.
-    fn resume(&mut self, known_as: SpeechId) {
-        let ended = self.from + self.ended;
-        let begun = self.chunks[..ended].last().and_then(|chunk| chunk.ends).unwrap_or(self.bytes_before);
-        let heard = duration(self.bytes - begun);
-        let is_mostly_heard =
-            self.chunks.get(ended).is_some_and(|chunk| heard > spoken_time(&chunk.text) / 2);
-        self.from = (ended + usize::from(is_mostly_heard)).min(self.chunks.len());
-        if is_mostly_heard && let Some(chunk) = self.chunks.get_mut(ended) {
+    /// From now on another client says it, from the first word whose sound has not come. How many chunks end by that.
+    fn resume(&mut self, known_as: SpeechId) -> usize {
+        let first = self.from + self.ended;
+        let begun = self.chunks[..first].last().and_then(|chunk| chunk.ends).unwrap_or(self.bytes_before);
+        let mut heard = duration(self.bytes.saturating_sub(begun.max(self.bytes_before)));
+        let mut words = self.words_behind(first);
+        self.from = first;
+        while let Some(chunk) = self.chunks.get_mut(self.from) {
+            if !words.map_or(heard >= LEAST_HEARD, |words| words > 0) {
+                break;
+            }
+            let rest = match words {
+                Some(words) => behind_words(&chunk.text, words),
+                None => behind_time(&chunk.text, heard),
+            };
+            if rest.contains(char::is_alphanumeric) {
+                chunk.text = rest.to_owned();
+                break;
+            }
+            words = words.map(|words| words.saturating_sub(chunk.text.split_whitespace().count()));
+            heard = heard.saturating_sub(spoken_time(&chunk.text).div_f64(SURE));
             chunk.ends = Some(self.bytes);
+            self.from += 1;
         }
         (self.known_as, self.ended, self.bytes_before) = (known_as, 0, self.bytes);
+        self.words.clear();
+        self.from - first
     }
+
+    /// How many words from this chunk on were said, if the client tells of words and they are those of the text.
+    fn words_behind(&self, chunk: usize) -> Option<usize> {
+        let sound = duration(self.bytes - self.bytes_before);
+        let said: Vec<&SpokenWord> = self.words.iter().take_while(|word| word.ends <= sound).collect();
+        let text = |chunks: &[Chunk]| -> Vec<String> {
+            chunks.iter().flat_map(|chunk| chunk.text.split_whitespace()).map(letters).collect()
+        };
+        let all = text(&self.chunks[self.from..]);
+        let is_text = said.iter().zip(&all).all(|(word, wanted)| letters(&word.text) == *wanted);
+        let before = text(&self.chunks[self.from..chunk]).len();
+        if self.words.is_empty() || !is_text { None } else { said.len().checked_sub(before) }
+    }
+}
+
+/// A word as it is known again, whatever stands around it.
+fn letters(word: &str) -> String {
+    word.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// What comes behind so many words of a text.
+fn behind_words(text: &str, words: usize) -> &str {
+    let mut rest = text.trim_start();
+    for _ in 0..words {
+        rest = rest.find(char::is_whitespace).map_or("", |at| rest[at..].trim_start());
+    }
+    rest
+}
+
+/// What of a text comes behind so much of its sound, if nobody tells how fast it is said: rather a word twice than one too few.
+fn behind_time(text: &str, heard: Duration) -> &str {
+    let share = heard.as_secs_f64() / spoken_time(text).as_secs_f64().max(f64::MIN_POSITIVE);
+    let reached = (text.chars().count() as f64 * share * SURE) as usize;
+    let Some((at, _)) = text.char_indices().nth(reached) else { return "" };
+    let word = text[..at].rfind(char::is_whitespace).map_or(0, |space| space + 1);
+    text[word..].trim_start()
 }
 
 /// G.711 has 8 bytes a millisecond.
@@ -427,5 +484,9 @@ fn duration(bytes: u64) -> Duration {
     Duration::from_micros(bytes * 125)
 }
 
+/// Of less sound hardly a word is heard: it is said again.
+const LEAST_HEARD: Duration = Duration::from_millis(300);
+/// Voices are up to so much slower than they are taken for.
+const SURE: f64 = 0.8;
 /// Clients of synthesizers are numbered from here on.
 const TTS_CLIENTS: u32 = 0x2000_0000;

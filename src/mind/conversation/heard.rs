@@ -51,6 +51,11 @@ impl SpokenText {
         self.words.extend_from_slice(words);
     }
 
+    /// What was heard once all sound that has come is.
+    pub(in crate::mind) fn so_far(&self) -> String {
+        self.heard(self.sound)
+    }
+
     /// What was heard after so long a time: whole words.
     pub(in crate::mind) fn heard(&self, heard: Duration) -> String {
         if !self.words.is_empty() {

@@ -186,6 +186,7 @@ impl RealtimeMind {
             return;
         }
         let Some(answer) = self.answer.take() else { return self.ask_if_owed(now) };
+        let said = self.said_so_far();
         self.close_sayings();
         self.is_asked |= answer.goes_on;
         if !answer.uses_tools {
@@ -193,6 +194,7 @@ impl RealtimeMind {
         }
         self.end_marks(now, &answer);
         match status {
+            AnswerStatus::Failed(_) if answer.has_sound && !answer.uses_tools => self.broke_off(now, said),
             AnswerStatus::Completed | AnswerStatus::Incomplete(_) | AnswerStatus::Failed(_) => {
                 if !answer.has_sound && !answer.uses_tools {
                     self.nothing_said(now);

@@ -5,6 +5,7 @@
 mod answering;
 mod config;
 mod saying;
+mod taking_up;
 mod talker;
 mod tool_use;
 mod turns;
@@ -24,6 +25,7 @@ pub use config::{RealtimeAgent, Talk};
 
 use answering::Answer;
 use saying::Saying;
+use taking_up::TakingUp;
 use talker::{Talker, TalkerOutput};
 use turns::{Turns, Words};
 
@@ -62,6 +64,7 @@ pub struct RealtimeMind {
     is_cut_by_model: bool,
     /// The caller has stopped an answer before anything was heard of it.
     is_cut_unheard: bool,
+    taking_up: TakingUp,
     /// What is being said and was not heard to its end.
     sayings: VecDeque<Saying>,
     /// How much sound of the model's last item has come.
@@ -113,6 +116,7 @@ impl RealtimeMind {
             silent_since: None,
             is_cut_by_model: false,
             is_cut_unheard: false,
+            taking_up: TakingUp::default(),
             sayings: VecDeque::new(),
             said_of: None,
             rounds: 0,
@@ -170,6 +174,7 @@ impl RealtimeMind {
         if self.is_ending {
             return self.talker.drop_turn();
         }
+        self.tell_what_broke(now);
         self.owe(now, turn);
         if self.answer.is_none() {
             self.note_late_answers(now);
@@ -211,6 +216,9 @@ impl RealtimeMind {
         if was_parting {
             return self.part(now);
         }
+        if self.taking_up.is_owed() && self.answer.is_none() {
+            return self.take_up(now);
+        }
         // Nothing was heard of the answer to what he said before.
         if was_unheard && self.answer.is_none() && !self.is_ending {
             self.owe(now, turn);
@@ -225,6 +233,7 @@ impl RealtimeMind {
     /// The caller waits from now on.
     fn owe(&mut self, now: Instant, turn: u32) {
         (self.rounds, self.withheld) = (0, 0);
+        self.taking_up.begin_anew();
         self.owed = Some(now);
         self.command(MindCommand::Think);
         // Where the turn's end was long in coming the caller has waited for a part of it.
@@ -357,7 +366,7 @@ impl RealtimeMind {
     fn replaced(&mut self, now: Instant) {
         self.answer = None;
         self.close_sayings();
-        if self.owed.is_some() && self.tools.at_work() == 0 {
+        if !self.take_up_again(now) && self.owed.is_some() && self.tools.at_work() == 0 {
             self.is_asked = true;
             self.end_turn(now, self.turns.last());
         }
@@ -400,6 +409,7 @@ impl Mind for RealtimeMind {
                 self.quiet.caller_speaks();
                 self.silent_since = None;
                 self.turns.heard();
+                self.put_off(now);
                 self.talker.begin_turn();
             }
             VoiceEvent::TurnCommitted { turn, .. } => self.turn_committed(now, turn),

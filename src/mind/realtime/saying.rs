@@ -197,6 +197,7 @@ impl RealtimeMind {
         self.is_cut_by_model = false;
         let answer = self.answer.as_mut()?;
         (answer.has_sound, answer.goes_on) = (true, false);
+        self.taking_up.settle();
         let turn = answer.turn;
         self.mark(now, turn, Mark::TtsFrame, Some(utterance));
         if let Some(owed) = self.owed.take() {
@@ -208,6 +209,13 @@ impl RealtimeMind {
             }
         }
         Some(utterance)
+    }
+
+    /// The model's words whose sound has come, of the utterance that is not whole.
+    pub(super) fn said_so_far(&self) -> Option<(UtteranceId, String)> {
+        let is_models = |saying: &&Saying| matches!(saying.kind, Kind::Model(_)) && !saying.is_whole;
+        let saying = self.sayings.iter().rev().filter(is_models).find(|saying| saying.utterance.is_some())?;
+        Some((saying.utterance?, saying.text.so_far()))
     }
 
     /// No more sound comes of anything: what there is of it is said to its end.
@@ -244,6 +252,10 @@ impl RealtimeMind {
         by: Interruption,
     ) {
         let first = self.cut(now, utterance, heard);
+        self.put_off(now);
+        if first.is_some() {
+            self.taking_up.settle();
+        }
         // The rest of an answer that is cut is not wanted either; what tools are at is done.
         let is_in_the_making =
             self.answer.as_ref().is_some_and(|answer| answer.is_free && !answer.uses_tools);
@@ -310,6 +322,10 @@ impl RealtimeMind {
         }
         if self.quiet.filler().is_some_and(|filler| filler <= utterance) {
             self.quiet.filler_is_over();
+        }
+        if self.taking_up.is_owed() {
+            // In the midst of a sentence silence is longer.
+            self.quiet.begin(now, self.config.talk.filler_after);
         }
         self.wait_on(now);
         if self.is_at_rest() {

@@ -59,6 +59,7 @@ impl RealtimeMind {
         self.talker.interrupt(now, cut.or(Some((item, Duration::ZERO))));
         self.talker.note(now, Speaker::System, WITHHELD);
         self.owed = None;
+        self.taking_up.settle();
         self.withheld = self.withheld.saturating_add(1);
         if self.withheld >= WITHHELD_TO_GIVE_UP {
             return self.give_up(now);
