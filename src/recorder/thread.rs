@@ -235,12 +235,12 @@ impl Recording {
             for block in &chunk {
                 self.window.place(block, file)?;
             }
-            // As soon as it can be: what waits here is memory of every call.
-            self.window.write_ready(file)?;
         }
         if is_over {
             return self.window.write_all(file);
         }
+        // At once what came since the last turn, a quarter of a second: one write of 8 kB costs a third of twelve small ones.
+        self.window.write_ready(file)?;
         self.wakes_since_header += 1;
         if self.wakes_since_header >= WAKES_PER_HEADER {
             self.wakes_since_header = 0;

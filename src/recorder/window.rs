@@ -1,5 +1,6 @@
 //! Puts the blocks of both channels into place: a short stretch of the file that is still open, because a caller's block
-//! may come up to half a second after the agent's of the same index. No file and no clock here.
+//! may come up to half a second after the agent's of the same index. A stretch is closed as soon as both channels are past it,
+//! which is most of the time after a few blocks: what waits here is memory of every call. No file and no clock here.
 
 use std::io;
 
@@ -11,6 +12,9 @@ use super::wav::MAX_BLOCKS;
 pub(super) struct Window {
     base: u32,
     end: u32,
+    /// Behind the last block of each channel, which come in order.
+    caller_end: u32,
+    agent_end: u32,
     bytes: Vec<u8>,
     is_silent: bool,
     late: u64,
@@ -37,11 +41,14 @@ impl Window {
             self.write_up_to(block.index - HOLD_BACK_BLOCKS, write)?;
         }
         self.end = self.end.max(block.index + 1);
+        let channel_end = match block.channel {
+            Channel::Caller => &mut self.caller_end,
+            Channel::Agent => &mut self.agent_end,
+        };
+        *channel_end = (*channel_end).max(block.index + 1);
         let length = bytes(self.end - self.base);
         if self.bytes.len() < length {
-            // Grown by halves as a vector does, it would take twice what a recording needs for as long as it runs.
-            let usual = bytes(USUAL_BLOCKS).max(length);
-            self.bytes.reserve_exact(usual - self.bytes.len());
+            self.bytes.reserve(bytes(USUAL_BLOCKS).saturating_sub(self.bytes.len()));
             self.bytes.resize(length, 0);
         }
         let frames = self.bytes[bytes(block.index - self.base)..].chunks_exact_mut(FRAME_BYTES);
@@ -56,13 +63,10 @@ impl Window {
         Ok(())
     }
 
-    /// Writes what nobody can change any more, if it is enough for a large write.
+    /// Writes what nobody can change any more: both channels are past it, or it has waited for one of them for long enough.
     pub(super) fn write_ready(&mut self, write: &mut impl WriteBlocks) -> io::Result<()> {
-        let ready = self.end.saturating_sub(HOLD_BACK_BLOCKS);
-        if ready.saturating_sub(self.base) < WRITE_BLOCKS {
-            return Ok(());
-        }
-        self.write_up_to(ready, write)
+        let waited = self.end.saturating_sub(HOLD_BACK_BLOCKS);
+        self.write_up_to(waited.max(self.caller_end.min(self.agent_end)), write)
     }
 
     /// Writes everything.
@@ -81,12 +85,16 @@ impl Window {
     }
 
     fn write_up_to(&mut self, to: u32, write: &mut impl WriteBlocks) -> io::Result<()> {
-        let leaving = bytes(to.saturating_sub(self.base)).min(self.bytes.len());
+        if to <= self.base {
+            return Ok(());
+        }
+        let leaving = bytes(to - self.base).min(self.bytes.len());
         if leaving > 0 && !self.is_silent {
             write.write_blocks(self.base, &self.bytes[..leaving])?;
         }
-        self.bytes.drain(..leaving);
-        self.base = self.base.max(to);
+        // What is left is short, and keeps no more memory than that until the next chunks come.
+        self.bytes = self.bytes.split_off(leaving);
+        self.base = to;
         if self.bytes.is_empty() {
             self.is_silent = true;
         }
@@ -111,13 +119,10 @@ const FRAME_BYTES: usize = 4;
 /// Half a second: the jitter buffer (at most 200 ms), the gap it waits for and a stall of the machine.
 const HOLD_BACK_BLOCKS: u32 = 25;
 
-/// A quarter of a second at once: one write of 8 kB costs a third of twelve small ones, and as much waits in memory for each recording.
-const WRITE_BLOCKS: u32 = 12;
+/// What comes between two turns of the writer, and what its caller is behind: grown to that at once, not by halves.
+const USUAL_BLOCKS: u32 = 20;
 
-/// What is held back, what waits for its write, and a chunk of one side's: 30 kB.
-const USUAL_BLOCKS: u32 = HOLD_BACK_BLOCKS + WRITE_BLOCKS + 10;
-
-/// Three seconds: the held-back half, a quarter that waits for its write, and two full rings' worth of indices.
+/// Three seconds: the held-back half, and two full rings' worth of indices.
 const WINDOW_BLOCKS: u32 = 150;
 
 #[cfg(test)]
@@ -176,7 +181,40 @@ mod tests {
             let caller = if index < 476 { -value } else { 0 };
             assert_eq!(written.at(index, Channel::Caller), caller, "{index}");
         }
-        assert!(written.writes.iter().rev().skip(1).all(|(_, blocks)| *blocks == 12), "{:?}", written.writes);
+    }
+
+    #[test]
+    fn what_both_channels_are_past_is_written_and_takes_no_memory() {
+        let (mut window, mut written) = (Window::new(), Written::default());
+        for turn in 0..10 {
+            for index in turn * 12..(turn + 1) * 12 {
+                window.place(&block(Channel::Agent, index, 1), &mut written).unwrap();
+                if let Some(index) = index.checked_sub(3) {
+                    window.place(&block(Channel::Caller, index, 2), &mut written).unwrap();
+                }
+            }
+            window.write_ready(&mut written).unwrap();
+            assert_eq!(window.bytes.len(), bytes(3), "the three that the caller is behind");
+            assert!(window.bytes.capacity() <= bytes(4), "{}", window.bytes.capacity());
+        }
+        assert!(written.writes.iter().skip(1).all(|(_, blocks)| *blocks == 12), "{:?}", written.writes);
+        window.write_all(&mut written).unwrap();
+        assert_eq!((window.end(), window.late()), (120, 0));
+        assert_eq!((written.at(116, Channel::Caller), written.at(119, Channel::Agent)), (2, 1));
+    }
+
+    #[test]
+    fn one_channel_alone_waits_no_longer_than_the_other_may_be_behind() {
+        let (mut window, mut written) = (Window::new(), Written::default());
+        for index in 0..100 {
+            window.place(&block(Channel::Agent, index, 1), &mut written).unwrap();
+            window.write_ready(&mut written).unwrap();
+        }
+        assert_eq!(window.bytes.len(), bytes(HOLD_BACK_BLOCKS));
+        window.place(&block(Channel::Caller, 75, 2), &mut written).unwrap();
+        window.write_ready(&mut written).unwrap();
+        assert_eq!(window.bytes.len(), bytes(24), "he is at 76 now");
+        assert_eq!(window.late(), 0);
     }
 
     #[test]
