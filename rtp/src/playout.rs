@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use crate::frame::FRAME_SAMPLES;
 
-/// Samples on their way to the peer. Nothing is allocated after construction.
+/// Samples on their way to the peer. They take memory while there are any: an agent listens for most of a call.
 #[derive(Clone, Debug)]
 pub struct PlayoutRing {
+    /// As long as the capacity, or empty while nothing waits.
     samples: Box<[i16]>,
+    capacity: usize,
     /// Index of the oldest sample.
     head: usize,
     len: usize,
@@ -85,7 +87,8 @@ impl PlayoutRing {
         let samples_in = |duration: Duration| rate * duration.as_millis() as usize / 1_000;
         let capacity_samples = samples_in(capacity.min(MAX_CAPACITY)).max(FRAME_SAMPLES);
         Self {
-            samples: vec![0; capacity_samples].into_boxed_slice(),
+            samples: Box::default(),
+            capacity: capacity_samples,
             head: 0,
             len: 0,
             live_limit: samples_in(LIVE_LIMIT).min(capacity_samples),
@@ -154,6 +157,9 @@ impl PlayoutRing {
                 pulled.finished = self.close_front();
             }
         }
+        if self.segments.is_empty() {
+            self.samples = Box::default();
+        }
         frame[pulled.samples_filled..].fill(0);
         pulled.is_dry = pulled.samples_filled < FRAME_SAMPLES && self.is_utterance_open();
         self.counters.dry_slots += u64::from(pulled.is_dry);
@@ -178,13 +184,14 @@ impl PlayoutRing {
         self.segments.clear();
         self.is_cursor_open = false;
         self.len = 0;
+        self.samples = Box::default();
         interrupted
     }
 
     /// Samples that the ring can take now.
     #[must_use]
     pub fn credit(&self) -> usize {
-        self.samples.len() - self.len
+        self.capacity - self.len
     }
 
     /// Samples that wait to be pulled.
@@ -227,6 +234,13 @@ impl PlayoutRing {
         if let Some(segment) = self.segments.back_mut() {
             segment.samples += samples.len();
         }
+        if samples.is_empty() {
+            return;
+        }
+        if self.samples.is_empty() {
+            self.samples = vec![0; self.capacity].into_boxed_slice();
+            self.head = 0;
+        }
         let place = (self.head + self.len) % self.samples.len();
         let (head, tail) = samples.split_at(samples.len().min(self.samples.len() - place));
         self.samples[place..place + head.len()].copy_from_slice(head);
@@ -235,6 +249,9 @@ impl PlayoutRing {
     }
 
     fn take(&mut self, out: &mut [i16]) {
+        if out.is_empty() {
+            return;
+        }
         let (head, tail) = out.split_at_mut(out.len().min(self.samples.len() - self.head));
         head.copy_from_slice(&self.samples[self.head..self.head + head.len()]);
         tail.copy_from_slice(&self.samples[..tail.len()]);

@@ -20,18 +20,18 @@ pub enum FeedKind {
 #[derive(Debug)]
 pub struct CallerFeed(Frames);
 
-/// A ring for each kind: one for both would take twice the memory for payload, and every slot of it is written in turn.
+/// A ring for each kind, of frames that are made as they come: most of the time no more than a few of them wait.
 #[derive(Debug)]
 enum Frames {
-    Payload(Consumer<Slot<u8>>),
-    Samples(Consumer<Slot<i16>>),
+    Payload(Consumer<Box<Slot<u8>>>),
+    Samples(Consumer<Box<Slot<i16>>>),
 }
 
 /// The shard's end.
 #[derive(Debug)]
 enum Listener {
-    Payload(Producer<Slot<u8>>),
-    Samples(Producer<Slot<i16>>),
+    Payload(Producer<Box<Slot<u8>>>),
+    Samples(Producer<Box<Slot<i16>>>),
 }
 
 #[derive(Debug)]
@@ -59,13 +59,13 @@ impl CallerFeed {
     /// All that is there.
     pub fn drain(&mut self) -> impl Iterator<Item = CallerFrame> {
         std::iter::from_fn(|| match &mut self.0 {
-            Frames::Payload(ring) => ring.pop().ok().map(|Slot { audio, is_speech }| CallerFrame {
-                audio: CallerAudio::Payload(audio),
-                is_speech,
+            Frames::Payload(ring) => ring.pop().ok().map(|slot| CallerFrame {
+                audio: CallerAudio::Payload(slot.audio),
+                is_speech: slot.is_speech,
             }),
-            Frames::Samples(ring) => ring.pop().ok().map(|Slot { audio, is_speech }| CallerFrame {
-                audio: CallerAudio::Samples(audio),
-                is_speech,
+            Frames::Samples(ring) => ring.pop().ok().map(|slot| CallerFrame {
+                audio: CallerAudio::Samples(slot.audio),
+                is_speech: slot.is_speech,
             }),
         })
     }
@@ -80,11 +80,11 @@ impl CallerListener for Listener {
     fn listen(&mut self, heard: &Conditioned) {
         let is_speech = heard.is_speech;
         let _ = match self {
-            Self::Payload(ring) => ring.push(Slot { audio: heard.payload, is_speech }).is_ok(),
-            Self::Samples(ring) => ring.push(Slot { audio: heard.samples, is_speech }).is_ok(),
+            Self::Payload(ring) => ring.push(Box::new(Slot { audio: heard.payload, is_speech })).is_ok(),
+            Self::Samples(ring) => ring.push(Box::new(Slot { audio: heard.samples, is_speech })).is_ok(),
         };
     }
 }
 
-/// 1.28 s, 10 kB of payload or 20 of samples: a runtime that stands still for longer has lost the conversation.
+/// 1.28 s, at most 10 kB of payload or 20 of samples: a runtime that stands still for longer has lost the conversation.
 const RING_FRAMES: usize = 64;

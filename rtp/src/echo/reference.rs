@@ -2,17 +2,20 @@
 
 use crate::frame::{FRAME_SAMPLES, MediaTime};
 
-/// The last 960 ms that were sent. Places count samples since the first.
+/// The last 960 ms that were sent. Places count samples since the first. Silence takes no memory: an agent listens for most of a call.
 #[derive(Debug)]
 pub(super) struct Reference {
-    samples: Box<[i16; RING]>,
+    /// `None` while all of it is silence.
+    samples: Option<Box<[i16; RING]>>,
     /// Where the next sample goes.
     end: u64,
+    /// Frames since the last one that was not silence.
+    silent_frames: usize,
 }
 
 impl Reference {
     pub(super) fn new() -> Self {
-        Self { samples: Box::new([0; RING]), end: 0 }
+        Self { samples: None, end: 0, silent_frames: 0 }
     }
 
     pub(super) fn end(&self) -> u64 {
@@ -21,12 +24,23 @@ impl Reference {
 
     pub(super) fn push(&mut self, frame: &[i16; FRAME_SAMPLES]) {
         let at = (self.end % RING as u64) as usize;
-        self.samples[at..at + FRAME_SAMPLES].copy_from_slice(frame);
         self.end += FRAME_SAMPLES as u64;
+        let is_silent = frame.iter().all(|&sample| sample == 0);
+        self.silent_frames = if is_silent { self.silent_frames.saturating_add(1) } else { 0 };
+        if self.silent_frames >= RING / FRAME_SAMPLES {
+            self.samples = None;
+        } else if self.samples.is_some() || !is_silent {
+            let samples = self.samples.get_or_insert_with(|| Box::new([0; RING]));
+            samples[at..at + FRAME_SAMPLES].copy_from_slice(frame);
+        }
     }
 
     /// The samples that end before `end`; what is not known, or not any more, is silence.
     pub(super) fn before(&self, end: u64, out: &mut [f32]) {
+        let Some(samples) = &self.samples else {
+            out.fill(0.0);
+            return;
+        };
         let oldest = self.end.saturating_sub(RING as u64);
         let from = end.checked_sub(out.len() as u64);
         let Some(from) = from.filter(|&from| from >= oldest && end <= self.end) else {
@@ -34,17 +48,17 @@ impl Reference {
             for (n, out) in out.iter_mut().enumerate() {
                 let known = u64::try_from(start + n as i128).ok();
                 let known = known.filter(|place| (oldest..self.end).contains(place));
-                *out = known.map_or(0.0, |place| f32::from(self.samples[(place % RING as u64) as usize]));
+                *out = known.map_or(0.0, |place| f32::from(samples[(place % RING as u64) as usize]));
             }
             return;
         };
         let at = (from % RING as u64) as usize;
         let first = (RING - at).min(out.len());
         let (head, tail) = out.split_at_mut(first);
-        for (out, &sample) in head.iter_mut().zip(&self.samples[at..]) {
+        for (out, &sample) in head.iter_mut().zip(&samples[at..]) {
             *out = f32::from(sample);
         }
-        for (out, &sample) in tail.iter_mut().zip(self.samples.iter()) {
+        for (out, &sample) in tail.iter_mut().zip(samples.iter()) {
             *out = f32::from(sample);
         }
     }
@@ -106,6 +120,25 @@ mod tests {
         reference.before(9_600 - RING as u64 + 160, &mut out);
         assert!(out[..160].iter().all(|&x| x == 0.0) && out[160..].iter().all(|&x| x == 13.0));
         reference.before(10, &mut out);
+        assert!(out.iter().all(|&x| x == 0.0));
+    }
+
+    #[test]
+    fn silence_takes_no_memory_and_is_silence_when_somebody_asks() {
+        let mut reference = Reference::new();
+        let mut out = [1.0; 320];
+        let silence = [0; FRAME_SAMPLES];
+        (0..60).for_each(|_| reference.push(&silence));
+        assert!(reference.samples.is_none());
+        reference.before(9_600, &mut out);
+        assert!(out.iter().all(|&x| x == 0.0));
+        reference.push(&[7; FRAME_SAMPLES]);
+        (0..47).for_each(|_| reference.push(&silence));
+        reference.before(9_760, &mut out);
+        assert!(out[..160].iter().all(|&x| x == 0.0) && out[160..].iter().all(|&x| x == 7.0));
+        reference.push(&silence);
+        assert!(reference.samples.is_none(), "960 ms are over");
+        reference.before(9_760, &mut out);
         assert!(out.iter().all(|&x| x == 0.0));
     }
 

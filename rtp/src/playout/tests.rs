@@ -178,15 +178,22 @@ fn live_audio_never_displaces_speech() {
 }
 
 #[test]
-fn nothing_is_allocated_after_construction() {
+fn a_ring_takes_memory_while_something_waits_and_never_more() {
     let mut ring = PlayoutRing::new(8_000);
-    let before = (ring.samples.as_ptr(), ring.segments.capacity());
+    assert!(ring.samples.is_empty());
     for number in 0..1_000 {
         ring.push(UtteranceId(number), &[1; 300]);
-        pull(&mut ring);
+        let before = (ring.samples.as_ptr(), ring.samples.len(), ring.segments.capacity());
+        assert_eq!(before.1, 3_200);
+        assert_eq!(pull(&mut ring).0, [1; FRAME_SAMPLES]);
+        assert_eq!((ring.samples.as_ptr(), ring.samples.len(), ring.segments.capacity()), before);
         if number % 10 == 0 {
             ring.flush();
+            assert!(ring.samples.is_empty(), "flushed");
         }
     }
-    assert_eq!((ring.samples.as_ptr(), ring.segments.capacity()), before);
+    ring.finish(UtteranceId(999));
+    while pull(&mut ring).1.samples_filled > 0 {}
+    assert!(ring.samples.is_empty(), "heard to its end");
+    assert_eq!((ring.credit(), ring.queued()), (3_200, 0));
 }
