@@ -11,8 +11,8 @@ main() {
     local packages=() need
     for need in "$@"; do
         case $need in
-            # SQLite is compiled into the server.
-            build) packages+=(gcc libc6-dev) ;;
+            # SQLite is compiled into the server, and jemalloc.
+            build) packages+=(gcc libc6-dev make) ;;
             # The lines that the agent says by itself, until its synthesizer has said them.
             demo) packages+=(espeak-ng) ;;
             # Real SIP peers, a synthetic voice, a network namespace of the tests' own.

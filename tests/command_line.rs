@@ -15,6 +15,17 @@ fn stderr(output: &Output) -> &str {
     std::str::from_utf8(&output.stderr).unwrap()
 }
 
+/// Settings under a name that nobody looks for would be lost without a word.
+#[test]
+fn the_allocator_has_its_settings() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_caly"));
+    let output = command.arg("--version").env("MALLOC_CONF", "stats_print:true").output().unwrap();
+    let told = stderr(&output);
+    for setting in ["background_thread: true", "dirty_decay_ms: 1000", "tcache_max: 1024"] {
+        assert!(told.contains(&format!("opt.{setting}")), "{setting}: {told}");
+    }
+}
+
 #[test]
 fn every_help_page_tells_the_exit_codes() {
     for command in [

@@ -4,7 +4,6 @@
 mod agents;
 mod descriptors;
 mod live;
-mod memory;
 mod panics;
 mod phone;
 mod resolve;

@@ -1,5 +1,5 @@
 //! Tells in the log what the server's threads only count: which drops and delays there were, and what an operator can do about
-//! them. One line for each kind that grew, once a minute at most. When the last call is over, memory is given back.
+//! them. One line for each kind that grew, once a minute at most.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -8,7 +8,6 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::memory::{self, Memory};
 use crate::engine::ShardStats;
 use crate::signaling::SignalingStats;
 use crate::store::{SpoolStats, StoreStats};
@@ -28,12 +27,8 @@ pub(super) fn start(sources: Sources) -> JoinHandle<()> {
         let mut look = interval(LOOK_INTERVAL);
         look.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut kinds: Vec<Kind> = WATCHED.iter().map(Kind::new).collect();
-        let mut memory = Memory::default();
         loop {
             let now = look.tick().await;
-            if memory.is_to_be_given_back(now, sources.signaling.calls.load(Ordering::Relaxed)) {
-                memory::give_back();
-            }
             for kind in &mut kinds {
                 if let Some((new, total)) = kind.news(now, (kind.watched.read)(&sources)) {
                     tell(kind.watched, new, total);
