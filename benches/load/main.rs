@@ -77,7 +77,7 @@ const SOAK: SoakPlan = SoakPlan {
     short_calls: 1_000,
     short_calls_per_second: 100,
     warm_up_calls: 1_000,
-    // Timers H, J and L of the last call run for 32 s; after 34 s, looked at every 10 s, its memory is given back.
+    // Timers H, J and L of the last call run for 32 s; what was freed is given back a second or two later.
     settle: Duration::from_secs(46),
     memory_growth_percent: Some(5.0),
 };
