@@ -55,15 +55,46 @@ fn a_model_that_breaks_while_it_is_heard_is_taken_up() {
                 }
                 // Whole, or to where it broke and the rest, or anew.
                 assert!(is_taken_up || said.contains("ghar aayega."), "{shown}");
-                // Until nobody is owed anything.
-                let idle = outcome.log.iter().find(|(_, what)| matches!(what, Dialogue::Idle { .. }));
-                let heard = outcome.log.iter().filter(|(_, what)| matches!(what, Dialogue::Heard { .. }));
-                let heard = heard.filter(|(at, _)| idle.is_none_or(|(idle, _)| at < idle));
-                let last = heard.map(|(at, _)| *at).max().unwrap();
-                let (_, end) = outcome.said[0];
-                let silence = outcome.longest_silence(end + MS(1_000), last);
+                let silence = longest_silence(&outcome);
                 assert!(silence <= MS(2_000), "{silence:?}\n{shown}");
             }
+        }
+    }
+    assert!(taken_up >= 4, "{taken_up}");
+}
+
+/// After the question, until nobody is owed anything.
+fn longest_silence(outcome: &Outcome) -> Duration {
+    let idle = outcome.log.iter().find(|(_, what)| matches!(what, Dialogue::Idle { .. }));
+    let heard = outcome.log.iter().filter(|(_, what)| matches!(what, Dialogue::Heard { .. }));
+    let heard = heard.filter(|(at, _)| idle.is_none_or(|(idle, _)| at < idle));
+    let last = heard.map(|(at, _)| *at).max().unwrap();
+    let (_, end) = outcome.said[0];
+    outcome.longest_silence(end + MS(1_000), last)
+}
+
+/// Wherever a language model breaks while it writes, the next one, or the same one once more, writes the rest.
+#[test]
+fn a_language_model_that_breaks_while_it_writes_is_taken_up() {
+    let mut taken_up = 0;
+    for models in [vec!["openai"], vec!["anthropic"], vec!["openai", "anthropic"]] {
+        for messages in [4, 8, 12, 16] {
+            let faults = Faults::default().with(Which::Nth(1), Fault::DropAfter(messages));
+            let scene = Scene {
+                cast: [vec!["deepgram"], models.clone(), vec!["deepgram"]],
+                faults: [Faults::default(), faults, Faults::default()],
+                ..scene()
+            };
+            let outcome = scene.play();
+            let shown = format!("{models:?} after {messages}\n{}", outcome.shown());
+            let said = outcome.said_by_agent().join(" ");
+            assert!(!said.contains("Maaf kijiye."), "{shown}");
+            let is_taken_up = said.contains("Yeh baaki tha.");
+            taken_up += u32::from(is_taken_up);
+            // Whole, or to where it broke and the rest, or anew.
+            assert!(is_taken_up || said.contains("ghar aayega."), "{shown}");
+            let silence = longest_silence(&outcome);
+            assert!(silence <= MS(2_000), "{silence:?}\n{shown}");
         }
     }
     assert!(taken_up >= 4, "{taken_up}");

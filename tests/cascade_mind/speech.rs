@@ -86,6 +86,73 @@ fn the_next_voice_goes_on_where_the_one_before_it_broke() {
     }
 }
 
+/// What a model had begun and not ended is said by the next one, or by the same one once more, and nothing of it twice.
+#[test]
+fn an_answer_whose_model_breaks_in_its_middle_is_said_to_its_end() {
+    for models in [1, 2] {
+        let mut call = Call::new(models);
+        call.says("mera order kahan hai");
+        call.model(&["t:Aapka order raste mein hai. Woh kal su"]);
+        call.tell("tts", "a:900");
+        call.breaks("llm");
+        let told = call.told();
+        let [.., Turn::User(asked), Turn::Assistant { text, .. }, Turn::User(note)] = told.as_slice() else {
+            panic!("{told:?}");
+        };
+        assert_eq!((asked.as_str(), text.as_str()), ("mera order kahan hai", "Aapka order raste mein hai."));
+        assert!(note.contains("Go on from there"), "{note}");
+        call.model(&["t:Woh kal subah pahunchega. ", "f"]);
+        let texts: Vec<String> = call.asked().texts.iter().map(|(.., text)| text.clone()).collect();
+        assert!(
+            texts.ends_with(&[
+                "Aapka order raste mein hai.".to_owned(),
+                "Woh kal subah pahunchega.".to_owned()
+            ]),
+            "{texts:?}"
+        );
+        for line in ["d", "a:900", "d"] {
+            call.tell("tts", line);
+        }
+        call.plays();
+        assert!(call.utterances.values().all(|(_, is_whole)| *is_whole), "{:?}", call.utterances);
+        assert!(call.said().ends_with(&texts[texts.len() - 2..]), "{:?}", call.said());
+        assert!(!call.has_given_up());
+    }
+}
+
+#[test]
+fn an_answer_that_breaks_twice_is_asked_for_again() {
+    let mut call = Call::new(2);
+    call.says("mera order kahan hai");
+    call.model(&["t:Aapka order raste mein hai. Woh"]);
+    call.tell("tts", "a:900");
+    call.breaks("llm");
+    call.model(&["t:Woh kal pahunchega, aur uske saath bill"]);
+    call.breaks("llm");
+    // What sounds is heard to its end first.
+    call.tell("tts", "d");
+    assert_eq!(call.said().last().unwrap(), "Phir se boliye.", "{:?}", call.said());
+    assert!(!call.said().iter().any(|said| said.contains("Woh")), "it has no sound: {:?}", call.said());
+    call.says("haan");
+    call.model(&["t:Kal pahunchega. ", "f"]);
+    assert!(!call.has_given_up());
+}
+
+#[test]
+fn a_rest_in_which_nothing_was_missing_leaves_no_trouble() {
+    let mut call = Call::new(1);
+    call.says("mera order kahan hai");
+    call.model(&["t:Aapka order raste mein hai. "]);
+    call.tell("tts", "a:900");
+    call.breaks("llm");
+    call.model(&["f"]);
+    call.tell("tts", "d");
+    call.plays();
+    call.waits(5_000);
+    assert_eq!(call.said().last().unwrap(), "Aapka order raste mein hai.");
+    assert_eq!(call.asked().prompts.len(), 2);
+}
+
 #[test]
 fn a_voice_that_breaks_behind_its_last_word_leaves_nothing_to_say() {
     let mut call = Call::new(2);

@@ -36,7 +36,7 @@ pub(super) struct Answer {
     asked_at: Instant,
     /// Who writes it.
     pub(super) provider: usize,
-    chunker: Chunker,
+    pub(super) chunker: Chunker,
     /// Reads what is to be said.
     pub(super) watch: Watch,
     /// What is said in this round, as far as it is written.
@@ -56,6 +56,8 @@ pub(super) struct Answer {
     is_written: bool,
     /// Somebody has broken off or said nothing, and was asked again.
     is_asked_again: bool,
+    /// Somebody has broken off in the middle of what is said: this is the rest of it.
+    pub(super) is_rest: bool,
 }
 
 impl Answer {
@@ -80,6 +82,7 @@ impl Answer {
             written: 0,
             is_written: false,
             is_asked_again: false,
+            is_rest: false,
         }
     }
 }
@@ -306,7 +309,7 @@ impl CascadeMind {
     }
 
     /// All of a round is written.
-    fn written(&mut self, now: Instant) {
+    pub(super) fn written(&mut self, now: Instant) {
         let Some(answer) = &mut self.answer else { return };
         if std::mem::replace(&mut answer.is_written, true) {
             return;
@@ -333,6 +336,12 @@ impl CascadeMind {
     /// Not a word of it can be said: before the caller is asked again the model is.
     fn nothing_written(&mut self, now: Instant) {
         let Some(answer) = &mut self.answer else { return };
+        if answer.is_rest {
+            // Nothing was missing.
+            self.quiet.end();
+            self.answer = None;
+            return;
+        }
         if std::mem::replace(&mut answer.is_asked_again, true) {
             return self.no_answer(now, false);
         }
@@ -341,7 +350,13 @@ impl CascadeMind {
 
     /// The answer is written: what is left is to say it.
     pub(super) fn remember_answer(&mut self) {
-        let Some(answer) = self.answer.take() else { return };
+        self.remember_said();
+        self.answer = None;
+    }
+
+    /// What is being said of the answer is entered in what the model is told.
+    pub(super) fn remember_said(&mut self) {
+        let Some(answer) = &self.answer else { return };
         let said = SaidId(self.next_said);
         self.next_said += 1;
         self.history.said(said, &answer.text);
@@ -364,10 +379,8 @@ impl CascadeMind {
             // Nothing of it was said: somebody else begins anew.
             return self.ask(now);
         }
-        if has_begun && !answer.text.is_empty() {
-            // What was said has to do.
-            answer.calls.clear();
-            return self.written(now);
+        if has_begun && !answer.text.is_empty() && self.take_up(now) {
+            return;
         }
         self.troubles += 1;
         if self.troubles >= TROUBLES_TO_GIVE_UP {

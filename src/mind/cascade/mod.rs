@@ -9,6 +9,7 @@ mod giving_up;
 mod mouth;
 mod quiet;
 mod saying;
+mod taking_up;
 mod tool_use;
 mod withholding;
 

@@ -58,8 +58,8 @@ impl CascadeMind {
         self.say_line(now, &line);
     }
 
-    /// Whether anything of the answer is heard.
-    fn keep_what_sounds(&mut self, now: Instant, answer: &Answer) -> bool {
+    /// What has begun to sound of the answer is said to its end, what has not is not said. Whether anything of it is heard.
+    pub(super) fn keep_what_sounds(&mut self, now: Instant, answer: &Answer) -> bool {
         let Some(speech) = answer.speech else { return false };
         let said = SaidId(self.next_said);
         let sounding = self.sayings.iter_mut().find(|saying| saying.speech == Some(speech));

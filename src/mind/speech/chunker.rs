@@ -41,6 +41,11 @@ impl Chunker {
         self.sentences_left == 0
     }
 
+    /// Sentences that may still come.
+    pub fn sentences_left(&self) -> usize {
+        self.sentences_left
+    }
+
     /// Characters that were too many.
     pub fn dropped_chars(&self) -> usize {
         self.dropped_chars
