@@ -46,7 +46,12 @@ pub(crate) struct Call {
 impl Call {
     /// One that has been answered, with so many providers of each kind.
     pub(crate) fn new(providers: usize) -> Self {
-        let mut call = Self::silent(providers, Answers::default());
+        Self::answered(providers, Answers::default())
+    }
+
+    /// The same of an agent that answers otherwise.
+    pub(crate) fn answered(providers: usize, answers: Answers) -> Self {
+        let mut call = Self::silent(providers, answers);
         call.voice(VoiceEvent::Answered);
         call.voice(VoiceEvent::Media { codec: Codec::Pcmu });
         call.voice(VoiceEvent::Credit { samples: 8_000 * 600 });

@@ -1,7 +1,8 @@
 //! What is said is said once, is heard to its end, and stands in the history as it was heard.
 
 use caly::call::dialogue::Dialogue;
-use caly::call::hop::{HopEvent, Mark};
+use caly::call::hop::{Hop, HopEvent, Mark};
+use caly::mind::cascade::{Answers, Budgets};
 use caly::voice::exchange::VoiceEvent;
 use caly_provider::llm::Turn;
 use std::time::Duration;
@@ -84,6 +85,66 @@ fn the_next_voice_goes_on_where_the_one_before_it_broke() {
         let is_it = |turn: &Turn| matches!(turn, Turn::Assistant { text, .. } if text == said);
         assert!(told.iter().any(is_it), "{told:?}");
     }
+}
+
+#[test]
+fn a_step_that_takes_longer_than_it_should_is_in_the_log() {
+    let budget = Duration::from_millis(100);
+    let budgets = Budgets { asr: budget, llm: budget, tts: budget };
+    for (slow, took_ms) in [(Hop::Asr, 150), (Hop::Llm, 250), (Hop::Tts, 350)] {
+        let mut call = Call::answered(1, Answers { budgets, ..Answers::default() });
+        let takes = |hop: Hop| if hop == slow { took_ms } else { 50 };
+        call.voice(VoiceEvent::SpeechStarted);
+        call.voice(VoiceEvent::SpeechEnded { duration: Duration::from_secs(1) });
+        call.waits(takes(Hop::Asr));
+        call.hears("mera order");
+        call.voice(VoiceEvent::TurnCommitted { turn: 0, speech: Duration::from_secs(1) });
+        call.waits(takes(Hop::Llm));
+        call.model(&[ANSWER, "f"]);
+        call.waits(takes(Hop::Tts));
+        call.tell("tts", "a:900");
+        let over: Vec<_> = call
+            .notes()
+            .filter_map(|note| match note {
+                Dialogue::Hop(HopEvent::OverBudget { hop, budget_ms, took_ms, turn: 0 }) => {
+                    Some((*hop, *budget_ms, *took_ms))
+                }
+                _ => None,
+            })
+            .collect();
+        assert_eq!(over, [(slow, 100, took_ms)]);
+    }
+}
+
+/// A voice may tell of ends that nobody asked for; none of them is a reason to stop.
+#[test]
+fn a_voice_that_tells_of_more_ends_than_it_was_given_texts_is_replaced_as_any_other() {
+    let mut call = Call::new(2);
+    call.says("mera order");
+    call.model(&[ANSWER]);
+    for line in ["a:900", "e", "e", "e"] {
+        call.tell("tts", line);
+    }
+    call.breaks("tts");
+    call.model(&["t:Woh kal pahunchega. ", "f"]);
+    for line in ["a:900", "e", "d"] {
+        call.tell("tts", line);
+    }
+    assert!(call.said().contains(&"Woh kal pahunchega.".to_owned()), "{:?}", call.said());
+    assert!(!call.has_given_up());
+}
+
+#[test]
+fn the_only_voice_is_asked_again_when_it_has_failed_while_nothing_was_to_be_said() {
+    let mut call = Call::new(1);
+    call.breaks("tts");
+    call.says("mera order");
+    call.model(&[ANSWER, "f"]);
+    assert!(!call.has_given_up());
+    for line in ["a:900", "d"] {
+        call.tell("tts", line);
+    }
+    assert!(call.said().contains(&"Aapka order raste mein hai.".to_owned()), "{:?}", call.said());
 }
 
 /// What a model had begun and not ended is said by the next one, or by the same one once more, and nothing of it twice.

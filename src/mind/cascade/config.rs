@@ -71,7 +71,7 @@ pub struct Answers {
 /// What each step should take at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budgets {
-    /// From the turn's end until its last words are known.
+    /// From when the caller has stopped until the last words of his turn are known.
     pub asr: Duration,
     /// From asking the model until its first words.
     pub llm: Duration,

@@ -190,10 +190,14 @@ impl CascadeMind {
     fn turn_ended(&mut self, now: Instant, event: &VoiceEvent) {
         let Some(ended) = self.understanding.handle(event) else { return };
         let was_parting = std::mem::take(&mut self.is_farewell_cut);
-        let took = self.stopped_at.take().map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
+        let stopped_at = self.stopped_at.take();
+        let took = stopped_at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
         self.tell_used();
         if let Some((at, provider)) = self.marks.take_heard() {
             self.mark_turn(at, ended.turn, Mark::SttFinal, provider);
+            let took =
+                stopped_at.map_or(Duration::ZERO, |stopped_at| at.saturating_duration_since(stopped_at));
+            self.check_budget(ended.turn, Hop::Asr, self.config.answers.budgets.asr, took);
         }
         if !ended.text.is_empty() {
             let (turn, is_committed) = (ended.turn, ended.is_committed);

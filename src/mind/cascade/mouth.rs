@@ -287,11 +287,11 @@ impl Mouth {
             TtsEvent::Audio { speech, bytes } => self.sound(number, speech, &bytes),
             TtsEvent::Words { speech, words } => self.words(speech, words),
             TtsEvent::ChunkEnd { speech } => {
-                if let Some(speech) = self.known(speech) {
-                    let at = speech.from + speech.ended;
+                if let Some(speech) = self.known(speech)
+                    && let Some(chunk) = speech.chunks.get_mut(speech.from + speech.ended)
+                {
+                    chunk.ends = Some(speech.bytes);
                     speech.ended += 1;
-                    let bytes = speech.bytes;
-                    speech.chunks.get_mut(at).into_iter().for_each(|chunk| chunk.ends = Some(bytes));
                     let id = speech.id;
                     self.outputs.push_back(MouthOutput::ChunkEnd(id));
                 }
@@ -305,6 +305,10 @@ impl Mouth {
                 self.fault_of(number, &fault);
                 self.failed_at = Some(now);
                 self.speaker = None;
+                if self.speeches.is_empty() {
+                    // Nothing was to be said: whoever has failed may be asked for the next speech.
+                    self.tried = Tried::default();
+                }
             }
         }
     }
@@ -445,6 +449,10 @@ impl Speech {
     /// How many words from this chunk on were said, if the client tells of words and they are those of the text.
     fn words_behind(&self, chunk: usize) -> Option<usize> {
         let sound = duration(self.bytes - self.bytes_before);
+        if sound.is_zero() {
+            // Words that were told of with silence were not said.
+            return None;
+        }
         let said: Vec<&SpokenWord> = self.words.iter().take_while(|word| word.ends <= sound).collect();
         let text = |chunks: &[Chunk]| -> Vec<String> {
             chunks.iter().flat_map(|chunk| chunk.text.split_whitespace()).map(letters).collect()

@@ -326,8 +326,10 @@ impl CascadeMind {
                 return self.give_up(now, Hop::Asr);
             }
             self.command(MindCommand::Listen);
-            // A quiet moment.
-            self.ears.improve(now);
+            // A quiet moment, unless the caller begins his answer over the last word.
+            if !self.is_caller_speaking {
+                self.ears.improve(now);
+            }
             self.mouth.improve(now, self.language);
         }
     }

@@ -159,6 +159,7 @@ impl RealtimeMind {
             return;
         }
         self.drop_answer(now);
+        self.tell_what_broke(now);
         self.owe(now, self.turns.open());
         self.talker.note(now, Speaker::User, &pressed);
         self.is_asked = true;

@@ -330,8 +330,10 @@ impl RealtimeMind {
         self.wait_on(now);
         if self.is_at_rest() {
             self.command(MindCommand::Listen);
-            // A quiet moment.
-            self.talker.improve(now);
+            // A quiet moment, unless the caller begins his answer over the last word.
+            if !self.turns.is_heard() {
+                self.talker.improve(now);
+            }
         }
     }
 }
