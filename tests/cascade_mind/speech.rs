@@ -116,6 +116,31 @@ fn a_step_that_takes_longer_than_it_should_is_in_the_log() {
     }
 }
 
+/// Back to the better recognizer in a quiet moment, and not while the caller begins his answer over the agent's last word.
+#[test]
+fn a_better_recognizer_comes_back_when_nobody_speaks() {
+    let mut call = Call::new(2);
+    let first = call.newest("asr");
+    call.breaks("asr");
+    let second = call.newest("asr");
+    assert!(second.is_some() && second != first);
+    call.waits(61_000);
+    let answered = |call: &mut Call| {
+        call.says("mera order");
+        call.model(&[ANSWER, "f"]);
+        call.tell("tts", "a:900");
+        call.tell("tts", "d");
+    };
+    answered(&mut call);
+    call.voice(VoiceEvent::SpeechStarted);
+    call.plays();
+    assert_eq!(call.newest("asr"), second, "he speaks");
+    call.dismisses();
+    answered(&mut call);
+    call.plays();
+    assert_ne!(call.newest("asr"), second);
+}
+
 /// A voice may tell of ends that nobody asked for; none of them is a reason to stop.
 #[test]
 fn a_voice_that_tells_of_more_ends_than_it_was_given_texts_is_replaced_as_any_other() {
