@@ -2,13 +2,16 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helping functions too")]
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use caly_provider::link::{LinkDeed, LinkEnd, LinkEvent, LinkId, LinkOrder, Message, Request};
 use caly_provider::llm::{
-    Anthropic, AnthropicConfig, Finish, OpenAi, OpenAiConfig, Piece, Prompt, SystemPart, TokenLimit,
-    ToolChoice, ToolResult, ToolSpec, Turn, Vendor,
+    Anthropic, AnthropicConfig, Client, ClientConfig, Finish, OpenAi, OpenAiConfig, Output, Piece, Prompt,
+    SystemPart, TokenLimit, ToolChoice, ToolResult, ToolSpec, Turn, Vendor,
 };
+use caly_provider::policy::Health;
+use caly_provider::policy::chain::{Chain, Member};
+use caly_provider::policy::connection::LinkIds;
 use caly_provider::secret::Secret;
 use caly_vendors::in_process::{Distance, InProcess};
 use caly_vendors::model::{Model, Rule, TokenPace};
@@ -100,6 +103,59 @@ fn converse(vendor: &dyn Vendor, host: &str, simulated: impl Simulated + 'static
         .filter_map(|piece| if let Piece::Usage(usage) = piece { Some(usage.cached_tokens) } else { None });
     assert!(cached.max().unwrap() > 20);
     assert_eq!(seen.complaints(), Vec::<String>::new());
+}
+
+/// What a client hears of a tool whose arguments are written at one part a second.
+fn slow_tool(vendor: impl Vendor + 'static, host: &str, simulated: impl Fn(Model) -> Stage) {
+    let arguments =
+        json!({ "message": "Please ring me back on Monday after six, at my office." }).to_string();
+    let rule = Rule::user("note").offered("take_note").call("take_note", &arguments);
+    let pace = TokenPace { first: Duration::from_millis(500), each: Duration::from_secs(1) };
+    let mut world = InProcess::default().with(host, simulated(Model::new([rule], pace)), Distance::default());
+    let epoch = Instant::now();
+    let member = Member { name: "slow".into(), health: Arc::new(Health::new(epoch)) };
+    let chain = Chain::new(vec![member]);
+    let config = ClientConfig { vendors: vec![Arc::new(vendor)], chain, hedge_after: None };
+    let mut client = Client::new(config, LinkIds::of_client(0));
+    let tool = ToolSpec {
+        name: "take_note".to_owned(),
+        description: "Takes a note".to_owned(),
+        parameters: json!({"type": "object", "properties": {"message": {"type": "string"}}}),
+    };
+    let (turns, tools) = (vec![Turn::User("Take a note.".to_owned())], Arc::from([tool]));
+    client.ask(epoch, Arc::new(Prompt { turns, tools, max_tokens: 300, ..Prompt::default() }));
+    let mut calls = Vec::new();
+    for step in 0..600_u64 {
+        let at = Duration::from_millis(step * 50);
+        while let Some((link, event)) = world.poll(at) {
+            client.handle_link(epoch + at, link, event);
+        }
+        client.handle_timeout(epoch + at);
+        while let Some(output) = client.poll() {
+            match output {
+                Output::Link(order) => world.order(at, order),
+                Output::Piece { piece: Piece::Tool(call), .. } => calls.push((step, call.arguments)),
+                Output::Asked { .. } | Output::Accepted { .. } | Output::Piece { .. } => {}
+                Output::Fault { .. } | Output::Failed { .. } => panic!("{output:?} after {at:?}"),
+            }
+        }
+    }
+    assert_eq!(calls.len(), 1);
+    assert!(calls[0].0 > 6 * 20, "it was to take longer than an answer may stand still");
+    assert_eq!(calls[0].1, arguments);
+}
+
+#[test]
+fn a_tool_is_used_whose_arguments_take_long_to_write() {
+    let (anthropic, openai) = (Seen::default(), Seen::default());
+    let vendor = Anthropic(AnthropicConfig::new(Secret::new(KEY), "claude-haiku-4-5"));
+    slow_tool(vendor, "api.anthropic.com", |model| {
+        Stage::new(caly_vendors::anthropic::Anthropic::new(model), &anthropic)
+    });
+    let vendor =
+        OpenAi(OpenAiConfig::new("https://api.openai.com/v1", Some(Secret::new(KEY)), "gpt-4.1-mini"));
+    slow_tool(vendor, "api.openai.com", |model| Stage::new(OpenAiChat::new(model, Dialect::OpenAi), &openai));
+    assert_eq!((anthropic.complaints(), openai.complaints()), (Vec::new(), Vec::new()));
 }
 
 #[test]

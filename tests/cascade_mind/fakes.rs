@@ -79,6 +79,10 @@ impl Decoder for Lines {
     fn end(&mut self, _pieces: &mut Vec<Piece>) -> Result<(), Fault> {
         Err(Fault::new(FaultKind::Dropped, "the answer is not whole"))
     }
+
+    fn argument_bytes(&self) -> usize {
+        0
+    }
 }
 
 /// A recognizer: `h:words so far`, `H:final words`; the link's end is its own.

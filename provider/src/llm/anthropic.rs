@@ -143,6 +143,7 @@ struct AnthropicDecoder {
     sse: SseParser,
     /// Tools that are wanted, by the index of their blocks.
     calls: BTreeMap<u64, ToolRequest>,
+    argument_bytes: usize,
     usage: RawUsage,
     finish: Option<Finish>,
     is_done: bool,
@@ -165,6 +166,10 @@ impl Decoder for AnthropicDecoder {
         }
         self.done(pieces);
         Ok(())
+    }
+
+    fn argument_bytes(&self) -> usize {
+        self.argument_bytes
     }
 }
 
@@ -225,10 +230,8 @@ impl AnthropicDecoder {
             Delta::Text { text } if !text.is_empty() => pieces.push(Piece::Text(text)),
             Delta::InputJson { partial_json } => {
                 if let Some(call) = self.calls.get_mut(&index) {
-                    call.arguments.push_str(&partial_json);
-                    if call.arguments.len() > MAX_ARGUMENT_BYTES {
-                        return Err(Fault::new(FaultKind::TooLong, "a tool's arguments have no end"));
-                    }
+                    self.argument_bytes += partial_json.len();
+                    return call.push_arguments(&partial_json);
                 }
             }
             // Thinking and its signature are not for the caller's ears.
@@ -383,8 +386,6 @@ impl RawError {
 
 /// Tools that one answer may want; a conversation uses one or two.
 const MAX_CALLS: usize = 8;
-/// Of one tool: a long message dictated on the telephone takes a few kilobytes.
-const MAX_ARGUMENT_BYTES: usize = 256 * 1024;
 
 #[cfg(test)]
 mod tests;

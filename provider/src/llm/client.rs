@@ -165,8 +165,13 @@ impl Client {
                     Message::Binary(part) => part.as_slice(),
                     Message::Text(text) => text.as_bytes(),
                 };
+                let known = attempt.decoder.argument_bytes();
                 let outcome = attempt.decoder.receive(part, &mut pieces);
+                let has_grown = attempt.decoder.argument_bytes() > known;
                 self.received(now, link, pieces);
+                if has_grown {
+                    self.goes_on(now, link);
+                }
                 if let Err(fault) = outcome {
                     self.close(link);
                     self.broke(now, link, fault);
@@ -255,13 +260,19 @@ impl Client {
         }
     }
 
+    /// One more part of the answer is waited for.
+    fn goes_on(&mut self, now: Instant, link: LinkId) {
+        let Some(place) = self.place(link) else { return };
+        let stall = self.patience(self.asks[place.ask].attempts[place.attempt].provider).stall;
+        self.asks[place.ask].attempts[place.attempt].by = now + stall;
+    }
+
     fn received(&mut self, now: Instant, link: LinkId, pieces: Vec<Piece>) {
         for piece in pieces {
+            self.goes_on(now, link);
             let Some(place) = self.place(link) else { return };
-            let stall = self.patience(self.asks[place.ask].attempts[place.attempt].provider).stall;
             let ask = &mut self.asks[place.ask];
             let attempt = &mut ask.attempts[place.attempt];
-            attempt.by = now + stall;
             if !attempt.has_begun && !matches!(piece, Piece::Usage(_)) {
                 attempt.has_begun = true;
                 (ask.has_begun, ask.hedge_at) = (true, None);

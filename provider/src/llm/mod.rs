@@ -18,7 +18,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::link::HttpRequest;
-use crate::policy::{Fault, Patience};
+use crate::policy::{Fault, FaultKind, Patience};
 
 /// All that a model is told.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -90,6 +90,17 @@ pub struct ToolRequest {
     pub name: String,
     /// Its arguments: JSON as the model wrote it, which may be none.
     pub arguments: String,
+}
+
+impl ToolRequest {
+    /// One more part of the arguments. Who writes them without an end is stopped.
+    fn push_arguments(&mut self, part: &str) -> Result<(), Fault> {
+        self.arguments.push_str(part);
+        if self.arguments.len() > MAX_ARGUMENT_BYTES {
+            return Err(Fault::new(FaultKind::TooLong, "a tool's arguments have no end"));
+        }
+        Ok(())
+    }
 }
 
 /// What a tool answered.
@@ -195,4 +206,11 @@ pub trait Decoder: Send + fmt::Debug {
     /// # Errors
     /// When the answer is not.
     fn end(&mut self, pieces: &mut Vec<Piece>) -> Result<(), Fault>;
+
+    /// How many bytes of tools' arguments have come. They make no piece before they are complete, which may take longer than an answer may
+    /// stand still: while they grow it does not.
+    fn argument_bytes(&self) -> usize;
 }
+
+/// Of one tool: a long message dictated on the telephone takes a few kilobytes.
+const MAX_ARGUMENT_BYTES: usize = 256 * 1024;

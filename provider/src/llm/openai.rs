@@ -140,6 +140,7 @@ fn tools(prompt: &Prompt) -> Value {
 struct OpenAiDecoder {
     sse: SseParser,
     calls: Vec<Call>,
+    argument_bytes: usize,
     /// Told once the usage has come, which follows it.
     finish: Option<Finish>,
     is_done: bool,
@@ -169,6 +170,10 @@ impl Decoder for OpenAiDecoder {
         self.done(pieces);
         Ok(())
     }
+
+    fn argument_bytes(&self) -> usize {
+        self.argument_bytes
+    }
 }
 
 impl OpenAiDecoder {
@@ -185,7 +190,7 @@ impl OpenAiDecoder {
             return Err(error.fault());
         }
         for choice in chunk.choices.into_iter().take(1) {
-            self.choice(choice, pieces);
+            self.choice(choice, pieces)?;
         }
         if let Some(usage) = chunk.usage {
             pieces.push(Piece::Usage(Usage {
@@ -197,13 +202,13 @@ impl OpenAiDecoder {
         Ok(())
     }
 
-    fn choice(&mut self, choice: Choice, pieces: &mut Vec<Piece>) {
+    fn choice(&mut self, choice: Choice, pieces: &mut Vec<Piece>) -> Result<(), Fault> {
         let delta = choice.delta.unwrap_or_default();
         if let Some(text) = delta.content.filter(|text| !text.is_empty()) {
             pieces.push(Piece::Text(text));
         }
         for part in delta.tool_calls.unwrap_or_default() {
-            self.call(part, pieces);
+            self.call(part, pieces)?;
         }
         if let Some(reason) = choice.finish_reason {
             // Several servers say `stop` when tools are to be used.
@@ -214,9 +219,10 @@ impl OpenAiDecoder {
                 _ => Finish::Stop,
             });
         }
+        Ok(())
     }
 
-    fn call(&mut self, part: CallPart, pieces: &mut Vec<Piece>) {
+    fn call(&mut self, part: CallPart, pieces: &mut Vec<Piece>) -> Result<(), Fault> {
         let name = part.function.name.filter(|name| !name.is_empty());
         // Without an index a name begins a new one, and all else belongs to the last.
         let index = part.index.unwrap_or_else(|| {
@@ -225,7 +231,7 @@ impl OpenAiDecoder {
         });
         let at = self.calls.iter().position(|call| call.index == index);
         if at.is_none() && self.calls.len() >= MAX_CALLS {
-            return;
+            return Ok(());
         }
         let at = at.unwrap_or_else(|| {
             let request = ToolRequest { id: String::new(), name: String::new(), arguments: String::new() };
@@ -240,7 +246,9 @@ impl OpenAiDecoder {
             pieces.push(Piece::ToolBegun { name: name.clone() });
             request.name = name;
         }
-        request.arguments.push_str(&part.function.arguments.unwrap_or_default());
+        let arguments = part.function.arguments.unwrap_or_default();
+        self.argument_bytes += arguments.len();
+        request.push_arguments(&arguments)
     }
 
     fn done(&mut self, pieces: &mut Vec<Piece>) {

@@ -1,12 +1,17 @@
 use super::*;
 use crate::link::{Endpoint, HttpRequest, LinkFailure, Method, RefusedStatus, Url};
-use crate::llm::{Awaited, Finish};
+use crate::llm::{Awaited, Finish, ToolRequest};
 use crate::policy::Health;
 use crate::policy::chain::Member;
 
-/// Each byte of the body is a word; a full stop is the end.
+/// Each byte of the body is a word; a full stop is the end. Brackets are around a tool's arguments, each `-` of which is a byte.
 #[derive(Debug)]
 struct Bytes;
+
+#[derive(Debug, Default)]
+struct BytesDecoder {
+    arguments: String,
+}
 
 impl Vendor for Bytes {
     fn request(&self, _prompt: &Prompt) -> HttpRequest {
@@ -15,15 +20,24 @@ impl Vendor for Bytes {
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
-        Box::new(Bytes)
+        Box::new(BytesDecoder::default())
     }
 }
 
-impl Decoder for Bytes {
+impl Decoder for BytesDecoder {
     fn receive(&mut self, part: &[u8], pieces: &mut Vec<Piece>) -> Result<(), Fault> {
         for byte in part {
             pieces.push(match byte {
                 b'.' => Piece::Finished(Finish::Stop),
+                b'[' => Piece::ToolBegun { name: "tool".to_owned() },
+                b'-' => {
+                    self.arguments.push('-');
+                    continue;
+                }
+                b']' => {
+                    let (id, name) = (String::new(), "tool".to_owned());
+                    Piece::Tool(ToolRequest { id, name, arguments: self.arguments.clone() })
+                }
                 b'!' => return Err(Fault::malformed("!")),
                 byte => Piece::Text(char::from(*byte).to_string()),
             });
@@ -33,6 +47,10 @@ impl Decoder for Bytes {
 
     fn end(&mut self, _pieces: &mut Vec<Piece>) -> Result<(), Fault> {
         Ok(())
+    }
+
+    fn argument_bytes(&self) -> usize {
+        self.arguments.len()
     }
 }
 
@@ -84,6 +102,8 @@ impl Stage {
                 Output::Accepted { .. } => "accepted".to_owned(),
                 Output::Piece { piece: Piece::Text(text), .. } => text,
                 Output::Piece { piece: Piece::Finished(_), .. } => "finished".to_owned(),
+                Output::Piece { piece: Piece::ToolBegun { name }, .. } => format!("begins {name}"),
+                Output::Piece { piece: Piece::Tool(tool), .. } => format!("{} {}", tool.name, tool.arguments),
                 Output::Piece { piece, .. } => panic!("{piece:?}"),
                 Output::Fault { provider, fault, .. } => format!("p{provider} {}", fault.kind),
                 Output::Failed { has_begun, .. } => format!("failed {has_begun}"),
@@ -150,6 +170,32 @@ fn each_provider_is_waited_for_as_its_own_configuration_says() {
     stage.told();
     stage.until(10_300);
     assert_eq!(stage.told()[..2], ["close 2", "p0 timeout"]);
+}
+
+#[test]
+fn a_tool_is_used_whose_arguments_take_long_to_write() {
+    let mut stage = Stage::new(1, None);
+    stage.ask(0);
+    stage.body(900, 0, "[");
+    for second in 1..=6 {
+        stage.until(second * 1_000);
+        stage.body(second * 1_000, 0, "-");
+    }
+    stage.until(8_900);
+    stage.body(8_900, 0, "].");
+    assert_eq!(stage.told(), ["ask p0", "open 0", "begins tool", "tool ------", "finished"]);
+    stage.until(9_900);
+    stage.told();
+
+    // One whose arguments stand still is given up all the same.
+    stage.ask(10_000);
+    stage.body(10_100, 1, "[");
+    stage.body(11_000, 1, "-");
+    stage.body(12_000, 1, "");
+    stage.until(13_999);
+    assert_eq!(stage.told(), ["ask p0", "open 1", "begins tool"]);
+    stage.until(14_000);
+    assert_eq!(stage.told(), ["close 1", "p0 timeout", "failed true"]);
 }
 
 #[test]

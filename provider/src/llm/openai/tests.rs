@@ -133,6 +133,19 @@ fn tools_are_put_together_by_their_index() {
 }
 
 #[test]
+fn arguments_without_an_end_are_a_fault() {
+    let part = "x".repeat(64 * 1024);
+    let line = format!(
+        r#"{{"choices":[{{"delta":{{"tool_calls":[{{"index":0,"id":"a","function":{{"name":"look","arguments":"{part}"}}}}]}}}}]}}"#
+    );
+    let four = lines(&[line.as_str(); 4]);
+    let mut decoder = OpenAi(OpenAiConfig::new("u", None, "m")).decoder();
+    assert_eq!(decoder.receive(four.as_bytes(), &mut Vec::new()), Ok(()));
+    let fault = decoder.receive(lines(&[&line]).as_bytes(), &mut Vec::new()).unwrap_err();
+    assert_eq!(fault.kind, FaultKind::TooLong);
+}
+
+#[test]
 fn servers_that_send_whole_tools_without_index_or_id_are_understood() {
     let body = lines(&[
         r#"{"choices":[{"delta":{"tool_calls":[{"function":{"name":"look","arguments":"{}"}}]}}]}"#,
