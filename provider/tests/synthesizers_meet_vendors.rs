@@ -98,6 +98,48 @@ fn aura_speaks_and_complains_of_nothing() {
     speak(streaming(vendor, AudioFormat::MULAW_8K), "api.deepgram.com", simulated, &seen);
 }
 
+/// Thirteen answers a minute take more flushes than the vendor allows.
+#[test]
+fn aura_speaks_in_a_busy_conversation_and_complains_of_nothing() {
+    let seen = Seen::default();
+    let simulated = deepgram_speak::DeepgramSpeak::new(Voice::default(), Pace::default(), &seen);
+    let vendor = Aura(AuraConfig::new(key(), "aura-2-thalia-en"));
+    let mut client = streaming(vendor, AudioFormat::MULAW_8K);
+    let mut world =
+        InProcess::default().with("api.deepgram.com", Stage::new(simulated, &seen), Distance::default());
+    let epoch = Instant::now();
+    let mut ends: BTreeMap<SpeechId, (usize, usize)> = BTreeMap::new();
+    client.start(epoch, "en");
+    for step in 0..8_000_u64 {
+        let (at, speech) = (Duration::from_millis(step * 20), SpeechId(step / 225));
+        let now = epoch + at;
+        while let Some((link, event)) = world.poll(at) {
+            client.handle_link(now, link, event);
+        }
+        client.handle_timeout(now);
+        // The last chunk is long in coming.
+        match step % 225 {
+            0 => client.begin(now, speech, "en"),
+            1 | 11 | 21 | 31 | 200 => client.say(now, speech, CHUNKS[0]),
+            210 => client.finish(now, speech),
+            _ => {}
+        }
+        while let Some(output) = client.poll() {
+            match output {
+                Output::Link(order) => world.order(at, order),
+                Output::Event(TtsEvent::ChunkEnd { speech }) => ends.entry(speech).or_default().0 += 1,
+                Output::Event(TtsEvent::Done { speech }) => ends.entry(speech).or_default().1 += 1,
+                Output::Event(TtsEvent::Ready { .. } | TtsEvent::Audio { .. }) => {}
+                Output::Event(wrong) => panic!("{wrong:?} after {at:?}; {:?}", seen.complaints()),
+            }
+        }
+    }
+    assert_eq!(seen.complaints(), Vec::<String>::new());
+    let whole: Vec<SpeechId> =
+        ends.into_iter().filter(|(_, ends)| *ends == (5, 1)).map(|one| one.0).collect();
+    assert_eq!(whole, (0..35).map(SpeechId).collect::<Vec<_>>());
+}
+
 #[test]
 fn flux_speaks_and_complains_of_nothing() {
     let seen = Seen::default();

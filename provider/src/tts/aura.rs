@@ -2,8 +2,12 @@
 //!
 //! Text and control go as JSON, sound comes as binary messages without a head. Every `Flush` is answered by `Flushed` behind the sound of the text before
 //! it. There are no names of speeches: the sound belongs to the texts in their order. A voice speaks one language.
+//!
+//! A connection may flush 20 times in 60 s; what is flushed beyond that is not answered. As long as few are used up, each chunk is flushed. Then only the first
+//! chunk of a speech is, and the others together at its end; a speech for which there would be none begins on another connection.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use serde_json::json;
@@ -44,7 +48,16 @@ impl Vendor for Aura {
 
     fn wire(&self, format: AudioFormat, language: &str) -> Box<dyn Wire> {
         let model = super::voice_for(&self.0.models, language).to_owned();
-        Box::new(AuraWire { config: self.0.clone(), model, format, flushes: VecDeque::new(), clears: 0 })
+        Box::new(AuraWire {
+            config: self.0.clone(),
+            model,
+            format,
+            open: Vec::new(),
+            flushes: VecDeque::new(),
+            clears: 0,
+            flushed_at: VecDeque::new(),
+            now: None,
+        })
     }
 }
 
@@ -53,15 +66,33 @@ struct AuraWire {
     config: AuraConfig,
     model: String,
     format: AudioFormat,
-    /// What was flushed and not answered: of which speech, and whether it was its last.
+    /// Speeches of which more text may come.
+    open: Vec<Open>,
+    /// What was flushed and not answered.
     flushes: VecDeque<Flush>,
     /// Sound is of no use to anybody until so many more `Cleared` have come.
     clears: u32,
+    /// When it was flushed in the last minute.
+    flushed_at: VecDeque<Instant>,
+    now: Option<Instant>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    speech: SpeechId,
+    /// Its first chunk is flushed.
+    has_begun: bool,
+    /// Chunks that are not, and their characters.
+    held: usize,
+    held_chars: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Flush {
     speech: SpeechId,
+    /// How many chunks it ends.
+    chunks: usize,
+    /// It ends the speech too.
     is_last: bool,
 }
 
@@ -85,25 +116,57 @@ impl Wire for AuraWire {
         super::voice_for(&self.config.models, language) == self.model
     }
 
-    fn text(&mut self, speech: SpeechId, text: &str) -> Vec<Message> {
-        self.flushes.push_back(Flush { speech, is_last: false });
-        let speak = json!({ "type": "Speak", "text": text }).to_string();
-        vec![Message::Text(speak), Message::Text(r#"{"type":"Flush"}"#.to_owned())]
+    fn clock(&mut self, now: Instant) {
+        self.now = Some(now);
+        self.flushed_at.retain(|at| now.saturating_duration_since(*at) < MINUTE);
     }
 
-    /// The end of the last chunk is the end of the speech; one without a chunk needs an answer of its own.
+    /// Those that are open may yet need theirs.
+    fn has_room(&self) -> bool {
+        self.flushed_at.len() + self.needed() + FLUSHES_OF_SPEECH <= FLUSHES_A_MINUTE
+    }
+
+    fn begin(&mut self, speech: SpeechId) -> Vec<Message> {
+        self.open.push(Open { speech, has_begun: false, held: 0, held_chars: 0 });
+        Vec::new()
+    }
+
+    fn text(&mut self, speech: SpeechId, text: &str) -> Vec<Message> {
+        // What waits of another speech is not to be taken for this one's.
+        let others =
+            self.open.iter().find(|open| open.speech != speech && open.held > 0).map(|open| open.speech);
+        let mut messages: Vec<Message> = others.into_iter().flat_map(|other| self.flush(other)).collect();
+        messages.push(Message::Text(json!({ "type": "Speak", "text": text }).to_string()));
+        let spare = (self.flushed_at.len() + self.needed() + KEPT) < FLUSHES_A_MINUTE;
+        let Some(open) = self.open.iter_mut().find(|open| open.speech == speech) else { return messages };
+        open.held += 1;
+        open.held_chars += text.chars().count();
+        if !open.has_begun || spare || open.held_chars > MAX_HELD_CHARS {
+            messages.extend(self.flush(speech));
+        }
+        messages
+    }
+
+    fn holds_back(&self, speech: SpeechId) -> bool {
+        self.open.iter().any(|open| open.speech == speech && open.held > 0)
+    }
+
+    /// The end of the last chunk is the end of the speech; one whose chunks have all ended needs an answer of its own.
     fn finish(&mut self, speech: SpeechId) -> Vec<Message> {
+        let is_flushed = !self.holds_back(speech) && self.flushes.iter().any(|flush| flush.speech == speech);
+        let messages = if is_flushed { Vec::new() } else { self.flush(speech) };
         if let Some(flush) = self.flushes.iter_mut().rfind(|flush| flush.speech == speech) {
             flush.is_last = true;
-            return Vec::new();
         }
-        self.flushes.push_back(Flush { speech, is_last: true });
-        vec![Message::Text(r#"{"type":"Flush"}"#.to_owned())]
+        self.open.retain(|open| open.speech != speech);
+        messages
     }
 
     /// Takes away all texts, those of other speeches too; there is one at a time that is worth saying.
-    fn cancel(&mut self, _speech: SpeechId) -> Option<Vec<Message>> {
+    fn cancel(&mut self, speech: SpeechId) -> Option<Vec<Message>> {
         self.flushes.clear();
+        self.open.retain(|open| open.speech != speech);
+        self.open.iter_mut().for_each(|open| (open.held, open.held_chars) = (0, 0));
         self.clears += 1;
         Some(vec![Message::Text(r#"{"type":"Clear"}"#.to_owned())])
     }
@@ -126,8 +189,8 @@ impl Wire for AuraWire {
         };
         match serde_json::from_str(text).map_err(Fault::malformed)? {
             Said::Flushed {} if self.clears == 0 => {
-                if let Some(Flush { speech, is_last }) = self.flushes.pop_front() {
-                    told.push(Told::ChunkEnd { speech });
+                if let Some(Flush { speech, chunks, is_last }) = self.flushes.pop_front() {
+                    told.extend(std::iter::repeat_n(Told::ChunkEnd { speech }, chunks));
                     told.extend(is_last.then_some(Told::Done { speech }));
                 }
             }
@@ -150,6 +213,25 @@ impl Wire for AuraWire {
     }
 }
 
+impl AuraWire {
+    /// All that waits of a speech is spoken.
+    fn flush(&mut self, speech: SpeechId) -> Vec<Message> {
+        let mut chunks = 0;
+        if let Some(open) = self.open.iter_mut().find(|open| open.speech == speech) {
+            open.has_begun = true;
+            (chunks, open.held, open.held_chars) = (open.held, 0, 0);
+        }
+        self.flushes.push_back(Flush { speech, chunks, is_last: false });
+        self.flushed_at.extend(self.now);
+        vec![Message::Text(r#"{"type":"Flush"}"#.to_owned())]
+    }
+
+    /// How many flushes the open speeches may need to their ends.
+    fn needed(&self) -> usize {
+        self.open.iter().map(|open| FLUSHES_OF_SPEECH - usize::from(open.has_begun)).sum()
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(tag = "type")]
 enum Said {
@@ -167,6 +249,17 @@ enum Said {
     #[serde(other)]
     Other,
 }
+
+/// What the vendor allows of one connection.
+const FLUSHES_A_MINUTE: usize = 20;
+/// A little longer than 60 s, as some come faster than others.
+const MINUTE: Duration = Duration::from_secs(62);
+/// Behind the first chunk and at the end.
+const FLUSHES_OF_SPEECH: usize = 2;
+/// Those that chunks in the middle leave to the next speeches.
+const KEPT: usize = 12;
+/// The vendor takes no more than 2000 at once.
+const MAX_HELD_CHARS: usize = 1_000;
 
 #[cfg(test)]
 mod tests;

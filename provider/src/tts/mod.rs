@@ -170,6 +170,9 @@ pub trait Wire: Send + fmt::Debug {
         false
     }
 
+    /// What time it is, told before any of the questions and texts below, for vendors that count what they are sent in a minute.
+    fn clock(&mut self, _now: Instant) {}
+
     /// Whether the next speech, which is about to begin, may be in this language; if not, another connection is made once all that is
     /// being said is said.
     fn speaks(&mut self, language: &str) -> bool;
@@ -184,8 +187,13 @@ pub trait Wire: Send + fmt::Debug {
         Vec::new()
     }
 
-    /// A chunk of a speech, to be spoken at once.
+    /// A chunk of a speech, to be spoken at once, unless it is [held back](Wire::holds_back).
     fn text(&mut self, speech: SpeechId, text: &str) -> Vec<Message>;
+
+    /// Whether the last text of a speech is spoken only with what follows it: no sound is due of it yet.
+    fn holds_back(&self, _speech: SpeechId) -> bool {
+        false
+    }
 
     /// No more text comes for this speech.
     fn finish(&mut self, speech: SpeechId) -> Vec<Message>;

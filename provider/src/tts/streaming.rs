@@ -132,6 +132,7 @@ impl Streaming {
         if !self.connection.is_ready() {
             return;
         }
+        self.wire.clock(now);
         for at in 0..self.speeches.len() {
             if !self.may_begin(now, at) {
                 // Nothing is due of what waits for others.
@@ -147,6 +148,7 @@ impl Streaming {
                 };
                 speech.by = match text {
                     Text::Begin => None,
+                    Text::Chunk(_) if self.wire.holds_back(speech.id) => speech.by,
                     Text::Chunk(_) => speech.by.or(Some(now + self.patience.first)),
                     Text::Finish => Some(now + self.patience.first),
                 };

@@ -3,7 +3,11 @@ use super::*;
 fn wire() -> Box<dyn Wire> {
     let mut config = AuraConfig::new(Secret::new("dg"), "aura-2-thalia-en");
     config.models.insert("hi".to_owned(), "aura-2-asha-hi".to_owned());
-    Aura(config).wire(AudioFormat::MULAW_8K, "hi-IN")
+    let mut wire = Aura(config).wire(AudioFormat::MULAW_8K, "hi-IN");
+    for speech in [1, 2] {
+        wire.begin(SpeechId(speech));
+    }
+    wire
 }
 
 fn hear(wire: &mut dyn Wire, message: Message) -> Vec<Told> {
@@ -76,4 +80,41 @@ fn complaints_are_told_and_errors_are_faults() {
     for bad in [r#"{"type":"Error","code":"X"}"#, "{", "7"] {
         assert!(wire.receive(&text(bad), &mut Vec::new()).is_err(), "{bad}");
     }
+}
+
+#[test]
+fn flushes_are_kept_for_the_ends_and_the_speeches_that_follow() {
+    let (mut wire, epoch) = (wire(), Instant::now());
+    wire.clock(epoch);
+    let flushes = |messages: Vec<Message>| {
+        messages.iter().filter(|message| **message == text(r#"{"type":"Flush"}"#)).count()
+    };
+    let (one, two) = (SpeechId(1), SpeechId(2));
+    let each: Vec<usize> = (0..8).map(|_| flushes(wire.text(one, "a"))).collect();
+    assert_eq!(each, [1, 1, 1, 1, 1, 0, 0, 0], "what the two need to their ends is kept, and 12 for others");
+    assert!(wire.holds_back(one) && !wire.holds_back(two));
+    assert_eq!(flushes(wire.text(two, "b")), 2, "what waits of the first is spoken before it");
+    assert_eq!(
+        (flushes(wire.finish(one)), flushes(wire.text(two, "c")), flushes(wire.finish(two))),
+        (0, 0, 1)
+    );
+    let flushed = text(r#"{"type":"Flushed","sequence_id":0}"#);
+    let told: Vec<Told> = (0..8).flat_map(|_| hear(&mut *wire, flushed.clone())).collect();
+    let ends = |speech| told.iter().filter(|told| **told == Told::ChunkEnd { speech }).count();
+    assert_eq!((ends(one), ends(two)), (8, 2));
+    assert_eq!(told.iter().rposition(|told| *told == Told::Done { speech: one }), Some(8));
+    assert_eq!(told.last(), Some(&Told::Done { speech: two }));
+
+    // Where there is none left for a speech, another connection is made, or the minute goes by.
+    let mut speeches = 0;
+    while wire.has_room() {
+        speeches += 1;
+        let speech = SpeechId(10 + speeches);
+        wire.begin(speech);
+        assert_eq!((flushes(wire.text(speech, "a")), flushes(wire.text(speech, "b"))), (1, 0));
+        assert_eq!(flushes(wire.finish(speech)), 1);
+    }
+    assert_eq!(speeches, 6, "8 were used up before");
+    wire.clock(epoch + MINUTE);
+    assert!(wire.has_room());
 }
