@@ -255,7 +255,7 @@ impl Client {
     fn hedge(&mut self, now: Instant, place: usize) {
         let ask = &self.asks[place];
         let is_slow = ask.attempts.len() == 1 && !ask.has_begun;
-        if is_slow && self.config.chain.pick(now, &ask.tried).is_some() {
+        if is_slow && self.config.chain.has_untried(&ask.tried) {
             self.attempt(now, place);
         }
     }
@@ -312,7 +312,7 @@ impl Client {
         if !ask.attempts.is_empty() {
             return;
         }
-        let others = self.config.chain.pick(now, &ask.tried).is_some();
+        let others = self.config.chain.has_untried(&ask.tried);
         let again = self.config.chain.len() == 1
             && ask.tried.total() < LEAST_TRIES
             && !is_permanent

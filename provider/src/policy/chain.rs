@@ -47,10 +47,17 @@ impl Chain {
 
     /// Whom to ask: the best that was not tried for this and is not known to fail. If every untried one is known to fail, the best of them all the
     /// same: an answer that is unlikely is better than none.
+    ///
+    /// Who was shut and is to be tried again is told to one caller only: pick to ask, and see [`Chain::has_untried`] to know whether to.
     pub fn pick(&self, now: Instant, tried: &Tried) -> Option<usize> {
         let untried = || (0..self.members.len()).filter(|number| tried.count(*number) == 0);
         let well = untried().find(|number| self.members[*number].health.may_try(now));
         well.or_else(|| untried().next())
+    }
+
+    /// Whether [`Chain::pick`] would find anybody. It takes no trial away from who is asked in earnest.
+    pub fn has_untried(&self, tried: &Tried) -> bool {
+        (0..self.members.len()).any(|number| tried.count(number) == 0)
     }
 
     /// The best member that is not known to fail, if it is better than the one in use.
@@ -116,6 +123,22 @@ mod tests {
         assert_eq!(chain.pick(now, &tried), Some(1), "nobody else is left");
         tried.mark(1);
         assert_eq!((chain.pick(now, &tried), tried.total()), (None, 3));
+    }
+
+    #[test]
+    fn whether_anybody_is_left_takes_no_trial_away() {
+        let epoch = Instant::now();
+        let chain = chain(&["a", "b", "c"], epoch);
+        chain.failed(epoch, 1, &Fault::new(FaultKind::Unauthorized, ""));
+        let mut tried = Tried::default();
+        tried.mark(0);
+        let later = epoch + std::time::Duration::from_secs(60);
+        assert!(chain.has_untried(&tried) && chain.has_untried(&tried));
+        assert_eq!(chain.pick(later, &tried), Some(1));
+        assert_eq!(chain.pick(later, &tried), Some(2), "one has the trial");
+        tried.mark(1);
+        tried.mark(2);
+        assert!(!chain.has_untried(&tried));
     }
 
     #[test]

@@ -133,7 +133,7 @@ impl Ears {
     pub(super) fn missed(&mut self, now: Instant) -> bool {
         let Some(number) = self.listener.as_ref().map(|listener| listener.number) else { return false };
         let fault = Fault::new(FaultKind::Silent, "the caller has spoken and no words have come");
-        if self.chain.pick(now, &self.tried).is_none() {
+        if !self.chain.has_untried(&self.tried) {
             self.fault_of(number, fault);
             return false;
         }
@@ -222,7 +222,7 @@ impl Ears {
         let Some(provider) = self.hops.provider(number) else { return };
         self.tried.mark(number);
         // Where nobody else is left, it is worth trying for longer.
-        let is_last = self.chain.pick(now, &self.tried).is_none();
+        let is_last = !self.chain.has_untried(&self.tried);
         let retry = if is_last {
             RetryConfig::CONNECTION
         } else {

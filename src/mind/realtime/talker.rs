@@ -280,7 +280,7 @@ impl Talker {
         let Some(provider) = self.hops.provider(number) else { return };
         self.tried.mark(number);
         // Where nobody else is left, it is worth trying for longer.
-        let is_last = self.chain.pick(now, &self.tried).is_none();
+        let is_last = !self.chain.has_untried(&self.tried);
         let retries = if is_last { RetryConfig::CONNECTION.retries } else { 0 };
         let retry = RetryConfig { retries, ..RetryConfig::CONNECTION };
         let links = LinkIds::of_client(REALTIME_CLIENTS + self.clients);

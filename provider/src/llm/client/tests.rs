@@ -225,6 +225,21 @@ fn who_fails_is_followed_by_the_next_and_then_there_is_no_answer() {
 }
 
 #[test]
+fn who_is_shut_no_longer_is_asked_before_who_comes_behind_him() {
+    let mut stage = Stage::new(3, None);
+    stage.client.config.chain.failed(stage.epoch, 1, &Fault::new(FaultKind::Unauthorized, ""));
+    stage.ask(60_000);
+    stage.refused(60_100, 0, 500, None);
+    assert_eq!(stage.told(), ["ask p0", "open 0", "p0 unavailable", "ask p1", "open 1"]);
+
+    let mut stage = Stage::new(3, Some(Duration::from_millis(900)));
+    stage.client.config.chain.failed(stage.epoch, 1, &Fault::new(FaultKind::Unauthorized, ""));
+    stage.ask(60_000);
+    stage.until(60_900);
+    assert_eq!(stage.told(), ["ask p0", "open 0", "ask p1", "open 1"]);
+}
+
+#[test]
 fn who_is_alone_is_asked_twice() {
     let mut stage = Stage::new(1, None);
     stage.ask(0);
