@@ -74,6 +74,10 @@ pub enum HopEvent {
         turn: u32,
         /// The words.
         text: String,
+        /// Where each word of the text begins and ends in the caller's audio, in milliseconds from the first that was heard of him; empty if
+        /// his recognizer does not say so.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        word_times_ms: Vec<(u32, u32)>,
         /// BCP 47 tag of their language, if it is known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         language: Option<String>,

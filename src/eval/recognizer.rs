@@ -18,11 +18,11 @@ pub(super) struct Recognizer {
     understanding: Understanding,
 }
 
-/// A word, when it begins in the caller's audio, and when it is told after the call began.
+/// A word, when it begins and ends in the caller's audio, and when it is told after the call began.
 #[derive(Clone, Debug)]
 struct Said {
     text: String,
-    begins: Duration,
+    times: (Duration, Duration),
     told_at: Duration,
 }
 
@@ -41,7 +41,7 @@ impl Recognizer {
             told_at = told_at.max(time(word.end_ms) + delay(random));
             // Partial results have no full stops, and a sentence must be known for one without.
             let text = word.text.trim_end_matches(['.', ',', '?', '!', '।']).to_owned();
-            untold.push_back(Said { text, begins: time(word.begin_ms), told_at });
+            untold.push_back(Said { text, times: (time(word.begin_ms), time(word.end_ms)), told_at });
         }
         understanding.set_language(Some(&label.language));
         Self { untold, told: Vec::new(), understanding }
@@ -62,7 +62,7 @@ impl Recognizer {
             return None;
         }
         let words: Vec<Word<'_>> =
-            self.told.iter().map(|said| Word { text: &said.text, begins: Some(said.begins) }).collect();
+            self.told.iter().map(|said| Word { text: &said.text, times: Some(said.times) }).collect();
         let recognized = Recognized { words: &words, is_final: false };
         self.understanding.hear(recognized, &[]).map(MindCommand::Transcript)
     }

@@ -24,8 +24,8 @@ pub struct Recognized<'a> {
 pub struct Word<'a> {
     /// As the recognizer writes it, with its punctuation.
     pub text: &'a str,
-    /// Where it begins in the call's audio, counted from the first sample that the recognizer was given; if it says so.
-    pub begins: Option<Duration>,
+    /// Where it begins and ends in the caller's audio, counted from his first sample; if the recognizer says so.
+    pub times: Option<(Duration, Duration)>,
 }
 
 /// A turn that is over.
@@ -35,6 +35,8 @@ pub struct EndedTurn {
     pub turn: u32,
     /// Its words as far as they are known.
     pub text: String,
+    /// Where each word of `text` begins and ends in the caller's audio; empty if that is not known of all.
+    pub times: Vec<(Duration, Duration)>,
     /// It is to be answered; else it was none.
     pub is_committed: bool,
 }
@@ -56,9 +58,9 @@ pub struct Understanding {
     expects: Option<Expected>,
     turn: u32,
     /// Words that will not be revised.
-    settled: Vec<String>,
+    settled: Vec<Known>,
     /// Words of the segment that the recognizer is at.
-    pending: Vec<String>,
+    pending: Vec<Known>,
     /// So many words of that segment belong to turns that are over.
     spent: usize,
     /// Where the last word begins that is known, if the recognizer says so.
@@ -70,6 +72,13 @@ pub struct Understanding {
     revised: String,
     told: Option<Transcript>,
     dropped_words: u64,
+}
+
+/// A word of the present turn.
+#[derive(Clone, Debug)]
+struct Known {
+    text: String,
+    times: Option<(Duration, Duration)>,
 }
 
 impl Default for Understanding {
@@ -121,7 +130,7 @@ impl Understanding {
 
     /// Words of the present turn so far.
     pub fn text(&self) -> String {
-        let words: Vec<&str> = self.settled.iter().chain(&self.pending).map(String::as_str).collect();
+        let words: Vec<&str> = self.known().map(|word| word.text.as_str()).collect();
         words.join(" ")
     }
 
@@ -133,21 +142,27 @@ impl Understanding {
     /// The recognizer's latest result; what voice is to be told, if that changes anything for it. `audio` is the latest of the caller's
     /// for a model that hears, or empty.
     pub fn hear(&mut self, recognized: Recognized<'_>, audio: &[i16]) -> Option<Transcript> {
-        let all: Vec<(&str, Option<Duration>)> = recognized
+        let all: Vec<(&str, Option<(Duration, Duration)>)> = recognized
             .words
             .iter()
-            .flat_map(|word| word.text.split_whitespace().map(|text| (text, word.begins)))
+            .flat_map(|word| word.text.split_whitespace().map(|text| (text, word.times)))
             .collect();
-        let is_spent = |(_, begins): &&(&str, Option<Duration>)| {
-            self.spent_until.zip(*begins).is_some_and(|(until, at)| at <= until + SAME_WORD)
+        let is_spent = |(_, times): &&(&str, Option<(Duration, Duration)>)| {
+            self.spent_until.zip(*times).is_some_and(|(until, (at, _))| at <= until + SAME_WORD)
         };
         // Where it tells no times, or one for several words, their number tells which of them were known.
-        let is_timed = all.len() == recognized.words.len() && all.iter().all(|(_, begins)| begins.is_some());
+        let is_timed = all.len() == recognized.words.len() && all.iter().all(|(_, times)| times.is_some());
         let before = if is_timed { all.iter().take_while(is_spent).count() } else { self.spent };
         let before = before.min(all.len());
         self.spent = self.spent.max(before);
-        self.last_begins = all[before..].last().and_then(|(_, begins)| *begins).or(self.last_begins);
-        self.pending = all[before..].iter().map(|(text, _)| (*text).to_owned()).collect();
+        self.last_begins =
+            all[before..].last().and_then(|(_, times)| *times).map(|(at, _)| at).or(self.last_begins);
+        let known = |&(text, times): &(&str, Option<(Duration, Duration)>)| Known {
+            text: text.to_owned(),
+            // Of several words in a row it is not known where each lies.
+            times: times.filter(|_| is_timed),
+        };
+        self.pending = all[before..].iter().map(known).collect();
         self.keep_bounded();
         if recognized.is_final {
             self.settled.append(&mut self.pending);
@@ -175,6 +190,7 @@ impl Understanding {
             | VoiceEvent::IdleTooLong => return None,
         };
         let text = self.text();
+        let times = self.known().map(|word| word.times).collect::<Option<_>>().unwrap_or_default();
         self.turn = turn.wrapping_add(1);
         self.settled.clear();
         self.spent += self.pending.len();
@@ -182,7 +198,11 @@ impl Understanding {
         self.spent_until = self.last_begins;
         self.revised.clear();
         self.told = None;
-        Some(EndedTurn { turn, text, is_committed })
+        Some(EndedTurn { turn, text, times, is_committed })
+    }
+
+    fn known(&self) -> impl Iterator<Item = &Known> {
+        self.settled.iter().chain(&self.pending)
     }
 
     /// What voice is to know, if it does not.
@@ -218,7 +238,7 @@ impl Understanding {
         self.dropped_words += self.pending.len().saturating_sub(room) as u64;
         self.pending.truncate(room);
         for word in &mut self.pending {
-            word.truncate(word.floor_char_boundary(MAX_WORD_BYTES));
+            word.text.truncate(word.text.floor_char_boundary(MAX_WORD_BYTES));
         }
     }
 }

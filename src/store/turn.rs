@@ -422,7 +422,14 @@ mod tests {
         let started = || Event::Dialogue(Dialogue::SpeechStarted);
         let words = |turn, text: &str| {
             let (text, language) = (text.to_owned(), Some("hi-IN".to_owned()));
-            Event::Dialogue(Dialogue::Hop(HopEvent::Transcript { turn, text, language, is_committed: true }))
+            let (word_times_ms, is_committed) = (Vec::new(), true);
+            Event::Dialogue(Dialogue::Hop(HopEvent::Transcript {
+                turn,
+                text,
+                word_times_ms,
+                language,
+                is_committed,
+            }))
         };
         let events = vec![
             (100, started()),

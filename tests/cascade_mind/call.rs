@@ -11,7 +11,7 @@ use caly::mind::conversation::{END_CALL, Hops, Line, Lines};
 use caly::mind::guardrail::{Guardrail, Pattern, Phrase};
 use caly::mind::script::Script;
 use caly::mind::speech::{Clips, Language};
-use caly::mind::{Mind, ToolCall, ToolCallId, Wish};
+use caly::mind::{CallerAudio, CallerFrame, Mind, ToolCall, ToolCallId, Wish};
 use caly::tools::ToolError;
 use caly::voice::exchange::{Codec, Digit, Interruption, MindCommand, UtteranceId, VoiceEvent};
 use caly_provider::link::{LinkDeed, LinkEnd, LinkEvent, LinkId, Message, Request, ResponseHead};
@@ -91,6 +91,16 @@ impl Call {
         self.voice(VoiceEvent::SpeechStarted);
         self.hears(text);
         self.commits();
+    }
+
+    /// So much of the caller's audio passes, of silence.
+    pub(crate) fn hears_silence(&mut self, ms: u64) {
+        for _ in 0..ms / 20 {
+            self.now += Duration::from_millis(20);
+            let frame = CallerFrame { audio: CallerAudio::Payload([0xff; 160]), is_speech: false };
+            self.mind.hear(self.now, &mut std::iter::once(frame));
+        }
+        self.pump();
     }
 
     /// The recognizer has words.

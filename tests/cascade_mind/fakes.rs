@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use caly_provider::asr::{self, AsrEvent, Audio, Heard, Recognizer};
+use caly_provider::asr::{self, AsrEvent, Audio, Heard, HeardWord, Recognizer};
 use caly_provider::audio::AudioFormat;
 use caly_provider::link::{
     Endpoint, HttpRequest, LinkDeed, LinkEvent, LinkId, LinkOrder, Message, Method, Request, Url,
@@ -85,7 +85,7 @@ impl Decoder for Lines {
     }
 }
 
-/// A recognizer: `h:words so far`, `H:final words`; the link's end is its own.
+/// A recognizer: `h:words so far`, `H:final words`, `T:milliseconds|final words` that begin there and take 300 ms each; the link's end is its own.
 #[derive(Debug)]
 pub(crate) struct FakeEars;
 
@@ -150,10 +150,17 @@ impl Recognizer for Listener {
         }
         let Some(line) = text_of(&event) else { return };
         let (kind, words) = line.split_once(':').unwrap_or((&line, ""));
-        let is_final = kind == "H";
-        let (segment, text) = (self.segment, words.to_owned());
+        let is_final = kind != "h";
+        let (from, text) = words.split_once('|').unwrap_or(("", words));
+        let timed = |(text, at): (&str, u64)| {
+            let begins = Duration::from_millis(from.parse::<u64>().ok()? + 300 * at);
+            let (text, ends) = (text.to_owned(), begins + Duration::from_millis(300));
+            Some(HeardWord { text, begins, ends, confidence: None })
+        };
+        let words = text.split(' ').zip(0..).filter_map(timed).collect();
+        let (segment, text) = (self.segment, text.to_owned());
         self.segment += u32::from(is_final);
-        let heard = Heard { segment, revision: 0, text, words: Vec::new(), is_final, language: None };
+        let heard = Heard { segment, revision: 0, text, words, is_final, language: None };
         self.outputs.push_back(asr::Output::Event(AsrEvent::Heard(heard)));
     }
 

@@ -116,6 +116,35 @@ fn a_step_that_takes_longer_than_it_should_is_in_the_log() {
     }
 }
 
+/// A recognizer counts from the first audio that it was given. Whoever takes over later is understood all the same, and his words lie where
+/// they were said.
+#[test]
+fn who_takes_over_the_listening_counts_from_there() {
+    let mut call = Call::new(2);
+    call.hears_silence(60_000);
+    call.voice(VoiceEvent::SpeechStarted);
+    call.tell("asr", "T:58000|mera order");
+    call.commits();
+    call.model(&[ANSWER, "f"]);
+    call.tell("tts", "a:900");
+    call.tell("tts", "d");
+    call.plays();
+    call.breaks("asr");
+    call.hears_silence(10_000);
+    call.voice(VoiceEvent::SpeechStarted);
+    call.tell("asr", "T:8000|kahan hai");
+    call.commits();
+    assert_eq!(call.asked().prompts.len(), 2, "the second turn has words");
+    let times: Vec<_> = call
+        .notes()
+        .filter_map(|note| match note {
+            Dialogue::Hop(HopEvent::Transcript { word_times_ms, .. }) => Some(word_times_ms.clone()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(times, [[(58_000, 58_300), (58_300, 58_600)], [(68_000, 68_300), (68_300, 68_600)]]);
+}
+
 /// Back to the better recognizer in a quiet moment, and not while the caller begins his answer over the agent's last word.
 #[test]
 fn a_better_recognizer_comes_back_when_nobody_speaks() {

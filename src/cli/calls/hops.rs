@@ -13,7 +13,7 @@ pub(super) fn described(event: &HopEvent) -> String {
             let when = at_us.map_or_else(String::new, |time| format!(" at {}", at(time.0)));
             format!("turn {turn}: {mark}{by}{whose}{when}")
         }
-        HopEvent::Transcript { turn, text, language, is_committed } => {
+        HopEvent::Transcript { turn, text, word_times_ms: _, language, is_committed } => {
             let language = language.as_ref().map_or_else(String::new, |tag| format!(" ({tag})"));
             let rest = if *is_committed { "" } else { ", which needs no answer" };
             format!("the caller said in turn {turn}{language}{rest}: {text}")

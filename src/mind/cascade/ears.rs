@@ -38,12 +38,16 @@ pub(super) struct Ears {
     unsettled_speech: Duration,
     /// The caller has stopped since he spoke.
     has_stopped: bool,
+    /// How much of the caller's audio there was in the call.
+    heard: Duration,
 }
 
 #[derive(Debug)]
 struct Listener {
     number: usize,
     client: Box<dyn Recognizer>,
+    /// Where in the caller's audio the first lies that it was given: it counts from there.
+    origin: Duration,
     /// What it began with was over before it listened, and it has told no words of it yet: it must be told that it is over.
     owes_end: bool,
     /// From the feed's format to the client's.
@@ -82,6 +86,7 @@ impl Ears {
             has_given_up: false,
             unsettled_speech: Duration::ZERO,
             has_stopped: false,
+            heard: Duration::ZERO,
         }
     }
 
@@ -104,6 +109,7 @@ impl Ears {
         let Joined { format, bytes, speech } = Joined::new(frames, self.call);
         self.unsettled_speech += speech;
         self.has_stopped &= speech.is_zero();
+        self.heard += format.duration(bytes.len() as u64);
         let Some(listener) = &mut self.listener else { return };
         if bytes.is_empty() {
             return;
@@ -233,13 +239,15 @@ impl Ears {
         let mut client = provider.client(self.call, links, retry);
         client.start(now);
         let owes_end = self.has_stopped && !unsettled.is_empty();
+        let known = unsettled.iter().map(|(format, bytes)| format.duration(bytes.len() as u64)).sum();
+        let origin = self.heard.saturating_sub(known);
         for (format, bytes) in unsettled {
             let audio = Converter::new(format, client.format()).convert(&bytes);
             let speech = self.unsettled_speech.min(client.format().duration(audio.len() as u64));
             client.hear(now, Audio { bytes: &audio, speech });
         }
         let converter = Converter::new(self.call, client.format());
-        self.listener = Some(Listener { number, client, converter, owes_end });
+        self.listener = Some(Listener { number, client, origin, converter, owes_end });
         self.drain(now);
     }
 
@@ -276,7 +284,12 @@ impl Ears {
                 let provider = self.hops.name(number).to_owned();
                 self.note(HopEvent::Uses { hop: Hop::Asr, provider, request_id });
             }
-            AsrEvent::Heard(heard) => {
+            AsrEvent::Heard(mut heard) => {
+                let origin = self.listener.as_ref().map_or(Duration::ZERO, |listener| listener.origin);
+                for word in &mut heard.words {
+                    word.begins += origin;
+                    word.ends += origin;
+                }
                 // Who has told words works, and so may the others by now.
                 self.chain.succeeded(number);
                 self.tried = Tried::default();

@@ -159,14 +159,13 @@ impl CascadeMind {
         let name = Some(self.config.asr.name(provider).to_owned());
         self.mark_turn(now, self.understanding.turn(), Mark::SttPartial, name.clone());
         self.marks.heard_at(now, name);
-        let timed = |word: &HeardWord| (word.text.clone(), Some(word.begins));
-        let words: Vec<(String, Option<Duration>)> = if heard.words.is_empty() {
-            vec![(heard.text.clone(), None)]
+        let words: Vec<Word<'_>> = if heard.words.is_empty() {
+            vec![Word { text: &heard.text, times: None }]
         } else {
-            heard.words.iter().map(timed).collect()
+            let timed =
+                heard.words.iter().map(|HeardWord { text, begins, ends, .. }| (text, (*begins, *ends)));
+            timed.map(|(text, times)| Word { text, times: Some(times) }).collect()
         };
-        let words: Vec<Word<'_>> =
-            words.iter().map(|(text, begins)| Word { text, begins: *begins }).collect();
         let recognized = Recognized { words: &words, is_final: heard.is_final };
         if let Some(transcript) = self.understanding.hear(recognized, &[]) {
             self.command(MindCommand::Transcript(transcript));
@@ -202,7 +201,10 @@ impl CascadeMind {
         if !ended.text.is_empty() {
             let (turn, is_committed) = (ended.turn, ended.is_committed);
             let (text, language) = (ended.text.clone(), Some(self.language.tag().to_owned()));
-            self.note(HopEvent::Transcript { turn, text, language, is_committed });
+            let millis = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
+            let word_times_ms =
+                ended.times.iter().map(|&(begins, ends)| (millis(begins), millis(ends))).collect();
+            self.note(HopEvent::Transcript { turn, text, word_times_ms, language, is_committed });
         }
         let Some(text) = self.keys.left_of(ended.turn, &ended.text) else { return };
         // Over a filler the words that another recognizer finds are no turn to voice; they are what is to be answered.

@@ -20,7 +20,7 @@ impl RealtimeMind {
         }
         self.mark_turn(now, turn, Mark::SttFinal);
         let language = Some(self.language.tag().to_owned());
-        self.note(HopEvent::Transcript { turn, text, language, is_committed });
+        self.note(HopEvent::Transcript { turn, text, word_times_ms: Vec::new(), language, is_committed });
     }
 
     /// The caller's turn is over.

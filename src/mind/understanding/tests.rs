@@ -9,7 +9,7 @@ fn committed(turn: u32) -> VoiceEvent {
 
 fn result(text: &str, is_final: bool) -> (Vec<Word<'_>>, bool) {
     (
-        text.split(' ').filter(|word| !word.is_empty()).map(|text| Word { text, begins: None }).collect(),
+        text.split(' ').filter(|word| !word.is_empty()).map(|text| Word { text, times: None }).collect(),
         is_final,
     )
 }
@@ -17,8 +17,8 @@ fn result(text: &str, is_final: bool) -> (Vec<Word<'_>>, bool) {
 /// Words that begin every 300 ms from `first_ms`.
 fn timed(text: &str, first_ms: u64, is_final: bool) -> (Vec<Word<'_>>, bool) {
     let words = text.split(' ').zip(0..).map(|(text, at)| {
-        let begins = Some(Duration::from_millis(first_ms + 300 * at));
-        Word { text, begins }
+        let begins = Duration::from_millis(first_ms + 300 * at);
+        Word { text, times: Some((begins, begins + Duration::from_millis(250))) }
     });
     (words.collect(), is_final)
 }
@@ -31,6 +31,20 @@ fn hear(understanding: &mut Understanding, (words, is_final): (Vec<Word<'_>>, bo
 fn told(transcript: Option<Transcript>) -> (u32, u16, bool) {
     let transcript = transcript.expect("voice has to know");
     (transcript.turn, transcript.words, transcript.is_backchannel)
+}
+
+#[test]
+fn the_words_of_a_turn_have_their_times_if_all_are_known() {
+    let mut understanding = Understanding::default();
+    hear(&mut understanding, timed("mera order", 1_000, true));
+    hear(&mut understanding, timed("kahan hai", 2_000, false));
+    let ended = understanding.handle(&VoiceEvent::TurnCommitted { turn: 0, speech: Duration::ZERO }).unwrap();
+    let begins: Vec<u128> = ended.times.iter().map(|(begins, _)| begins.as_millis()).collect();
+    assert_eq!((ended.text.as_str(), begins), ("mera order kahan hai", vec![1_000, 1_300, 2_000, 2_300]));
+    hear(&mut understanding, timed("batao", 4_000, true));
+    hear(&mut understanding, result("na", true));
+    let ended = understanding.handle(&VoiceEvent::TurnCommitted { turn: 1, speech: Duration::ZERO }).unwrap();
+    assert_eq!((ended.text.as_str(), ended.times), ("batao na", Vec::new()));
 }
 
 #[test]
@@ -57,11 +71,14 @@ fn a_turn_takes_its_words_with_it() {
     assert_eq!(understanding.handle(&VoiceEvent::TurnLikely { turn: 0 }), None);
     let ended = understanding.handle(&committed(0));
     let text = "order kahan hai".to_owned();
-    assert_eq!(ended, Some(EndedTurn { turn: 0, text, is_committed: true }));
+    assert_eq!(ended, Some(EndedTurn { turn: 0, text, times: Vec::new(), is_committed: true }));
     assert_eq!((understanding.turn(), understanding.text().as_str()), (1, ""));
     hear(&mut understanding, result("hmm", true));
     let ended = understanding.handle(&VoiceEvent::SpeechDismissed { turn: 1 });
-    assert_eq!(ended, Some(EndedTurn { turn: 1, text: "hmm".to_owned(), is_committed: false }));
+    assert_eq!(
+        ended,
+        Some(EndedTurn { turn: 1, text: "hmm".to_owned(), times: Vec::new(), is_committed: false })
+    );
     // The same words again are news.
     assert_eq!(told(hear(&mut understanding, result("hmm", false))), (2, 1, true));
 }
@@ -135,7 +152,7 @@ fn without_times_what_was_known_belongs_to_the_turn_before() {
     understanding.handle(&committed(2));
     assert_eq!(told(hear(&mut understanding, result("jaldi karo na", true))), (3, 1, false));
     // One time for several words is none.
-    let phrase = |text| vec![Word { text, begins: Some(Duration::from_secs(9)) }];
+    let phrase = |text| vec![Word { text, times: Some((Duration::from_secs(9), Duration::from_secs(10))) }];
     hear(&mut understanding, (phrase("aur"), false));
     understanding.handle(&committed(3));
     assert_eq!(told(hear(&mut understanding, (phrase("aur paisa"), false))), (4, 1, false));
@@ -170,7 +187,7 @@ fn a_model_is_given_all_that_is_known() {
     let mut understanding = Understanding::new(Box::new(Ears), Backchannels::new(["si"]));
     understanding.set_language(Some("hi-IN"));
     understanding.expect(Some(PIN_CODE));
-    let words = [Word { text: "si", begins: None }];
+    let words = [Word { text: "si", times: None }];
     let told = understanding.hear(Recognized { words: &words, is_final: false }, &[1, 2, 3]);
     let transcript = Transcript { turn: 0, words: 1, revision: 1, is_backchannel: true, completeness: 1.0 };
     assert_eq!(told, Some(transcript));

@@ -139,6 +139,7 @@ fn transcript(turn: u32, text: &str, is_committed: bool) -> Event {
     hop(HopEvent::Transcript {
         turn,
         text: text.to_owned(),
+        word_times_ms: Vec::new(),
         language: Some("hi-IN".to_owned()),
         is_committed,
     })
