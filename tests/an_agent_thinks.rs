@@ -9,6 +9,7 @@ use std::time::Duration;
 use caly::call::dialogue::Dialogue;
 use caly::call::hop::{HopEvent, Mark};
 use caly::mind::cascade::Answers;
+use caly_vendors::faults::{Fault, Faults, When as Which};
 use caly_vendors::model::{Rule, TokenPace};
 use serde_json::json;
 
@@ -41,6 +42,52 @@ fn a_question_is_answered_and_the_call_ends_politely() {
         assert!(outcome.mark(0, mark).is_some(), "{mark}\n{shown}");
     }
     assert!(outcome.waited(0) < MS(1_600), "{:?}\n{shown}", outcome.waited(0));
+}
+
+/// The words of a call lie where they were said, also when another recognizer has taken over.
+#[test]
+fn the_log_says_when_each_word_was_said() {
+    for kinds in
+        [vec!["deepgram"], vec!["assemblyai"], vec!["deepgram", "assemblyai"], vec!["assemblyai", "deepgram"]]
+    {
+        // The first is cut off while it listens to the second saying.
+        let faults = match kinds.as_slice() {
+            [_] => Faults::default(),
+            _ => Faults::default().with(Which::Nth(1), Fault::DropAfter(12)),
+        };
+        let scene = Scene {
+            says: vec![after(500, "mera order kahan hai"), after(500, "theek hai aur refund batao")],
+            rules: vec![
+                Rule::user("refund").say("Refund kal aayega."),
+                Rule::user("order").say("Aapka order raste mein hai."),
+            ],
+            cast: [kinds.clone(), vec!["openai"], vec!["deepgram"]],
+            faults: [faults, Faults::default(), Faults::default()],
+            lasts: MS(20_000),
+            ..Scene::default()
+        };
+        let outcome = scene.play();
+        let shown = format!("{kinds:?}: {:?}\n{}", outcome.said, outcome.shown());
+        let times: Vec<&Vec<(u32, u32)>> = outcome
+            .hops()
+            .filter_map(|(_, event)| match event {
+                HopEvent::Transcript { word_times_ms, is_committed: true, .. } => Some(word_times_ms),
+                _ => None,
+            })
+            .collect();
+        assert!(times.len() == 2 && times.iter().all(|words| words.len() >= 4), "{shown}");
+        for (words, (begins, ends)) in times.iter().zip(&outcome.said) {
+            let near = |ms: u32, at: Duration| MS(ms.into()).abs_diff(at) <= MS(50);
+            assert!(near(words[0].0, *begins), "{words:?} {shown}");
+            // Behind each word comes the pause between two. Who takes over is told the first text once more, which is not what was said.
+            let is_whole = kinds.len() == 1;
+            assert!(!is_whole || near(words[words.len() - 1].1, *ends - MS(60)), "{words:?} {shown}");
+            assert!(
+                words.is_sorted() && words.iter().all(|(begins, ends)| begins < ends),
+                "{words:?} {shown}"
+            );
+        }
+    }
 }
 
 #[test]
