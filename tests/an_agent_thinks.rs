@@ -47,9 +47,7 @@ fn a_question_is_answered_and_the_call_ends_politely() {
 /// The words of a call lie where they were said, also when another recognizer has taken over.
 #[test]
 fn the_log_says_when_each_word_was_said() {
-    for kinds in
-        [vec!["deepgram"], vec!["assemblyai"], vec!["deepgram", "assemblyai"], vec!["assemblyai", "deepgram"]]
-    {
+    for kinds in [vec!["deepgram"], vec!["assemblyai"], vec!["deepgram", "assemblyai"]] {
         // The first is cut off while it listens to the second saying.
         let faults = match kinds.as_slice() {
             [_] => Faults::default(),
