@@ -215,10 +215,13 @@ impl Wire for OpenAiWire {
         vec![say(&json!({ "type": "conversation.item.create", "item": item }))]
     }
 
+    /// The instructions of one answer take the place of the session's, which are to hold for it too.
     fn respond(&mut self, instructions: Option<&str>) -> Vec<Message> {
         let mut message = json!({ "type": "response.create" });
-        if let Some(instructions) = instructions {
-            message["response"] = json!({ "instructions": instructions });
+        if let Some(wish) = instructions {
+            let own = &self.setup.instructions;
+            let both = if own.is_empty() { wish.to_owned() } else { format!("{own}\n\n{wish}") };
+            message["response"] = json!({ "instructions": both });
         }
         vec![say(&message)]
     }

@@ -33,8 +33,11 @@ fn model() -> Model {
 }
 
 fn openai(lines: &[&str], seen: &Seen) -> Play {
-    let mut vendor =
-        OpenAiRealtime::new(&Script::new(lines.iter().copied()), Manner::default(), model(), seen);
+    openai_with(model(), lines, seen)
+}
+
+fn openai_with(model: Model, lines: &[&str], seen: &Seen) -> Play {
+    let mut vendor = OpenAiRealtime::new(&Script::new(lines.iter().copied()), Manner::default(), model, seen);
     let arrival = Arrival::new("GET", OPENAI).with_header("authorization", "Bearer test-key").upgrading();
     opened(&mut vendor, &arrival)
 }
@@ -127,6 +130,22 @@ fn an_interrupter_cancels_and_the_item_is_truncated_to_what_was_sent() {
     play.json(&truncate(60_000));
     play.wait(Duration::from_millis(1));
     assert_eq!(codes(&play), ["invalid_value"]);
+}
+
+#[test]
+fn the_instructions_of_one_answer_take_the_place_of_the_sessions() {
+    let seen = Seen::default();
+    let mut play = openai_with(Model::new([], TokenPace::default()), &[], &seen);
+    play.json(&session());
+    let wish = "Say exactly this, and nothing else: Namaste.";
+    let mut said = |instructions: &str| {
+        play.json(&json!({"type": "response.create", "response": {"instructions": instructions}}));
+        play.wait(Duration::from_secs(3));
+        let said = play.texts_with("type", "response.output_audio_transcript.done");
+        (said.len(), said.last().unwrap()["transcript"].clone(), seen.complaints().len())
+    };
+    assert_eq!(said(&format!("Be brief.\n\n{wish}")), (1, json!("Namaste."), 0));
+    assert_eq!(said(wish), (2, json!("Namaste."), 1), "those of the session are missing");
 }
 
 #[test]

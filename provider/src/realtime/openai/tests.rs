@@ -115,7 +115,7 @@ fn what_the_client_says_has_its_messages() {
     assert_eq!(json_of(&wire.respond(None)), [json!({ "type": "response.create" })]);
     assert_eq!(
         json_of(&wire.respond(Some("Greet."))),
-        [json!({ "type": "response.create", "response": { "instructions": "Greet." } })]
+        [json!({ "type": "response.create", "response": { "instructions": "Be brief.\n\nGreet." } })]
     );
     assert_eq!(
         json_of(&wire.truncate("item_1", Duration::from_millis(1_234))),

@@ -36,8 +36,8 @@ impl Talking {
             self.desk
                 .complain(&format!("response.create before the output of {}", self.open_calls.join(", ")));
         }
-        let instructions = options["instructions"].as_str().map(|text| Heard::User(text.to_owned()));
-        let heard = instructions.or_else(|| self.heard.clone()).unwrap_or(Heard::User(String::new()));
+        let wish = options["instructions"].as_str().map(|text| Heard::User(self.wish(text)));
+        let heard = wish.or_else(|| self.heard.clone()).unwrap_or(Heard::User(String::new()));
         let tools = self.settings["tools"].clone();
         let names = tools.as_array().into_iter().flatten().filter_map(|tool| tool["name"].as_str()).collect();
         let instructions = self.settings["instructions"].to_string();
@@ -50,6 +50,16 @@ impl Talking {
         self.event_of(now, &id, json!({"type": "response.created", "response": created}));
         self.stream(now, &id, &streamed);
         Ok(())
+    }
+
+    /// What the instructions of one answer say behind those of the session, which they take the place of.
+    fn wish(&self, instructions: &str) -> String {
+        let own = self.settings["instructions"].as_str().unwrap_or_default();
+        let wish = instructions.strip_prefix(own);
+        if wish.is_none() {
+            self.desk.complain(&format!("an answer without the session's own instructions: {instructions}"));
+        }
+        wish.unwrap_or(instructions).trim_start().to_owned()
     }
 
     /// Ends the answer that is under way. Returns whether there was one.
