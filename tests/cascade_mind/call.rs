@@ -51,19 +51,32 @@ impl Call {
 
     /// The same of an agent that answers otherwise.
     pub(crate) fn answered(providers: usize, answers: Answers) -> Self {
-        let mut call = Self::silent(providers, answers);
+        Self::silent(providers, answers).greeted()
+    }
+
+    /// One whose agent says nothing while its caller waits.
+    pub(crate) fn without_fillers(providers: usize) -> Self {
+        Self::of(providers, Answers::default(), Lines { fillers: Vec::new(), ..lines() }).greeted()
+    }
+
+    fn greeted(mut self) -> Self {
+        let call = &mut self;
         call.voice(VoiceEvent::Answered);
         call.voice(VoiceEvent::Media { codec: Codec::Pcmu });
         call.voice(VoiceEvent::Credit { samples: 8_000 * 600 });
         let greeting = call.last_utterance;
         call.voice(VoiceEvent::Played { utterance: UtteranceId(greeting) });
-        call
+        self
     }
 
     /// One that has not.
     pub(crate) fn silent(providers: usize, answers: Answers) -> Self {
+        Self::of(providers, answers, lines())
+    }
+
+    fn of(providers: usize, answers: Answers, lines: Lines) -> Self {
         let (book, now) = (Book::default(), Instant::now());
-        let cascade = Arc::new(cascade(&book, providers, now, answers));
+        let cascade = Arc::new(Cascade { lines, ..cascade(&book, providers, now, answers) });
         let mind = CascadeMind::new(cascade, Arc::new(Clicks), "".into());
         Self {
             mind,

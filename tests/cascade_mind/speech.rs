@@ -479,3 +479,14 @@ fn a_number_that_is_read_out_is_told_in_its_normal_form() {
         assert_eq!(call.asked().prompts.len(), 1, "the words are the same: {ahead}");
     }
 }
+
+/// An agent that says nothing while its caller waits knows all the same how long he does.
+#[test]
+fn without_fillers_a_caller_whom_no_recognizer_understands_is_told() {
+    let mut call = Call::without_fillers(2);
+    call.voice(VoiceEvent::SpeechStarted);
+    call.commits();
+    assert!(!call.said().contains(&"Sunai nahi diya.".to_owned()), "the other one listens to it first");
+    call.waits(8_000);
+    assert_eq!(call.said().last().unwrap(), "Sunai nahi diya.");
+}

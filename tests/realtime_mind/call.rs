@@ -43,8 +43,18 @@ pub(crate) struct Call {
 impl Call {
     /// One that has been answered and greeted, with so many models that do this unasked.
     pub(crate) fn new(models: usize, habits: Habits) -> Self {
+        Self::of(models, habits, lines())
+    }
+
+    /// One whose agent says nothing while its caller waits.
+    pub(crate) fn without_fillers(models: usize, habits: Habits) -> Self {
+        Self::of(models, habits, Lines { fillers: Vec::new(), ..lines() })
+    }
+
+    fn of(models: usize, habits: Habits, lines: Lines) -> Self {
         let now = Instant::now();
-        let mind = RealtimeMind::new(Arc::new(agent(models, habits, now)), Arc::new(Clicks), "");
+        let agent = RealtimeAgent { lines, ..agent(models, habits, now) };
+        let mind = RealtimeMind::new(Arc::new(agent), Arc::new(Clicks), "");
         let mut call = Self {
             mind,
             now,

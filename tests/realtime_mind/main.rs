@@ -169,6 +169,18 @@ fn who_waits_for_an_answer_that_stopped_unheard_is_not_left_in_silence() {
     assert!(call.sent().contains(&"respond".to_owned()), "it is asked again");
 }
 
+/// An agent that says nothing while its caller waits knows all the same how long he does.
+#[test]
+fn without_fillers_a_model_that_owes_an_answer_is_asked_again() {
+    let mut call = Call::without_fillers(1, GEMINI);
+    speaks(&mut call);
+    call.commits();
+    call.sent();
+    call.model(&["begin 1", "interrupted", "cancelled"]);
+    call.waits(8_000);
+    assert!(call.sent().contains(&"respond".to_owned()), "it is asked again");
+}
+
 /// What was said behind a turn whose answer had not begun is answered, too.
 #[test]
 fn two_turns_before_the_first_answer_are_both_asked_for() {

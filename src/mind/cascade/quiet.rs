@@ -33,9 +33,9 @@ impl CascadeMind {
 
     /// Lets the caller hear that somebody is at work, until the next filler or the answer.
     fn sound_on(&mut self, now: Instant) {
-        let Some(sound) = &self.config.waiting_sound else { return };
-        // Where there is no next filler.
+        // Where there is no next filler, the clock goes on all the same: more than fillers depends on it.
         self.quiet.begin(now, BETWEEN_FILLERS);
+        let Some(sound) = &self.config.waiting_sound else { return };
         let Some(piece) = self.quiet.sound(now, sound) else { return };
         let said = self.outbox.say(piece);
         self.quiet.says(said);
