@@ -12,10 +12,15 @@ use caly_vendors::faults::{Fault, Faults, When as CallWhen};
 use caly_vendors::model::Rule;
 
 use thinking::cast::{self, HOPS, KINDS, MODELS, RECOGNIZERS, SYNTHESIZERS, TALKERS};
-use thinking::{Saying, Scene, When};
+use thinking::{Outcome, Saying, Scene, When};
 
 /// The place of those who do all three.
 const TALKS: usize = 3;
+
+/// What the agent says where it is the caller's turn again.
+const ASKS: [&str; 3] = ["Phir se boliye.", "Sunai nahi diya.", "Aap wahan hain?"];
+/// Behind so many messages somebody stalls: tokens, pieces of sound, and what comes before them.
+const STALLS: [usize; 9] = [2, 3, 5, 7, 9, 12, 16, 21, 27];
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
@@ -93,6 +98,38 @@ fn what_one_recognizer_has_kept_is_heard_by_one_who_wants_no_haste() {
     assert_eq!(faults, 1, "{shown}");
 }
 
+/// Nor behind its first sound: what has stalled is explained until it goes on, is taken up by another one, or the caller is asked.
+#[test]
+fn an_answer_that_stalls_in_its_middle_leaves_no_silence() {
+    let (mut wrong, mut calls, mut explained) = (Vec::new(), 0, 0);
+    for (hop, kinds) in [(1, &MODELS[..]), (2, &SYNTHESIZERS), (TALKS, &TALKERS)] {
+        for kind in kinds.iter().filter(|kind| concerns(hop, kind, &Fault::StallAfter(1))) {
+            for (after, providers) in STALLS.into_iter().flat_map(|after| [(after, 2), (after, 1)]) {
+                calls += 1;
+                let mut scene = scene_of(hop, kind, &Fault::StallAfter(after), providers);
+                scene.rules =
+                    vec![Rule::always().say("Ji zaroor, main dekhti hoon. Aapka order raste mein hai.")];
+                scene.lasts = MS(20_000);
+                let outcome = scene.play();
+                let silence = outcome.longest_silence_before(0, &ASKS);
+                if silence > MS(2_000) {
+                    let shown = outcome.shown();
+                    wrong
+                        .push(format!("{kind}, after {after}, {providers}: {silence:?} of silence\n{shown}"));
+                }
+                let said = outcome.said_by_agent();
+                let begins = said.iter().position(|text| text.starts_with("Ji zaroor"));
+                let fills = said.iter().rposition(|text| text == "Ek minute." || text == "Bas ek second.");
+                explained += usize::from(begins.is_some_and(|at| fills.is_some_and(|filler| filler > at)));
+            }
+        }
+    }
+    let brief: Vec<&str> = wrong.iter().map(|what| what.lines().next().unwrap()).collect();
+    let first = wrong.first().cloned().unwrap_or_default();
+    assert!(wrong.is_empty(), "{} of {calls} calls:\n{}\n\n{first}", wrong.len(), brief.join("\n"));
+    assert!(explained >= 10, "of {calls} calls fillers came in the middle of {explained}");
+}
+
 fn check_hop(hop: usize, kinds: &[&'static str]) {
     let (mut wrong, mut calls) = (Vec::new(), 0);
     for kind in kinds {
@@ -117,6 +154,12 @@ fn check_hop(hop: usize, kinds: &[&'static str]) {
 
 /// Whether the agent went on by its script and took a key there; or what is wrong.
 fn check_fault(hop: usize, kind: &'static str, fault: &Fault, providers: usize) -> Result<bool, String> {
+    let outcome = scene_of(hop, kind, fault, providers).play();
+    judge(hop, fault, providers, &outcome)
+}
+
+/// A call in which the first one of this hop has this fault.
+fn scene_of(hop: usize, kind: &'static str, fault: &Fault, providers: usize) -> Scene {
     // Where nobody is behind, it fails at first and is well later, or fails for good.
     let mut faults = [Faults::default(), Faults::default(), Faults::default()];
     faults[if hop == TALKS { 1 } else { hop }] = Faults::default().with(CallWhen::From(1), fault.clone());
@@ -134,7 +177,7 @@ fn check_fault(hop: usize, kind: &'static str, fault: &Fault, providers: usize) 
     let saying = Saying { when: When::AfterAgent(MS(1_500)), text: "mera order kahan hai batao" };
     // After a model that does not answer the caller is asked to say it again.
     let is_said_twice = hop == 1 && providers == 1;
-    let scene = Scene {
+    Scene {
         says: vec![saying; if is_said_twice { 2 } else { 1 }],
         rules: vec![Rule::always().say("Aapka order raste mein hai.")],
         faults,
@@ -144,8 +187,10 @@ fn check_fault(hop: usize, kind: &'static str, fault: &Fault, providers: usize) 
         key: Some('1'),
         lasts: MS(45_000),
         ..Scene::default()
-    };
-    let outcome = scene.play();
+    }
+}
+
+fn judge(hop: usize, fault: &Fault, providers: usize, outcome: &Outcome) -> Result<bool, String> {
     let wrong = |what: String| Err(format!("{what}\n{}", outcome.shown()));
     let said = outcome.said_by_agent();
     let is_answered = said.iter().any(|text| text.contains("raste mein"));
@@ -173,8 +218,7 @@ fn check_fault(hop: usize, kind: &'static str, fault: &Fault, providers: usize) 
         if !outcome.said.is_empty() && outcome.waited(0) > MS(2_200) {
             return wrong(format!("{:?} until anything was heard", outcome.waited(0)));
         }
-        let asks = ["Phir se boliye.", "Sunai nahi diya.", "Aap wahan hain?"];
-        let is_asked = said.iter().any(|text| asks.contains(&text.as_str()));
+        let is_asked = said.iter().any(|text| ASKS.contains(&text.as_str()));
         if outcome.script_since().is_none() && !is_asked {
             return wrong("left alone".to_owned());
         }
@@ -194,6 +238,7 @@ fn concerns(hop: usize, kind: &str, fault: &Fault) -> bool {
     let is_of_hop = match fault {
         Fault::WrongAudio => hop >= 2,
         Fault::Silence(_) => hop != 1,
+        Fault::StallAfter(_) => hop >= 1,
         Fault::Malformed => hop != 2 || !matches!(kind, "elevenlabs-http" | "openai"),
         _ => true,
     };
@@ -210,6 +255,7 @@ fn all_faults() -> Vec<Fault> {
         Fault::ServerError(500),
         Fault::NoAnswer,
         Fault::Stall,
+        Fault::StallAfter(4),
         Fault::DropAfter(3),
         Fault::GarbageAfter(2),
         Fault::Drip(MS(400)),

@@ -5,6 +5,7 @@ mod call;
 mod fakes;
 mod guardrail;
 mod speech;
+mod stalled;
 mod tools;
 
 use std::collections::BTreeMap;

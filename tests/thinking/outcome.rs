@@ -103,6 +103,18 @@ impl Outcome {
         Some(self.longest_silence(end, *until))
     }
 
+    /// The longest silence of both between the end of that saying and the agent's last sound before it says one of these, or goes on by its script.
+    pub(crate) fn longest_silence_before(&self, saying: usize, lines: &[&str]) -> Duration {
+        let (_, end) = self.said[saying];
+        let is_one =
+            |what: &Dialogue| matches!(what, Dialogue::Said { text, .. } if lines.contains(&text.as_str()));
+        let said = self.log.iter().find(|(at, what)| *at > end && is_one(what)).map(|(at, _)| *at);
+        let until = said.into_iter().chain(self.script_since()).min().unwrap_or(Duration::MAX);
+        let mut last =
+            self.sent.iter().filter(|sent| sent.at < until && is_loud(&sent.samples)).map(|sent| sent.at);
+        self.longest_silence(end, last.next_back().unwrap_or(end))
+    }
+
     /// The longest silence of both between two times.
     pub(crate) fn longest_silence(&self, from: Duration, until: Duration) -> Duration {
         let (mut longest, mut run) = (0, 0);

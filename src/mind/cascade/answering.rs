@@ -340,7 +340,7 @@ impl CascadeMind {
             // Nothing was missing.
             self.quiet.end();
             self.answer = None;
-            return;
+            return self.listen_if_at_rest(now);
         }
         if std::mem::replace(&mut answer.is_asked_again, true) {
             return self.no_answer(now, false);

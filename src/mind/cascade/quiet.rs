@@ -9,7 +9,8 @@ use crate::mind::conversation::BETWEEN_FILLERS;
 impl CascadeMind {
     /// Says a filler if it is time.
     pub(super) fn break_silence(&mut self, now: Instant) {
-        if !self.quiet.is_over(now) || !self.is_awaited() {
+        let has_stalled = self.close_what_stalls(now);
+        if !has_stalled && (!self.quiet.is_over(now) || !self.is_awaited()) {
             return;
         }
         let (line, in_a_row) = self.quiet.next_filler(&self.config.lines.fillers);
@@ -21,6 +22,35 @@ impl CascadeMind {
         let Some(line) = line else { return self.sound_on(now) };
         let filler = self.say_filler(now, &line);
         self.quiet.says(filler);
+    }
+
+    /// Closes what is being said if no more of it has come for too long, so that something else can be said; what comes is another utterance.
+    fn close_what_stalls(&mut self, now: Instant) -> bool {
+        if !self.quiet.may_have_stalled(now) || self.is_ending {
+            return false;
+        }
+        let stalled = self.outbox.stalled().filter(|_| !self.is_caller_speaking);
+        let Some(utterance) = stalled else {
+            if self.outbox.has_open() {
+                self.quiet.look_again(now);
+            }
+            return false;
+        };
+        let is_it = |saying: &Saying| saying.utterance == Some(utterance);
+        let Some(at) = self.sayings.iter().position(is_it) else { return false };
+        if !self.is_more_to_come(&self.sayings[at]) {
+            return false;
+        }
+        self.outbox.close(utterance);
+        self.sayings[at].goes_on_later();
+        true
+    }
+
+    /// Whether the answer is still being written, or a good part of what was written has no sound: what ends a speech may come late.
+    fn is_more_to_come(&self, saying: &Saying) -> bool {
+        let is_written_on =
+            self.answer.as_ref().is_some_and(|answer| answer.speech == saying.speech && answer.ask.is_some());
+        saying.speech.is_some() && (is_written_on || !saying.text.is_mostly_sound())
     }
 
     /// What is waited for is still waited for.

@@ -24,7 +24,9 @@ pub(super) struct Saying {
     answers: Option<(u32, Instant)>,
     /// As the history knows it.
     pub(super) said: Option<SaidId>,
-    text: SpokenText,
+    pub(super) text: SpokenText,
+    /// What of its sound was heard in utterances before this one: it has stalled in its middle.
+    before: Duration,
     /// Text that no sound has carried to voice yet.
     untold: String,
 }
@@ -72,8 +74,9 @@ impl CascadeMind {
     pub(super) fn add_saying(&mut self, utterance: UtteranceId, said: Option<SaidId>, text: &str) {
         let mut spoken = SpokenText::default();
         spoken.chunk(text);
-        let (utterance, untold) = (Some(utterance), String::new());
-        self.sayings.push_back(Saying { utterance, speech: None, answers: None, said, text: spoken, untold });
+        let (utterance, before, untold) = (Some(utterance), Duration::ZERO, String::new());
+        let (speech, answers, text) = (None, None, spoken);
+        self.sayings.push_back(Saying { utterance, speech, answers, said, text, before, untold });
     }
 
     /// Says a text by the synthesizer as a whole.
@@ -130,8 +133,9 @@ impl CascadeMind {
     fn begin_speech(&mut self, now: Instant, text: &str, answers: Option<(u32, Instant)>) -> SpeechId {
         let language = end_of_turn::language_of(text).unwrap_or(self.language);
         let id = self.mouth.begin(now, language);
-        let (speech, text, untold) = (Some(id), SpokenText::default(), String::new());
-        self.sayings.push_back(Saying { utterance: None, speech, answers, said: None, text, untold });
+        let (utterance, speech, said) = (None, Some(id), None);
+        let (text, before, untold) = (SpokenText::default(), Duration::ZERO, String::new());
+        self.sayings.push_back(Saying { utterance, speech, answers, said, text, before, untold });
         id
     }
 
@@ -146,10 +150,12 @@ impl CascadeMind {
             }
         };
         let saying = &mut self.sayings[at];
-        saying.text.sound(self.call.duration(bytes.len() as u64));
+        let length = self.call.duration(bytes.len() as u64);
+        saying.text.sound(length);
         let text = std::mem::take(&mut saying.untold);
         let sound = Sound::Coded(self.call.encoding, bytes.into());
         self.outbox.append(utterance, Part { text, sound });
+        self.quiet.hears(now, length, self.outbox.waiting_time());
     }
 
     /// The caller waits no longer.
@@ -163,7 +169,7 @@ impl CascadeMind {
         let language = end_of_turn::language_of(&saying.untold).unwrap_or(self.language);
         let utterance = self.outbox.open(language, YieldsTo::ANYTHING)?;
         saying.utterance = Some(utterance);
-        if let Some((turn, said_at)) = saying.answers {
+        if let Some((turn, said_at)) = saying.answers.filter(|_| saying.before.is_zero()) {
             self.mark_sound(now, turn, utterance, self.config.tts.name(provider).to_owned());
             let took = now.saturating_duration_since(said_at);
             self.check_budget(turn, Hop::Tts, self.config.answers.budgets.tts, took);
@@ -189,10 +195,13 @@ impl CascadeMind {
         let (utterance, answers) = (saying.utterance, saying.answers);
         match utterance {
             Some(utterance) => self.outbox.close(utterance),
-            None => self.drop_unheard(speech),
+            None => self.end_unheard(speech),
         }
         if let Some((turn, _)) = answers {
             self.mark_turn(now, turn, Mark::TtsEnd, None);
+        }
+        if utterance.is_none() {
+            self.listen_if_at_rest(now);
         }
     }
 
@@ -220,11 +229,22 @@ impl CascadeMind {
         }
     }
 
-    /// No sound of it has come, and none will: it was not said.
+    /// No more sound of it has come, and none will: it was not said, or was whole before.
+    fn end_unheard(&mut self, speech: SpeechId) {
+        let is_it = |saying: &Saying| saying.speech == Some(speech) && !saying.before.is_zero();
+        match self.sayings.iter().position(is_it) {
+            Some(at) => drop(self.sayings.remove(at)),
+            None => self.drop_unheard(speech),
+        }
+    }
+
+    /// No sound of it has come since it was waited for, and none will: that was not said.
     pub(super) fn drop_unheard(&mut self, speech: SpeechId) {
         let Some(at) = self.sayings.iter().position(|saying| saying.speech == Some(speech)) else { return };
-        let said = self.sayings.remove(at).and_then(|saying| saying.said);
-        said.into_iter().for_each(|said| self.history.cut(said, ""));
+        let Some(saying) = self.sayings.remove(at) else { return };
+        if let Some(said) = saying.said {
+            self.history.cut(said, &saying.heard(Duration::ZERO));
+        }
     }
 
     /// No more sound comes of anything: what there is of it is said to its end, so that what follows is heard.
@@ -262,8 +282,7 @@ impl CascadeMind {
         self.sayings = before;
         for saying in &cut {
             let is_it = saying.utterance == Some(utterance);
-            let text = if is_it { saying.text.heard(heard) } else { String::new() };
-            self.cut(now, saying, &text);
+            self.cut(now, saying, if is_it { heard } else { Duration::ZERO });
         }
         self.outbox.flush();
         // The rest of an answer that is cut is not wanted either; what tools are at is done.
@@ -284,12 +303,15 @@ impl CascadeMind {
         }
     }
 
-    fn cut(&mut self, now: Instant, saying: &Saying, heard: &str) {
+    /// So much of the saying's last utterance was heard.
+    fn cut(&mut self, now: Instant, saying: &Saying, heard: Duration) {
+        let (before, heard) = (saying.heard(Duration::ZERO), &saying.heard(heard));
         if let Some(speech) = saying.speech {
             self.mouth.cancel(now, speech);
         }
-        if let Some(utterance) = saying.utterance.filter(|_| !heard.is_empty()) {
-            self.note(HopEvent::HeardText { utterance: utterance.0, text: heard.to_owned() });
+        let of_last = heard.strip_prefix(&before).unwrap_or(heard).trim();
+        if let Some(utterance) = saying.utterance.filter(|_| !of_last.is_empty()) {
+            self.note(HopEvent::HeardText { utterance: utterance.0, text: of_last.to_owned() });
         }
         if let Some(said) = saying.said {
             return self.history.cut(said, heard);
@@ -321,6 +343,10 @@ impl CascadeMind {
         }
         // Also behind what was said before a tool was asked.
         self.wait_on(now);
+        self.listen_if_at_rest(now);
+    }
+
+    pub(super) fn listen_if_at_rest(&mut self, now: Instant) {
         if self.answer.is_none() && self.outbox.is_empty() && self.sayings.is_empty() && !self.is_ending {
             if self.is_deaf {
                 return self.give_up(now, Hop::Asr);
@@ -332,5 +358,24 @@ impl CascadeMind {
             }
             self.mouth.improve(now, self.language);
         }
+    }
+}
+
+impl Saying {
+    /// Its words of which the sound was heard, if so much of its last utterance was.
+    pub(super) fn heard(&self, heard: Duration) -> String {
+        let heard = self.before + heard;
+        if heard.is_zero() { String::new() } else { self.text.heard(heard) }
+    }
+
+    /// Something of it was heard, though not in its last utterance.
+    pub(super) fn was_begun(&self) -> bool {
+        !self.before.is_zero()
+    }
+
+    /// What was heard of it is an utterance; what is still to come is another one, and something else may come between.
+    pub(super) fn goes_on_later(&mut self) {
+        self.utterance = None;
+        self.before = self.text.sound_so_far();
     }
 }

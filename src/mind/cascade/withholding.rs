@@ -63,15 +63,22 @@ impl CascadeMind {
         let Some(speech) = answer.speech else { return false };
         let said = SaidId(self.next_said);
         let sounding = self.sayings.iter_mut().find(|saying| saying.speech == Some(speech));
-        let Some(saying) = sounding.filter(|saying| saying.utterance.is_some()) else {
+        let Some(saying) = sounding.filter(|saying| saying.utterance.is_some() || saying.was_begun()) else {
             self.mouth.cancel(now, speech);
             self.drop_unheard(speech);
             return false;
         };
         saying.said = Some(said);
         self.next_said += 1;
+        let is_sounding = saying.utterance.is_some();
         self.history.said(said, &answer.text);
-        self.mouth.finish(now, speech);
+        if is_sounding {
+            self.mouth.finish(now, speech);
+        } else {
+            // It has stalled, and what was heard of it is all.
+            self.mouth.cancel(now, speech);
+            self.drop_unheard(speech);
+        }
         true
     }
 }

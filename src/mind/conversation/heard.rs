@@ -51,6 +51,17 @@ impl SpokenText {
         self.words.extend_from_slice(words);
     }
 
+    /// How much sound there is so far.
+    pub(in crate::mind) fn sound_so_far(&self) -> Duration {
+        self.sound
+    }
+
+    /// Whether most of its sound has come, as far as can be told.
+    pub(in crate::mind) fn is_mostly_sound(&self) -> bool {
+        let whole: Duration = self.chunks.iter().map(|chunk| spoken_time(&chunk.text)).sum();
+        self.chunks.iter().all(|chunk| chunk.ends.is_some()) || self.sound >= whole.mul_f64(MOST)
+    }
+
     /// What was heard once all sound that has come is.
     pub(in crate::mind) fn so_far(&self) -> String {
         self.heard(self.sound)
@@ -110,6 +121,8 @@ fn part(text: &str, heard: Duration, whole: Duration) -> &str {
     text[..end].trim_end()
 }
 
+/// Fast voices take so much of the time that a text takes, roughly.
+const MOST: f64 = 0.6;
 /// Fifteen characters a second.
 const CHARACTER: Duration = Duration::from_millis(66);
 

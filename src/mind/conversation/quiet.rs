@@ -19,6 +19,10 @@ pub(in crate::mind) struct Quiet {
     in_a_row: usize,
     /// How much of the sound of waiting was played, in the whole call: it goes on where it was.
     waited_samples: usize,
+    /// Until when the sound that has come of the answer is heard, at least.
+    heard_until: Option<Instant>,
+    /// When it is to be seen whether more has come behind it.
+    stalls_at: Option<Instant>,
 }
 
 impl Quiet {
@@ -39,6 +43,25 @@ impl Quiet {
     pub(in crate::mind) fn end(&mut self) {
         self.at = None;
         self.in_a_row = 0;
+        (self.heard_until, self.stalls_at) = (None, None);
+    }
+
+    /// More sound of an answer has come that is not whole; so much waits to be heard with it.
+    pub(in crate::mind) fn hears(&mut self, now: Instant, sound: Duration, waiting: Duration) {
+        let until = self.heard_until.map_or(now, |until| until.max(now)) + sound;
+        let until = until.max(now + waiting);
+        self.heard_until = Some(until);
+        self.stalls_at = Some(until + LONGEST_BREATH);
+    }
+
+    /// Whether nothing more of it has come for so long that it is to be seen why: told once.
+    pub(in crate::mind) fn may_have_stalled(&mut self, now: Instant) -> bool {
+        self.stalls_at.take_if(|at| *at <= now).is_some()
+    }
+
+    /// It cannot be told yet.
+    pub(in crate::mind) fn look_again(&mut self, now: Instant) {
+        self.stalls_at = Some(now + LONGEST_BREATH);
     }
 
     /// He speaks himself.
@@ -48,7 +71,7 @@ impl Quiet {
 
     /// When something is to be said.
     pub(in crate::mind) fn due(&self) -> Option<Instant> {
-        self.at
+        self.at.into_iter().chain(self.stalls_at).min()
     }
 
     /// Whether it is time to say something: told once.
@@ -99,6 +122,8 @@ impl Quiet {
 
 /// After a filler the next one follows later: two seconds of silence are not to pass unexplained.
 pub(in crate::mind) const BETWEEN_FILLERS: Duration = Duration::from_millis(1_700);
+/// In the midst of what somebody says so much silence is no breath: two seconds of it are not to pass unexplained.
+const LONGEST_BREATH: Duration = Duration::from_millis(1_200);
 /// Between the sound of waiting and a filler.
 const BEFORE_FILLER: Duration = Duration::from_millis(100);
 /// Less is a noise, not a sound.

@@ -22,6 +22,10 @@ pub(super) struct Answer {
     held_bytes: usize,
     /// Something of it is heard, or will be.
     pub(super) has_sound: bool,
+    /// The rest of it has been waited for since all that came of it was heard.
+    pub(super) has_stalled: bool,
+    /// What was heard of it when it stalled.
+    heard: String,
     pub(super) uses_tools: bool,
     /// All tools have answered, and nothing has come since.
     pub(super) goes_on: bool,
@@ -40,12 +44,23 @@ impl Answer {
             held: VecDeque::new(),
             held_bytes: 0,
             has_sound: false,
+            has_stalled: false,
+            heard: String::new(),
             uses_tools: false,
             goes_on: false,
             first: None,
             watch: Watch::default(),
             text_of: None,
         }
+    }
+
+    /// No more of it has come behind these words for too long.
+    pub(super) fn stalls_behind(&mut self, words: &str) {
+        self.has_stalled = true;
+        if !self.heard.is_empty() && !words.is_empty() {
+            self.heard.push(' ');
+        }
+        self.heard.push_str(words);
     }
 
     fn hold(&mut self, event: Event) {
@@ -178,6 +193,9 @@ impl RealtimeMind {
                 self.quiet.end();
             }
             self.close_sayings();
+            if answer.has_stalled {
+                self.listen_if_at_rest();
+            }
         }
     }
 
@@ -194,13 +212,18 @@ impl RealtimeMind {
         }
         self.end_marks(now, &answer);
         match status {
-            AnswerStatus::Failed(_) if answer.has_sound && !answer.uses_tools => self.broke_off(now, said),
+            AnswerStatus::Failed(_) if answer.has_sound && !answer.uses_tools => {
+                self.broke_off(now, &answer.heard, said);
+            }
             AnswerStatus::Completed | AnswerStatus::Incomplete(_) | AnswerStatus::Failed(_) => {
                 if !answer.has_sound && !answer.uses_tools {
                     self.nothing_said(now);
                 }
             }
             AnswerStatus::Cancelled => self.ask_if_owed(now),
+        }
+        if answer.has_stalled {
+            self.listen_if_at_rest();
         }
     }
 

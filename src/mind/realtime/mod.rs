@@ -5,6 +5,7 @@
 mod answering;
 mod caller_turn;
 mod config;
+mod quiet;
 mod saying;
 mod taking_up;
 mod talker;

@@ -7,7 +7,7 @@ use caly_provider::realtime::{ItemId, Speaker};
 
 use super::RealtimeMind;
 use crate::call::hop::{Hop, HopEvent, Mark};
-use crate::mind::conversation::{BETWEEN_FILLERS, Line, SpokenText};
+use crate::mind::conversation::{Line, SpokenText};
 use crate::mind::end_of_turn;
 use crate::mind::speech::{Part, Sound, Utterance};
 use crate::voice::exchange::{Interruption, MindCommand, UtteranceId, YieldsTo};
@@ -20,7 +20,7 @@ pub(super) struct Saying {
     pub(super) kind: Kind,
     pub(super) text: SpokenText,
     /// What of the item's sound is in utterances before it.
-    before: Duration,
+    pub(super) before: Duration,
     /// Text that no sound has carried to voice yet.
     untold: String,
     /// The log has its first words, or knows that its sound came before them.
@@ -62,51 +62,7 @@ impl RealtimeMind {
         }
     }
 
-    /// Says something if the caller has waited for too long.
-    pub(super) fn break_silence(&mut self, now: Instant) {
-        if !self.quiet.is_over(now) || !self.is_awaited() {
-            return;
-        }
-        let (line, in_a_row) = self.quiet.next_filler(&self.config.lines.fillers);
-        if in_a_row > MOST_FILLERS {
-            // The model does not know that anybody waits, whatever it was asked for.
-            self.is_asked = false;
-            self.ask_if_owed(now);
-        }
-        // Without fillers the sound of waiting goes on.
-        let Some(line) = line else { return self.sound_on(now) };
-        let filler = self.say_clip(&line, YieldsTo::ANYTHING);
-        self.quiet.says(filler.as_ref().map(|(utterance, _)| *utterance));
-        if let Some((utterance, text)) = filler {
-            self.add_saying(utterance, Kind::Aside, &text);
-        }
-    }
-
-    /// What is waited for is still waited for.
-    pub(super) fn wait_on(&mut self, now: Instant) {
-        if self.is_awaited() {
-            self.quiet.begin(now, BETWEEN_FILLERS);
-            self.sound_on(now);
-        }
-    }
-
-    /// Lets the caller hear that somebody is at work, until the next filler or the answer.
-    fn sound_on(&mut self, now: Instant) {
-        // Where there is no next filler, the clock goes on all the same: more than fillers depends on it.
-        self.quiet.begin(now, BETWEEN_FILLERS);
-        let Some(sound) = &self.config.waiting_sound else { return };
-        let Some(piece) = self.quiet.sound(now, sound) else { return };
-        let said = self.outbox.say(piece);
-        self.quiet.says(said);
-        said.into_iter().for_each(|utterance| self.add_saying(utterance, Kind::Aside, ""));
-    }
-
-    /// Whether an answer is being made of which nothing is heard.
-    fn is_awaited(&self) -> bool {
-        (self.owed.is_some() || self.tools.at_work() > 0) && self.outbox.is_empty() && !self.is_ending
-    }
-
-    fn say_clip(&mut self, line: &Line, yields_to: YieldsTo) -> Option<(UtteranceId, String)> {
+    pub(super) fn say_clip(&mut self, line: &Line, yields_to: YieldsTo) -> Option<(UtteranceId, String)> {
         let (language, text) = line.text(self.language)?;
         let clip = self.clips.clip(language, text)?;
         let parts = vec![Part::clip(text, clip)];
@@ -114,7 +70,7 @@ impl RealtimeMind {
         Some((utterance, text.to_owned()))
     }
 
-    fn add_saying(&mut self, utterance: UtteranceId, kind: Kind, text: &str) {
+    pub(super) fn add_saying(&mut self, utterance: UtteranceId, kind: Kind, text: &str) {
         let mut spoken = SpokenText::default();
         spoken.chunk(text);
         let (utterance, untold) = (Some(utterance), String::new());
@@ -176,6 +132,7 @@ impl RealtimeMind {
         let before = saying.before;
         let sound = Sound::Coded(self.call.encoding, bytes.into());
         self.outbox.append(utterance, Part { text, sound });
+        self.quiet.hears(now, length, self.outbox.waiting_time());
         let said = self.said_of.filter(|(said, _)| *said == item).map_or(Duration::ZERO, |(_, said)| said);
         self.said_of = Some((item, said + length));
         if said + length >= before + LONG_UTTERANCE {
@@ -196,7 +153,7 @@ impl RealtimeMind {
         self.sayings[at].utterance = Some(utterance);
         self.is_cut_by_model = false;
         let answer = self.answer.as_mut()?;
-        (answer.has_sound, answer.goes_on) = (true, false);
+        (answer.has_sound, answer.goes_on, answer.has_stalled) = (true, false, false);
         self.taking_up.settle();
         let turn = answer.turn;
         self.mark(now, turn, Mark::TtsFrame, Some(utterance));
@@ -336,9 +293,32 @@ impl RealtimeMind {
             }
         }
     }
+
+    /// An answer is over of which all that came was heard before.
+    pub(super) fn listen_if_at_rest(&mut self) {
+        if self.is_at_rest() {
+            self.command(MindCommand::Listen);
+        }
+    }
 }
 
 impl Saying {
+    /// What was heard of it is an utterance; what is still to come of its item is another one, and something else may come between. The words that
+    /// were heard, and the rest; `None` if no more is to come.
+    pub(super) fn goes_on_later(&mut self) -> Option<(String, Self)> {
+        if self.is_whole || !matches!(self.kind, Kind::Model(_)) {
+            return None;
+        }
+        let heard = self.text.so_far();
+        let all = self.text.heard(Duration::MAX);
+        let mut text = SpokenText::default();
+        text.more(all.strip_prefix(&heard).unwrap_or_default().trim_start());
+        self.is_whole = true;
+        let (utterance, kind, untold) = (None, self.kind.clone(), std::mem::take(&mut self.untold));
+        let (before, is_told, is_whole) = (self.before + self.text.sound_so_far(), false, false);
+        Some((heard, Self { utterance, kind, text, before, untold, is_told, is_whole }))
+    }
+
     /// Its words as far as they are worth an entry in the log: with their first sound, and then by clauses.
     fn tell(&mut self) -> String {
         let is_clause = self.untold.trim_end().ends_with(['.', '!', '?', ',', ';', ':', '।', '—']);
@@ -354,5 +334,3 @@ impl Saying {
 const LONG_CLAUSE_BYTES: usize = 200;
 /// Well below what voice takes in one piece ([`crate::mind::speech::MAX_UTTERANCE`]).
 const LONG_UTTERANCE: Duration = Duration::from_secs(50);
-/// Behind so many a model that owes an answer is asked again.
-const MOST_FILLERS: usize = 2;

@@ -37,9 +37,11 @@ impl TakingUp {
 }
 
 impl RealtimeMind {
-    /// The answer broke off behind these words of this utterance.
-    pub(super) fn broke_off(&mut self, now: Instant, said: Option<(UtteranceId, String)>) {
-        let heard = said.as_ref().map_or_else(String::new, |(_, heard)| heard.clone());
+    /// The answer broke off behind these words of this utterance; some were heard in utterances before it if it had stalled before.
+    pub(super) fn broke_off(&mut self, now: Instant, before: &str, said: Option<(UtteranceId, String)>) {
+        let last = said.as_ref().map_or("", |(_, last)| last);
+        let heard =
+            [before, last].iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join(" ");
         if let Some((utterance, text)) = said {
             self.note(HopEvent::HeardText { utterance: utterance.0, text });
         }

@@ -44,6 +44,8 @@ impl RealtimeMind {
         let Some(answer) = self.answer.take() else { return };
         let at = self.item(item);
         let (utterance, said) = (self.sayings[at].utterance, self.sayings[at].text.clone());
+        // As much of the item was heard, if none of it waits now.
+        let before = self.sayings[at].before;
         let Silenced { cut, playing } = self.silence(now);
         let heard = playing.filter(|(playing, _)| Some(*playing) == utterance);
         let heard = heard.map_or(Duration::ZERO, |(_, heard)| heard);
@@ -56,7 +58,7 @@ impl RealtimeMind {
             text: unheard.to_owned(),
             heard_ms: u64::try_from(heard.as_millis()).unwrap_or(u64::MAX),
         });
-        self.talker.interrupt(now, cut.or(Some((item, Duration::ZERO))));
+        self.talker.interrupt(now, cut.or(Some((item, before))));
         self.talker.note(now, Speaker::System, WITHHELD);
         self.owed = None;
         self.taking_up.settle();

@@ -223,6 +223,23 @@ impl Outbox {
         self.waiting.iter().any(|waiting| waiting.id == id)
     }
 
+    /// The utterance that is being said, if all of it that has come is sent and more may come.
+    pub fn stalled(&self) -> Option<UtteranceId> {
+        let first = self.waiting.front()?;
+        (first.is_open && first.is_announced && first.left == 0).then_some(first.id)
+    }
+
+    /// Whether there is an utterance of which more may come.
+    pub fn has_open(&self) -> bool {
+        self.waiting.iter().any(|waiting| waiting.is_open)
+    }
+
+    /// How long the sound takes that waits here.
+    pub fn waiting_time(&self) -> Duration {
+        let samples = u64::try_from(self.waiting_samples()).unwrap_or(u64::MAX);
+        Duration::from_micros(samples.saturating_mul(125))
+    }
+
     /// Sound that waits here, in samples.
     pub fn waiting_samples(&self) -> usize {
         self.waiting.iter().map(|waiting| waiting.left).sum()

@@ -31,6 +31,8 @@ pub enum Fault {
     NoAnswer,
     /// It is opened, and then says nothing.
     Stall,
+    /// It says nothing more after so many messages.
+    StallAfter(usize),
     /// The connection is reset after so many messages.
     DropAfter(usize),
     /// What is no frame of the protocol after so many messages.
@@ -96,6 +98,7 @@ impl Fault {
             | Self::ServerError(_)
             | Self::NoAnswer
             | Self::Stall
+            | Self::StallAfter(_)
             | Self::DropAfter(_)
             | Self::GarbageAfter(_)
             | Self::Drip(_)
@@ -126,6 +129,7 @@ impl Fault {
             | Self::Unresolved
             | Self::TlsFails
             | Self::Stall
+            | Self::StallAfter(_)
             | Self::DropAfter(_)
             | Self::GarbageAfter(_)
             | Self::Drip(_)
@@ -198,10 +202,15 @@ impl Troubled {
             | Fault::ServerError(_)
             | Fault::NoAnswer
             | Fault::Stall
+            | Fault::StallAfter(_)
             | Fault::DropAfter(_)
             | Fault::GarbageAfter(_)
             | Fault::Oversized(_) => Action::Send(frame),
         }
+    }
+
+    fn is_still(&self) -> bool {
+        self.fault == Fault::Stall || matches!(self.fault, Fault::StallAfter(limit) if self.sent >= limit)
     }
 
     fn over(&mut self, action: Action) -> Action {
@@ -220,12 +229,10 @@ impl Session for Troubled {
     }
 
     fn next(&self) -> Option<Duration> {
-        if self.is_over {
+        if self.is_over || self.is_still() {
             return None;
         }
-        if self.fault == Fault::Stall {
-            None
-        } else if self.extra.is_empty() {
+        if self.extra.is_empty() {
             self.inner.next().map(|next| next.max(self.free_at))
         } else {
             Some(Duration::ZERO)
@@ -233,7 +240,7 @@ impl Session for Troubled {
     }
 
     fn poll(&mut self, now: Duration) -> Option<Action> {
-        if self.is_over || self.fault == Fault::Stall || now < self.free_at {
+        if self.is_over || self.is_still() || now < self.free_at {
             return None;
         }
         if let Some(action) = self.extra.pop_front() {
@@ -353,6 +360,7 @@ mod tests {
     #[test]
     fn each_fault_does_what_it_says() {
         assert_eq!(played(Fault::Stall), []);
+        assert_eq!(played(Fault::StallAfter(2)).len(), 2);
         assert_eq!(played(Fault::DropAfter(2))[2..], [Action::Reset]);
         assert_eq!(played(Fault::GarbageAfter(1))[1..], [Action::Garbage]);
         assert_eq!(text_of(&played(Fault::Oversized(9))[0]), "xxxxxxxxx");
