@@ -1,6 +1,6 @@
 //! An answer that breaks off while it is heard is taken up, once, and not over a caller who has begun to speak.
 
-use caly::voice::exchange::Interruption;
+use caly::voice::exchange::{Digit, Interruption, VoiceEvent};
 use caly_provider::realtime::Habits;
 
 use crate::call::Call;
@@ -107,4 +107,18 @@ fn a_caller_who_speaks_comes_first() {
     speaks(&mut call);
     call.dismisses();
     assert_eq!(asked(&mut call).len(), 1);
+}
+
+/// Keys are another turn: whoever answers them is to know what was not heard, and the rest is not asked for beside them.
+#[test]
+fn keys_come_before_the_rest_too() {
+    let mut call = broken(1, TOLD, "broken");
+    assert_eq!(asked(&mut call).len(), 1);
+    for key in ['1', '#'] {
+        call.voice(VoiceEvent::Digit(Digit::from_char(key).unwrap()));
+    }
+    let sent = call.sent();
+    let place = |line: &str| sent.iter().position(|sent| sent.starts_with(line));
+    let (cancelled, told, respond) = (place("cancel"), place(&format!("System {BROKE}")), place("respond"));
+    assert!(cancelled.is_some() && cancelled < told && told < respond, "{sent:?}");
 }
