@@ -1,6 +1,8 @@
 //! The mind of three hops alone, with providers that do what the test says: what must hold whatever happens, and in what order.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helping functions too")]
 
+#[path = "../minds/agent.rs"]
+mod agent;
 mod call;
 mod fakes;
 mod guardrail;

@@ -1,16 +1,16 @@
 //! A call as its mind sees it, moved by a test: events go in, and what the mind wants is kept and checked.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use caly::call::dialogue::Dialogue;
 use caly::call::hop::HopEvent;
-use caly::mind::conversation::{END_CALL, Hops, Line, Lines};
+use caly::mind::conversation::{END_CALL, Hops, Lines};
 use caly::mind::guardrail::{Guardrail, Phrase};
 use caly::mind::realtime::{RealtimeAgent, RealtimeMind, Talk};
 use caly::mind::script::Script;
-use caly::mind::speech::{Clips, Language};
+use caly::mind::speech::Language;
 use caly::mind::{Mind, ToolCall, Wish};
 use caly::voice::exchange::{Codec, Interruption, MindCommand, UtteranceId, VoiceEvent};
 use caly_provider::link::{LinkDeed, LinkEnd, LinkEvent, LinkId, Message, ResponseHead};
@@ -20,6 +20,7 @@ use caly_provider::policy::{Health, Patience};
 use caly_provider::realtime::{self, Habits, Sessions};
 use serde_json::json;
 
+use crate::agent::{Clicks, FALLBACK, lines};
 use crate::fakes::Plain;
 
 /// The call.
@@ -258,52 +259,3 @@ fn guardrail() -> Guardrail {
     let phrase = |text: &str| Phrase::parse(text).unwrap();
     Guardrail::new(["poora paisa wapas", "Acme"].map(phrase).into(), Vec::new())
 }
-
-fn lines() -> Lines {
-    let line = |text: &str| Line(Language::ALL.map(|language| (language, text.to_owned())).into());
-    Lines {
-        greeting: line("Namaste!"),
-        fillers: vec![line("Ek minute."), line("Bas ek second.")],
-        trouble: line("Phir se boliye."),
-        not_understood: line("Sunai nahi diya."),
-        idle: line("Aap wahan hain?"),
-        sorry: line("Maaf kijiye."),
-        goodbye: line("Dhanyavaad."),
-        withheld: line("Yeh main nahi bata sakti."),
-    }
-}
-
-/// Every line is audio, of half a second.
-#[derive(Debug)]
-struct Clicks;
-
-impl Clips for Clicks {
-    fn clip(&self, _language: Language, _text: &str) -> Option<Arc<[i16]>> {
-        static CLIP: Mutex<Option<Arc<[i16]>>> = Mutex::new(None);
-        Some(Arc::clone(CLIP.lock().unwrap().get_or_insert_with(|| vec![1_000; 4_000].into())))
-    }
-}
-
-const FALLBACK: &str = r#"
-[agent]
-name = "Fallback"
-language = "hi"
-voice = { hi = "hi", en = "en" }
-start = "menu"
-give_up = "end"
-no_input = "again"
-no_match = "again"
-no_speech = "again"
-goodbye = "bye"
-[prompt]
-again = { hi = "Phir se.", en = "Again." }
-menu = { hi = "Ek dabaiye.", en = "Press one." }
-bye = { hi = "Namaste.", en = "Goodbye." }
-[state.menu]
-kind = "menu"
-say = ["menu"]
-keys = { "1" = "end" }
-[state.end]
-kind = "hang_up"
-say = ["bye"]
-"#;

@@ -1,6 +1,8 @@
 //! The mind whose model hears and speaks alone, with models that do what the test says: what must hold whatever happens, and in what order.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helping functions too")]
 
+#[path = "../minds/agent.rs"]
+mod agent;
 mod broken;
 mod call;
 mod fakes;

@@ -421,26 +421,4 @@ const TICK: Duration = Duration::from_millis(20);
 const LISTENS_FIRST: Duration = Duration::from_secs(4);
 
 /// Goes on by the keypad.
-const FALLBACK: &str = r#"
-[agent]
-name = "Fallback"
-language = "hi"
-voice = { hi = "hi", en = "en" }
-start = "menu"
-give_up = "end"
-no_input = "again"
-no_match = "again"
-no_speech = "again"
-goodbye = "bye"
-[prompt]
-again = { hi = "Phir se.", en = "Again." }
-menu = { hi = "Ek dabaiye.", en = "Press one." }
-bye = { hi = "Namaste.", en = "Goodbye." }
-[state.menu]
-kind = "menu"
-say = ["menu"]
-keys = { "1" = "end" }
-[state.end]
-kind = "hang_up"
-say = ["bye"]
-"#;
+const FALLBACK: &str = include_str!("../minds/fallback.toml");
